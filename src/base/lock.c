@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* lock.c: the slow halves of lock.h, and the check of the ranks. */
+#include "base/lock.h"
+
+#include "base/fatal.h"
+#include "base/sys.h"
+
+enum { SPINS = 100 }; /* about a microsecond: longer than any section that this lock guards */
+
+void weft__lock_slow(struct lock *l)
+{
+	for (int i = 0; i < SPINS; i++) {
+		uint32_t free = 0;
+		if (load_relaxed(&l->word) == 0 && cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop */
+			return;
+		cpu_relax();
+	}
+	while (swap_acquire(&l->word, 2) != 0) /* pairs with lock_drop */
+		weft__futex_wait(&l->word, 2, INT64_MAX);
+}
+
+void weft__unlock_slow(struct lock *l)
+{
+	weft__futex_wake(&l->word, 1);
+}
+
+#ifdef WEFT_DEBUG
+static __thread uint64_t held; /* one bit a rank */
+
+void noipa weft__lock_rank_push(enum lock_rank rank)
+{
+	if (held >> rank)
+		weft__fatal("lock order: rank %d taken while ranks %#llx are held", (int)rank, (unsigned long long)held);
+	held |= (uint64_t)1 << rank;
+}
+
+void noipa weft__lock_rank_pop(enum lock_rank rank)
+{
+	check(held >> rank & 1);
+	held &= ~((uint64_t)1 << rank);
+}
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h: the runtime's own lock: four bytes, spins briefly, then sleeps on a futex. All-zero is unlocked.
+ *
+ * For sections of a few dozen instructions that never call user code. Tasks do not use it (weft_mutex is theirs):
+ * it stops the thread. Not recursive.
+ *
+ *   word   meaning                 who moves it
+ *   0      free                    0 -> 1 the taker, by CAS (acquire: pairs with the release of unlock)
+ *   1      held                    1 -> 0 the holder (release)
+ *   2      held, somebody sleeps   any -> 2 a sleeper, by swap (acquire); 2 -> 0 the holder, who then wakes one
+ *
+ * Lock ranks (base/lockrank.def): a thread takes locks in rising rank only; debug builds check it.
+ *
+ * Rejected: a pure spin lock (with two CPUs the holder is often the one who is not running), and pthread_mutex
+ * (40 bytes, and interposed by every tool that watches mutexes).
+ */
+#ifndef WEFT_BASE_LOCK_H
+#define WEFT_BASE_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/attr.h"
+
+enum lock_rank {
+#define LOCK_RANK(name) RANK_##name,
+#include "base/lockrank.def"
+#undef LOCK_RANK
+	RANK_COUNT
+};
+
+struct lock {
+	uint32_t word;
+};
+
+void weft__lock_slow(struct lock *l);
+void weft__unlock_slow(struct lock *l);
+
+#ifdef WEFT_DEBUG
+void weft__lock_rank_push(enum lock_rank rank);
+void weft__lock_rank_pop(enum lock_rank rank);
+#else
+static inline void weft__lock_rank_push(enum lock_rank rank)
+{
+}
+static inline void weft__lock_rank_pop(enum lock_rank rank)
+{
+}
+#endif
+
+static inline void lock_take(struct lock *l, enum lock_rank rank)
+{
+	uint32_t free = 0;
+	weft__lock_rank_push(rank);
+	if (unlikely(!cas_acquire(&l->word, &free, 1))) /* pairs with lock_drop */
+		weft__lock_slow(l);
+}
+
+static inline bool lock_try(struct lock *l, enum lock_rank rank)
+{
+	uint32_t free = 0;
+	if (!cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop */
+		return false;
+	weft__lock_rank_push(rank);
+	return true;
+}
+
+static inline void lock_drop(struct lock *l, enum lock_rank rank)
+{
+	weft__lock_rank_pop(rank);
+	if (unlikely(swap_release(&l->word, 0) == 2)) /* pairs with lock_take */
+		weft__unlock_slow(l);
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* sys.c: see sys.h. */
+#include "base/sys.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+}
+#else
+#error "weft runs on x86-64 and aarch64: add this processor's system call instruction here"
+#endif
+
+int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
+{
+	/* FUTEX_WAIT_BITSET is the form whose timeout is absolute. */
+	struct timespec ts = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
+	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+				  deadline == INT64_MAX ? 0 : (long)&ts, 0, FUTEX_BITSET_MATCH_ANY);
+}
+
+int weft__futex_wake(const uint32_t *word, int count)
+{
+	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0);
+}
+
+pid_t weft__gettid(void)
+{
+	return (pid_t)weft__syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+int64_t weft__clock(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
