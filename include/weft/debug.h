@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/debug.h: look into the running runtime.
+ *
+ * SIGQUIT, or `weft ps` and `weft dump` from outside, show the same as weft_dump. Any thread may
+ * call these.
+ */
+#ifndef WEFT_DEBUG_H
+#define WEFT_DEBUG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/*
+ * Writes every task to `fd`: id, name, state, what it waits for, how long, call stack. Text for
+ * people; it may change. 0; -EINVAL no runtime runs; -EBADF and other errors of write(2). Since
+ * 0.1.
+ */
+int weft_dump(int fd);
+
+/* Counters of the runtime. The caller sets `size`, the call fills what fits. Exact when nothing
+ * runs, else close. */
+struct weft_stats {
+	size_t size;		  /* set by the caller: sizeof(struct weft_stats) */
+	uint64_t tasks;		  /* tasks that have not ended */
+	uint64_t tasks_started;	  /* ever */
+	uint64_t threads;	  /* threads of the runtime at this moment */
+	uint64_t threads_started; /* ever */
+	uint64_t threads_retired; /* ended: their task ended locked, or they were idle */
+	uint64_t switches;	  /* times that a thread began to run a task */
+	uint64_t steals;	  /* times that a processor took tasks from another's queue */
+	uint64_t handoffs;	  /* times that a thread gave its processor to another thread */
+	uint64_t leases_taken;	  /* times that the monitor took a processor from user code */
+	uint64_t parks;		  /* times that a task began to wait */
+	uint64_t timers;	  /* timers that have not run out */
+	uint64_t netpoll_wakeups; /* tasks made ready by the poller */
+};
+
+/* Fills *stats. 0; -EINVAL no runtime runs, or a size too small to be any version's. Since 0.1. */
+int weft_stats(struct weft_stats *stats);
+
+/*
+ * Writes what the scheduler does to the file `path` until weft_trace_stop or the end of the
+ * runtime: JSON that Perfetto and chrome://tracing open. 0; -EBUSY a trace runs already; -EINVAL no
+ * runtime runs; errors of open(2). Since 0.1.
+ */
+int weft_trace_start(const char *path);
+/* Ends the trace and completes the file. 0; -EINVAL none runs; the first error of writing it, such
+ * as -ENOSPC. Since 0.1. */
+int weft_trace_stop(void);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/error.h: words for the errors that weft's calls give.
+ *
+ * Every call gives 0, a count, or a negative errno value; none sets errno, because errno belongs to
+ * the thread and a task may have moved to another one. The values with a meaning of their own:
+ *
+ *   -EAGAIN      the deadline was 0 and the call would have had to wait
+ *   -ETIMEDOUT   the deadline passed
+ *   -ECANCELED   the task was cancelled (weft_cancel, weft_stop, a cancelled group)
+ *   -EPIPE       the channel is closed
+ *   -ESHUTDOWN   weft_stop was called: no new tasks
+ *   -ENOTSUP     in a child of fork: the runtime stayed with the parent
+ *
+ * After the first three nothing has happened: no item was taken or given, no byte moved.
+ */
+#ifndef WEFT_ERROR_H
+#define WEFT_ERROR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/*
+ * The name of an error, "ETIMEDOUT" for both -ETIMEDOUT and ETIMEDOUT; "0" for 0; "unknown" for a
+ * number that this system does not use. A constant string; async-signal-safe. Since 0.1.
+ */
+const char *weft_error_name(int error);
+
+/*
+ * What an error means when it comes from weft, "the deadline passed" for -ETIMEDOUT; the system's
+ * usual words, in English, for errors without a meaning of their own here. Positive or negative. A
+ * constant string; thread-safe. Since 0.1.
+ */
+const char *weft_error_text(int error);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

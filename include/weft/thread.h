@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/thread.h: a task and its thread.
+ *
+ * Lock a task to its thread when what it does belongs to the thread: namespaces, credentials,
+ * signal masks, thread-local state of a library, a GUI's main thread. While locked, the task runs
+ * on that thread alone and no other task does.
+ *
+ * A task that ends while locked takes its thread with it: the thread is gone within 100 ms of its
+ * last key destructor. No thread of the runtime ever inherits what a locked task did to its own:
+ * new threads are started by a clean one.
+ */
+#ifndef WEFT_THREAD_H
+#define WEFT_THREAD_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/*
+ * Locks the calling task to the thread that it runs on. Nests: as many unlocks take it back. Since
+ * 0.1. Errors: -EINVAL outside a task; -EAGAIN no clean thread could be started to start others
+ * from (nothing is locked).
+ */
+int weft_lock_os_thread(void);
+
+/*
+ * Takes one lock back; after the last the task may move again, and its thread serves others: undo
+ * first what you did to the thread, or end locked. Errors: -EPERM not locked (nothing changes);
+ * -EINVAL outside a task. Since 0.1.
+ */
+int weft_unlock_os_thread(void);
+
+/*
+ * A hint that the calling task is about to block in code that is not weft's: hands the processor on
+ * at once instead of when the monitor notices. No call needs it. Nests. No weft call but weft_now,
+ * weft_stop, the random functions and weft_blocking_end may be made in between. -EINVAL outside a
+ * task. Since 0.1.
+ */
+int weft_blocking_begin(void);
+/* Ends the hint; waits for a processor. -EINVAL outside a task; -EPERM without weft_blocking_begin.
+ * Since 0.1. */
+int weft_blocking_end(void);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/weft.h: all of weft, and the tour of it.
+ *
+ *   weft/task.h     weft_run starts the runtime with a first task; weft_go and weft_spawn start
+ *more, by the million weft/chan.h     channels between them, and select weft/group.h    tasks that
+ *belong together: wait for all, the first failure cancels the rest weft/sync.h     mutex, rwmutex,
+ *condition, semaphore, once, wait group weft/io.h       sockets, pipes, files, signals, child
+ *processes: waits stop the task, not the thread weft/thread.h   lock a task to its thread, and what
+ *happens to the thread when the task ends weft/random.h   the kernel's random bytes without a
+ *system call weft/debug.h    dump every task, count, trace weft/error.h    what the negative
+ *numbers mean weft/version.h  which weft this is
+ *
+ *	static void hello(void *chan)
+ *	{
+ *		int answer = 42;
+ *		weft_chan_send(chan, &answer, WEFT_FOREVER);
+ *	}
+ *
+ *	static int main_task(void *arg)
+ *	{
+ *		struct weft_chan *chan = weft_chan_new(sizeof(int), 0);
+ *		int answer;
+ *		weft_go(hello, chan);
+ *		weft_chan_recv(chan, &answer, weft_after(1000000000));
+ *		weft_chan_unref(chan);
+ *		return 0;
+ *	}
+ *
+ *	int main(void)
+ *	{
+ *		return weft_run(NULL, main_task, NULL);
+ *	}
+ */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include "weft/chan.h"
+#include "weft/debug.h"
+#include "weft/error.h"
+#include "weft/group.h"
+#include "weft/io.h"
+#include "weft/random.h"
+#include "weft/sync.h"
+#include "weft/task.h"
+#include "weft/thread.h"
+#include "weft/version.h"
+
+#endif
