@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli.h: what the subcommands of `weft` share: options, errors, tables, colour, progress, JSON.
+ *
+ * A subcommand is one function `int cli_NAME(int argc, char **argv)` in a file of its own, one line
+ * in commands.def and one in CMakeLists.txt. It gives its exit status:
+ *
+ *   CLI_CLEAN 0     nothing found, everything as predicted
+ *   CLI_FINDINGS 1  something was found
+ *   CLI_FAILURE 2   wrong usage, or it could not do its work
+ *
+ * Reports go to stdout; errors and progress to stderr. Bytes that came from files are printed by
+ * way of cli_table_cell or cli_clean, which make control characters visible: a file's name must not
+ * be able to write to the terminal.
+ *
+ * Memory: cli_alloc and its kin never give NULL, they end the command with status 2. That is for
+ * sizes of our own choosing; a size that a hostile file chose is capped first.
+ */
+#ifndef WEFT_CLI_CLI_H
+#define WEFT_CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/attr.h"
+
+enum { CLI_CLEAN = 0, CLI_FINDINGS = 1, CLI_FAILURE = 2 };
+
+/* Options (option.c) */
+
+enum cli_kind {
+	CLI_FLAG,   /* into: bool *, set to true */
+	CLI_NOFLAG, /* into: bool *, set to false */
+	CLI_TEXT,   /* into: const char ** */
+	CLI_NUMBER, /* into: uint64_t *, decimal, between min and max */
+	CLI_LIST,   /* into: struct cli_list *; may be given several times */
+};
+
+struct cli_list {
+	const char **items; /* borrowed from argv */
+	unsigned count;
+};
+
+struct cli_option {
+	const char *name; /* without the dashes; NULL ends the table */
+	char letter;	  /* short form, or 0 */
+	enum cli_kind kind;
+	void *into;
+	const char *value; /* the value's name in the help; unused for flags */
+	const char *help;  /* one line */
+	uint64_t min, max; /* CLI_NUMBER; max 0 means no limit */
+};
+
+struct cli_usage {
+	const char *name;     /* "scan" */
+	const char *synopsis; /* what follows the name: "[options] PATH..." */
+	const char *about;    /* a paragraph, lines broken by hand */
+	const struct cli_option *options;
+	const char *notes; /* after the options: examples, exit status; or NULL */
+	unsigned min_operands, max_operands;
+	bool stop_at_operand; /* what follows the first operand is never an option (a command line)
+			       */
+};
+
+/*
+ * Reads the options into their variables and moves the operands to argv[1..count], with NULL after
+ * them; gives the count. Ends the program for --help (status 0) and for any mistake (one line,
+ * status 2): called before anything is opened.
+ */
+unsigned cli_parse(const struct cli_usage *usage, int argc, char **argv);
+
+/* Errors and memory (term.c) */
+
+/* "weft scan: message" on stderr. */
+void cli_error(const char *format, ...) printf_like(1, 2);
+/* The same, then exit with CLI_FAILURE. */
+_Noreturn void cli_die(const char *format, ...) printf_like(1, 2);
+/* Names the subcommand for these messages. */
+void cli_set_name(const char *name);
+
+void *cli_alloc(size_t size); /* zeroed */
+void *cli_realloc(void *old, size_t size);
+char *cli_strdup(const char *text);
+char *cli_format(const char *format, ...) printf_like(1, 2); /* the caller frees */
+/* A copy with control characters and invalid UTF-8 as \xNN; the caller frees. */
+char *cli_clean(const char *text);
+
+/* Terminal (term.c) */
+
+enum cli_tone { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GOOD, CLI_WARN, CLI_BAD };
+
+/* Colour for this stream? Only on a terminal, without NO_COLOR and TERM=dumb. */
+bool cli_colour(FILE *out);
+/* The escape sequences around a tone; "" without colour. */
+const char *cli_tone_on(FILE *out, enum cli_tone tone);
+const char *cli_tone_off(FILE *out, enum cli_tone tone);
+
+/* One changing line on stderr, at most ten times a second, only on a terminal. One thread calls it.
+ */
+void cli_progress(const char *format, ...) printf_like(1, 2);
+/* Clears that line. Call it before other output. */
+void cli_progress_end(void);
+
+/* Tables (table.c) */
+
+struct cli_table;
+
+/* `headings`: the column titles, ended by NULL; an empty title for every column prints no heading.
+ */
+struct cli_table *cli_table_new(const char *const *headings);
+/* The next cell, row by row from left to right. The text is cleaned. */
+void cli_table_cell(struct cli_table *t, enum cli_tone tone, const char *format, ...)
+	printf_like(3, 4);
+void cli_table_print(const struct cli_table *t, FILE *out);
+void cli_table_free(struct cli_table *t);
+
+/* JSON (json.c) */
+
+/* {"schema": 1, "command": command, "version": "0.1.0"}: where every report begins. */
+json_t *cli_json_report(const char *command);
+/* A JSON string from bytes of any kind: what is no UTF-8 is cleaned first. */
+json_t *cli_json_text(const char *text);
+/* object[key] = value, which is taken over. */
+void cli_json_set(json_t *object, const char *key, json_t *value);
+/* array[] = value, which is taken over. */
+void cli_json_add(json_t *array, json_t *value);
+/* Prints and frees; ends the command with CLI_FAILURE when it cannot be written. */
+void cli_json_print(json_t *root, FILE *out);
+
+#endif
