@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# The front door. The build itself is CMake's (CMakePresets.json); each goal here is a line or two.
+#
+# Missing Debian packages are installed first, one by one and visibly (tools/packages.sh).
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+ARGS ?=
+
+export DESTDIR
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo "Variables: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) JOBS=$(JOBS) ARGS (what follows weft storm)"
+
+run: ## build, then show the crash, its fix, and weft: weft storm
+	@$(MAKE) release
+	@build/release/weft storm $(ARGS)
+
+# The builds. The goals below say what theirs needs: tests or none, and which groups of packages.
+TESTS = OFF
+PACKAGES = build
+release debug asan tsan:
+	@tools/packages.sh $(PACKAGES)
+	@cmake --preset $@ -DWEFT_TESTS=$(TESTS) $(CONFIGURE) >/dev/null
+	@cmake --build --preset $@ -j $(JOBS)
+
+test: ## build, then run every test that is not slow (under 5 minutes)
+	@$(MAKE) release TESTS=ON PACKAGES="build test"
+	@ctest --preset release -j $(JOBS) -LE slow
+
+test-all: ## all tests, slow ones included, then again in debug, asan and tsan builds
+	@$(MAKE) release debug asan tsan TESTS=ON PACKAGES="build test all"
+	@ctest --preset release -j $(JOBS)
+	@ctest --preset debug -j $(JOBS) -LE slow
+	@ctest --preset asan -j $(JOBS) -LE slow
+	@ctest --preset tsan -j $(JOBS) -LE slow
+
+# One sanitizer alone: also goals of their own.
+debug-test asan-test tsan-test:
+	@$(MAKE) $(@:-test=) TESTS=ON PACKAGES="build test all"
+	@ctest --preset $(@:-test=) -j $(JOBS) -LE slow
+
+bench: ## measure, next to whatever peers are installed
+	@$(MAKE) release
+	@cmake --build --preset release --target bench
+
+bench-quick: ## the same in under a minute
+	@$(MAKE) release
+	@cmake --build --preset release --target bench-quick
+
+format: ## lay out the C files by .clang-format
+	@tools/packages.sh format
+	@find src include tests bench examples -name '*.[ch]' -exec clang-format -i {} +
+
+install: ## into PREFIX, below DESTDIR
+	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@cmake --install build/release --prefix $(PREFIX)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+uninstall: ## remove what install put there
+	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@tools/uninstall.sh build/release $(PREFIX)
+
+clean: ## remove every build folder
+	rm -rf build
+
+.PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test bench \
+	bench-quick format install uninstall clean
