@@ -29,9 +29,9 @@ extern "C" {
 const char *weft_error_name(int error);
 
 /*
- * What an error means when it comes from weft, "the deadline passed" for -ETIMEDOUT; the system's
- * usual words, in English, for errors without a meaning of their own here. Positive or negative. A
- * constant string; thread-safe. Since 0.1.
+ * What an error means when it comes from weft, "the deadline passed" for -ETIMEDOUT; strerror's
+ * words for errors that have no meaning of their own here. Positive or negative. Nobody frees the
+ * string. Since 0.1.
  */
 const char *weft_error_text(int error);
 
