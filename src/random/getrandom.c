@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * getrandom.c: the draws. One path is short and everything else is the system call:
+ *
+ *   ready state -> vDSO                       small draws: a thread-local load, a call, a
+ * thread-local store ready state -> vDSO key -> ChaCha20       from BULK_FROM bytes on (bulk.c)
+ *   system call                               no state to be had, flags or buffers that the vDSO
+ * judges differently /dev/urandom                              weft_random_bytes alone, when the
+ * system call is refused
+ *
+ * No random bytes are kept between calls: a buffer could not tell that it has been copied (fork,
+ * snapshots), the vDSO's state can.
+ */
+#include <errno.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#include "base/atomic.h"
+#include "base/fatal.h"
+#include "base/sys.h"
+#include "random/pool.h"
+#include "random/state.h"
+#include "random/urandom.h"
+#include "random/vdso.h"
+#include "weft/random.h"
+
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define WEFT_MSAN 1
+#endif
+#endif
+
+#define here weft__thread_state
+
+enum { NEVER_INTERRUPTED = 256 }; /* getrandom(2): up to here a signal shortens nothing */
+
+/* MemorySanitizer sees neither the vDSO's writes nor the kernel's. */
+static always_inline void unpoison(void *buf, ssize_t got)
+{
+#ifdef WEFT_MSAN
+	if (got > 0)
+		__msan_unpoison(buf, (size_t)got);
+#endif
+}
+
+static ssize_t by_system_call(void *buf, size_t len, unsigned flags)
+{
+	ssize_t got;
+	do
+		got = weft__syscall(SYS_getrandom, (long)buf, (long)len, (long)flags, 0, 0, 0);
+	while (got == -EINTR && len <= NEVER_INTERRUPTED);
+	unpoison(buf, got);
+	return got;
+}
+
+/* With a state that is this call's alone until it is ready again. */
+static no_tsan always_inline ssize_t by_vdso(void *buf, size_t len, unsigned flags, void *state)
+{
+	weft__state_check_thread();
+	here.ready = NULL; /* a signal handler shall not use it */
+	compiler_barrier();
+	ssize_t got = weft__vdso.draw(buf, len, flags, state, weft__vdso.state_size);
+	compiler_barrier();
+	here.ready = state;
+	here.missed = 0;
+	unpoison(buf, got);
+	if (unlikely(got == -EINTR && len <= NEVER_INTERRUPTED))
+		return by_system_call(buf, len, flags);
+	return got;
+}
+
+static no_tsan noinline ssize_t draw_slow(void *buf, size_t len, unsigned flags)
+{
+	if (flags > GRND_NONBLOCK || (intptr_t)buf <= 0)
+		return by_system_call(buf, len, flags);
+	void *state = weft__state_want();
+	if (!state)
+		return by_system_call(buf, len, flags);
+	return by_vdso(buf, len, flags, state);
+}
+
+/* Addresses from half of the range on are the kernel's: -EFAULT, which the system call says. */
+static no_tsan always_inline ssize_t draw(void *buf, size_t len, unsigned flags)
+{
+	void *state = here.ready;
+	if (unlikely(!state || flags > GRND_NONBLOCK || (intptr_t)buf <= 0))
+		return draw_slow(buf, len, flags);
+	return by_vdso(buf, len, flags, state);
+}
+
+no_tsan ssize_t weft_getrandom(void *buf, size_t len, unsigned flags)
+{
+	return draw(buf, len, flags);
+}
+
+no_tsan void weft_random_bytes(void *buf, size_t len)
+{
+	char *at = buf;
+	while (len > 0) {
+		ssize_t got = draw(at, len, 0);
+		if (unlikely(got <= 0 && got != -EINTR)) {
+			weft__urandom(at, len);
+			return;
+		}
+		at += max_of(got, 0);
+		len -= (size_t)max_of(got, 0);
+	}
+}
+
+int weft_random_prepare(void)
+{
+	return weft__state_acquire();
+}
+
+no_tsan uint32_t weft_random_u32(void)
+{
+	uint32_t word;
+	weft_random_bytes(&word, sizeof(word));
+	return word;
+}
+
+no_tsan uint64_t weft_random_u64(void)
+{
+	uint64_t word;
+	weft_random_bytes(&word, sizeof(word));
+	return word;
+}
+
+/*
+ * The upper half of a product is evenly distributed once the few lowest values of the lower half,
+ * of which there are 2^32 modulo bound, have been drawn again (D. Lemire, Fast Random Integer
+ * Generation in an Interval, 2019).
+ */
+uint32_t weft_random_below(uint32_t bound)
+{
+	uint64_t product = (uint64_t)weft_random_u32() * bound;
+	if ((uint32_t)product < bound) {
+		uint32_t uneven = -bound % bound;
+		while ((uint32_t)product < uneven)
+			product = (uint64_t)weft_random_u32() * bound;
+	}
+	return (uint32_t)(product >> 32);
+}
+
+int weft_random_info(struct weft_random_info *info)
+{
+	if (!info || info->size < sizeof(*info))
+		return -EINVAL;
+	struct pool_count count = weft__pool_count();
+	*info = (struct weft_random_info){
+		.size = info->size,
+		.vdso = weft__vdso.draw != NULL,
+		.why_not = weft__vdso.why_not,
+		.state_size = weft__vdso.state_size,
+		.states_mapped = count.mapped,
+		.states_free = count.free,
+		.pages = count.pages,
+	};
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.c: the free list of random states.
+ *
+ * A dying thread gives its state back in the worst of places: signals blocked, processor about to
+ * go, memory allocator perhaps out of reach. Go 1.24.0 kept its free states in a slice, giving one
+ * back could grow the slice, and the growth allocated: that was the crash. Here a state and the
+ * record that links it (its slot) are allocated in the same step, so giving back is three stores
+ * and a compare-and-swap, in whatever order a thread dies.
+ *
+ * A page of states holds as many as the kernel's state size allows (21 of 4096 bytes on x86-64);
+ * with each comes a block of slots. Neither is ever unmapped or moved: a slot that was read once
+ * may be read for ever.
+ *
+ *   word        meaning                              who moves it
+ *   free_list   the first free slot, and the epoch   give: links a slot, any thread, any time
+ * (release) in the six low bits                  take: unlinks one, only as `taker` (acquire)
+ *                                                    abandon: epoch + 1
+ *   taker       the thread that may unlink, or NULL  NULL -> self: take (acquire); self -> NULL:
+ * take, abandon (release) owned       the slot belongs to a thread         0 -> 1: take; 1 -> 0:
+ * give, before linking blocks      all blocks                           grow links one (release);
+ * readers walk (acquire) spare       a block without states yet           grow swaps it out, and in
+ * again when mmap refuses
+ *
+ * Why one taker at a time: with two, the first could read A and A's next B, be delayed while the
+ * second takes A and B and gives A back, and then install B, which is owned. Links only ever put
+ * slots in front, so one taker is safe. Why it is tried and never waited for: in a child of a raw
+ * clone the taker may be a thread that does not exist, and in a signal handler it may be the
+ * interrupted thread itself. Who fails draws by system call. Why an epoch: a taker may vanish
+ * (siglongjmp, cancellation). The thread that left it says so itself with abandon, which opens the
+ * pool again; but "left" is a guess when made in a signal handler that interrupted a take. Should
+ * the take go on after all, it finds another epoch than the one it began with and unlinks nothing.
+ * The epoch does not wrap: after 63 abandoned takes the pool stays closed, and new threads draw by
+ * system call.
+ *
+ * Rejected: linking free states through their own memory (the kernel may drop the page and the list
+ * with it); a lock for giving back (a thread that cannot get it would hang on its way out); a tag
+ * against ABA instead of the single taker (22 bits of a pointer wrap in minutes under a storm of
+ * threads, two words need a library on some processors).
+ */
+#include "random/pool.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/atomic.h"
+#include "base/fatal.h"
+#include "base/sys.h"
+#include "random/vdso.h"
+#include "random/wipe.h"
+
+struct block {
+	struct block *older;
+	struct slot slots[];
+};
+
+#define EPOCH_MAX ((uintptr_t)CACHE_LINE - 1)
+
+static cache_aligned uintptr_t free_list;
+static const void *taker;
+static struct block *blocks;
+static struct block *spare;
+
+static struct slot *first_of(uintptr_t word)
+{
+	return (struct slot *)(word & ~EPOCH_MAX);
+}
+
+static uintptr_t epoch_of(uintptr_t word)
+{
+	return word & EPOCH_MAX;
+}
+
+/* Links a chain of slots that nobody else can see. */
+static no_tsan void link_free(struct slot *first, struct slot *last)
+{
+	uintptr_t seen = load_relaxed(&free_list);
+	do
+		store_relaxed(&last->next, first_of(seen));
+	while (!cas_release(&free_list, &seen,
+			    (uintptr_t)first | epoch_of(seen))); /* pairs with unlink_free */
+}
+
+enum unlinked { GOT, EMPTY, LOST };
+
+/* As the taker that began in `epoch`. LOST: the pool was opened to others meanwhile. */
+static no_tsan enum unlinked unlink_free(uintptr_t epoch, struct slot **slot)
+{
+	uintptr_t seen = load_acquire(&free_list); /* pairs with link_free */
+	for (;;) {
+		*slot = first_of(seen);
+		if (epoch_of(seen) != epoch)
+			return LOST;
+		if (!*slot)
+			return EMPTY;
+		uintptr_t next = (uintptr_t)load_relaxed(&(*slot)->next);
+		if (cas_acquire(&free_list, &seen, next | epoch)) /* pairs with link_free */
+			return GOT;
+	}
+}
+
+static void *map(size_t size, int prot, int flags, int *error)
+{
+	long addr = weft__syscall(SYS_mmap, 0, (long)size, prot, flags, -1, 0);
+	if (addr >= 0 || addr < -4095)
+		return (void *)addr;
+	*error = (int)addr;
+	return NULL;
+}
+
+static size_t block_size(void)
+{
+	size_t size = sizeof(struct block) + weft__vdso_per_page() * sizeof(struct slot);
+	return round_up(size, weft__vdso.page_size);
+}
+
+static no_tsan void publish(struct block *b, char *states)
+{
+	unsigned count = weft__vdso_per_page();
+	for (unsigned i = 0; i < count; i++) {
+		b->slots[i].state = states + i * weft__vdso.stride;
+		store_relaxed(&b->slots[i].next, i + 1 < count ? &b->slots[i + 1] : NULL);
+	}
+	struct block *seen = load_relaxed(&blocks);
+	do
+		b->older = seen;
+	while (!cas_release(&blocks, &seen, b)); /* pairs with weft__pool_count */
+	link_free(&b->slots[0], &b->slots[count - 1]);
+}
+
+/* One more page of states, and the slots for them: two mappings, or none and what was got of them
+ * kept for next time. */
+static no_tsan int grow(void)
+{
+	int error = 0;
+	struct block *b = swap_acq_rel(&spare, NULL);
+	if (!b)
+		b = map(block_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, &error);
+	if (!b)
+		return error;
+	char *states = map(weft__vdso.page_size, weft__vdso.map_prot, weft__vdso.map_flags, &error);
+	if (!states) {
+		store_release(&spare, b); /* pairs with the swap above */
+		return error;
+	}
+	publish(b, states);
+	return 0;
+}
+
+static no_tsan struct slot *take_as_taker(uintptr_t epoch, int *error)
+{
+	struct slot *slot = NULL;
+	enum unlinked result;
+	*error = 0;
+	while ((result = unlink_free(epoch, &slot)) == EMPTY && *error == 0)
+		*error = grow();
+	if (result == LOST)
+		*error = -EAGAIN;
+	return result == GOT ? slot : NULL;
+}
+
+no_tsan struct slot *weft__pool_take(const void *self, int *error)
+{
+	uintptr_t epoch =
+		epoch_of(load_relaxed(&free_list)); /* before becoming the taker: see the head */
+	const void *nobody = NULL;
+	*error = -EAGAIN;
+	if (!cas_acquire(&taker, &nobody, self)) /* pairs with the release below and in abandon */
+		return NULL;
+	struct slot *slot = take_as_taker(epoch, error);
+	const void *me = self;
+	cas_release(&taker, &me,
+		    NULL); /* fails when the take was abandoned: then it is no longer ours */
+	if (!slot)
+		return NULL;
+	check(load_relaxed(&slot->owned) == 0);
+	store_relaxed(&slot->owned, 1);
+	return slot;
+}
+
+no_tsan void weft__pool_give(struct slot *slot)
+{
+	check(load_relaxed(&slot->owned) == 1);
+	wipe(slot->state,
+	     weft__vdso.stride); /* all zero is a fresh state, and clears a stuck in-use mark */
+	store_relaxed(&slot->owned, 0);
+	link_free(slot, slot);
+}
+
+no_tsan void weft__pool_abandon(const void *self)
+{
+	if (load_relaxed(&taker) != self)
+		return;
+	uintptr_t seen = load_relaxed(&free_list);
+	do
+		if (epoch_of(seen) == EPOCH_MAX)
+			return;
+	while (!cas_relaxed(&free_list, &seen, seen + 1));
+	store_release(&taker, NULL); /* pairs with weft__pool_take */
+}
+
+static no_tsan bool is_among(const struct slot *slot, const struct slot *list)
+{
+	for (; list; list = load_relaxed(&list->next))
+		if (list == slot)
+			return true;
+	return false;
+}
+
+/*
+ * The free list is whole in the child, being one word at any moment. What the parent's other
+ * threads owned is free here, and the kernel has zeroed it; what one of them had in hand between
+ * the list and its owner is lost.
+ */
+no_tsan void weft__pool_after_fork(const struct slot *mine)
+{
+	store_relaxed(&taker, NULL);
+	for (struct block *b = load_relaxed(&blocks); b; b = b->older)
+		for (unsigned i = 0; i < weft__vdso_per_page(); i++) {
+			struct slot *slot = &b->slots[i];
+			if (load_relaxed(&slot->owned) == 0 || is_among(slot, mine))
+				continue;
+			store_relaxed(&slot->owned, 0);
+			link_free(slot, slot);
+		}
+}
+
+no_tsan struct pool_count weft__pool_count(void)
+{
+	struct pool_count count = {0};
+	for (const struct block *b = load_acquire(&blocks); b;
+	     b = b->older) { /* pairs with publish */
+		count.pages++;
+		for (unsigned i = 0; i < weft__vdso_per_page(); i++, count.mapped++)
+			count.free += load_relaxed(&b->slots[i].owned) == 0;
+	}
+	return count;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.h: the process's random states: who owns which, and the free ones. pool.c has the protocol.
+ */
+#ifndef WEFT_RANDOM_POOL_H
+#define WEFT_RANDOM_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+
+/* The record of one state. Lives in ordinary memory, because the kernel may zero the states' own
+ * pages. */
+struct slot {
+	void *state;
+	struct slot *next; /* free: the next free slot. Owned: the owner's next slot */
+	uint32_t owned;	   /* 0 or 1 */
+	pid_t pid, tid;	   /* debug builds: whose it is */
+} cache_aligned;
+
+/*
+ * A free slot, now owned; NULL with *error -EAGAIN (another thread is taking), or the -errno of a
+ * refused mmap. `self` is any address that no other live thread gives.
+ */
+struct slot *weft__pool_take(const void *self, int *error);
+
+/* Gives an owned slot back: zeroes its state and links it. Never allocates, locks, waits or fails.
+ */
+void weft__pool_give(struct slot *slot);
+
+/* Frees the pool from a take of `self` that will never end: a siglongjmp left it, or its thread was
+ * cancelled in it. */
+void weft__pool_abandon(const void *self);
+
+/* In a fork's child, whose only thread owns the slots linked from `mine`: all others become free.
+ */
+void weft__pool_after_fork(const struct slot *mine);
+
+struct pool_count {
+	size_t pages, mapped, free;
+};
+struct pool_count weft__pool_count(void);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.c: see state.h. From a thread's first draw to its end, with everything that can come in
+ * between.
+ *
+ * Taking. The key that gives the state back at the thread's end is armed first, then a slot is
+ * taken. glibc keeps the first 32 keys in the thread's descriptor and callocs for others; a draw
+ * must not allocate, so with a later key only weft_random_prepare takes a state. The key is made in
+ * a constructor, before the program's own.
+ *
+ * Interrupted draws. A draw sets `ready` to NULL while it runs, so that a signal handler on the
+ * same thread draws by system call. When siglongjmp or asynchronous cancellation leaves a draw,
+ * NULL stays. From the inside the two cannot be told apart, so after STUCK_AFTER missed draws the
+ * thread takes another slot and keeps the old one: was it a handler after all, the interrupted draw
+ * goes on with a state that nobody else has. That much waste is bounded by SLOTS_MAX; from there on
+ * such draws stay with the system call.
+ *
+ * The end. Give-back first hides the slots from the thread itself, then gives them one by one.
+ * Destructors of other keys may draw after ours: the state they take arms our key again for the
+ * next round. glibc makes four rounds, so after ENDINGS_MAX no more is taken. A thread that ends by
+ * a bare exit system call runs no destructors and keeps its slot.
+ *
+ * fork. The child's only thread keeps what it owned (zeroed by the kernel, which means fresh);
+ * pool.c frees the rest. A raw clone without CLONE_VM tells nobody: there the others' slots stay
+ * owned, which costs memory and nothing else.
+ */
+#include "random/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "base/fatal.h"
+#include "base/sys.h"
+#include "random/pool.h"
+#include "random/vdso.h"
+
+enum {
+	KEYS_WITHOUT_CALLOC = 32,
+	STUCK_AFTER = 64,
+	SLOTS_MAX = 16,
+	ENDINGS_MAX = 3,
+	BACKOFF_MIN = 64,
+	BACKOFF_MAX = 1 << 16,
+	WAIT_YIELDS = 64,
+};
+
+static const int64_t wait_limit = 10 * (int64_t)1000000000;
+
+__thread struct thread_state weft__thread_state __attribute__((tls_model("initial-exec")));
+#define here weft__thread_state
+
+static pthread_key_t key;
+static bool key_made;
+
+/* The destructor of `key`: the thread ends. */
+static no_tsan void thread_ends(void *unused)
+{
+	here.armed = false;
+	here.endings++;
+	weft__state_put();
+}
+
+static no_tsan void child_after_fork(void)
+{
+	if (!here.inside)
+		weft__pool_after_fork(here.mine);
+}
+
+__attribute__((constructor(101))) static void set_up(void)
+{
+	weft__vdso_probe(&weft__vdso);
+	key_made = pthread_key_create(&key, thread_ends) == 0;
+	pthread_atfork(NULL, NULL, child_after_fork);
+}
+
+static no_tsan int arm(void)
+{
+	if (here.armed)
+		return 0;
+	if (!key_made)
+		return -EAGAIN;
+	int error = pthread_setspecific(key, &here);
+	here.armed = error == 0;
+	return -error;
+}
+
+/* Takes a slot without waiting. */
+static no_tsan int take(void)
+{
+	int error = arm();
+	struct slot *slot = error ? NULL : weft__pool_take(&here, &error);
+	if (!slot)
+		return error;
+#ifdef WEFT_DEBUG
+	slot->pid = (pid_t)weft__syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	slot->tid = weft__gettid();
+#endif
+	store_relaxed(&slot->next, here.mine);
+	here.mine = slot;
+	here.owned++;
+	compiler_barrier(); /* a handler that sees it ready may draw, and must find it owned */
+	here.ready = slot->state;
+	return 0;
+}
+
+/* take(), closed against a handler that interrupts it. */
+static no_tsan int take_alone(void)
+{
+	here.inside = true;
+	compiler_barrier();
+	int error = take();
+	compiler_barrier();
+	here.inside = false;
+	here.missed = 0;
+	return error;
+}
+
+/* A refused mmap is likely refused again, and costs as much as the draw that it should have made
+ * cheaper. */
+static no_tsan void back_off(void)
+{
+	here.backoff = here.backoff ? min_of(here.backoff * 2, (uint32_t)BACKOFF_MAX) : BACKOFF_MIN;
+	here.skip = here.backoff;
+}
+
+static no_tsan bool worth_a_try(void)
+{
+	if (!weft__vdso.draw || here.endings >= ENDINGS_MAX || here.owned >= SLOTS_MAX)
+		return false;
+	if (!here.armed && key >= KEYS_WITHOUT_CALLOC)
+		return false;
+	if (here.inside || here.mine) {
+		if (++here.missed < STUCK_AFTER)
+			return false;
+		weft__pool_abandon(&here);
+	}
+	if (here.skip == 0)
+		return true;
+	here.skip--;
+	return false;
+}
+
+no_tsan void *weft__state_want(void)
+{
+	if (!here.ready && worth_a_try()) {
+		int error = take_alone();
+		if (error && error != -EAGAIN)
+			back_off();
+	}
+	return here.ready;
+}
+
+/* Keys the state: the vDSO does that with the first draw, by system call. */
+static no_tsan int key_state(void)
+{
+	uint64_t word;
+	void *state = here.ready;
+	here.ready = NULL;
+	compiler_barrier();
+	ssize_t got = weft__vdso.draw(&word, sizeof(word), 0, state, weft__vdso.state_size);
+	compiler_barrier();
+	here.ready = state;
+	return got < 0 ? (int)got : 0;
+}
+
+static void wait_a_little(unsigned round)
+{
+	struct timespec pause = {.tv_nsec = 100000};
+	if (round < WAIT_YIELDS)
+		weft__syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	else
+		weft__syscall(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
+}
+
+no_tsan int weft__state_acquire(void)
+{
+	if (!weft__vdso.draw)
+		return -ENOSYS;
+	if (here.inside)
+		return -EBUSY;
+	int64_t give_up = 0;
+	for (unsigned round = 0; !here.ready; round++) {
+		int error = take_alone();
+		if (error && (error != -EAGAIN || !key_made))
+			return error;
+		if (!error)
+			break;
+		int64_t now = weft__clock();
+		if (give_up == 0)
+			give_up = now + wait_limit;
+		if (now > give_up)
+			return -ETIMEDOUT;
+		wait_a_little(round);
+	}
+	return key_state();
+}
+
+no_tsan void weft__state_put(void)
+{
+	here.inside = true;
+	here.ready = NULL;
+	struct slot *slot = here.mine;
+	here.mine = NULL;
+	here.owned = 0;
+	compiler_barrier(); /* hidden from this thread before it is visible to others */
+	while (slot) {
+		struct slot *next = load_relaxed(&slot->next);
+		weft__pool_give(slot);
+		slot = next;
+	}
+	weft__pool_abandon(&here); /* a thread cancelled inside a take */
+	compiler_barrier();
+	here.inside = false;
+	here.missed = 0;
+}
+
+no_tsan bool weft__state_owned(void)
+{
+	return here.mine != NULL;
+}
+
+unsigned weft__state_per_page(void)
+{
+	return weft__vdso_per_page();
+}
+
+#ifdef WEFT_DEBUG
+no_tsan void weft__state_check_thread(void)
+{
+	const struct slot *slot = here.mine;
+	if (!slot || slot->tid == weft__gettid() ||
+	    slot->pid != weft__syscall(SYS_getpid, 0, 0, 0, 0, 0, 0))
+		return;
+	weft__fatal("threads %d and %d share one thread pointer (clone without CLONE_SETTLS) and "
+		    "would draw the same bytes",
+		    (int)slot->tid, (int)weft__gettid());
+}
+#endif
