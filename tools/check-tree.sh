@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# check-tree.sh: the rules of the tree that a compiler does not know.
+#
+#   check-tree.sh tree ROOT       includes point down the floors, files are short, each has its SPDX line
+#   check-tree.sh shared LIB...   a shared library exports weft_* alone and needs libc alone
+#   check-tree.sh static LIB...   a static library defines no global outside weft_*
+#
+# Prints one line per offence; status 1 when there is any, 2 for wrong usage.
+
+set -eu
+
+# Every file of the tree but what is built, downloaded or git's own.
+files() {
+	find "$1" \( -name .git -o -name 'build*' -type d -o -name .cache -o -name __pycache__ \) -prune \
+		-o -type f -print
+}
+
+sources() {
+	files "$1" | grep -E '\.(c|h|S|def|sh|py|pml|cmake)$' || true
+}
+
+# A floor includes itself and what stands below it; public headers are open to all, and include none
+# but their like. Examples are users: they see public headers alone.
+check_includes() {
+	sources "$1" | xargs -r awk -v root="$1/" '
+		BEGIN {
+			floor["base"] = 0; floor["random"] = 1; floor["arch"] = 2; floor["sched"] = 3
+			floor["api"] = 4; floor["debug"] = 4; floor["cli"] = 5
+		}
+		FNR == 1 {
+			path = substr(FILENAME, length(root) + 1)
+			split(path, part, "/")
+			room = part[1] == "src" ? part[2] : part[1]
+		}
+		path !~ /\.(c|h|S|def)$/ || !/^[ \t]*#[ \t]*include[ \t]*"/ { next }
+		{
+			split($0, quoted, "\"")
+			split(quoted[2], to, "/")
+			target = to[1]
+			bad = quoted[2] ~ /\.\./
+			if (part[1] == "include" || part[1] == "examples")
+				bad = bad || (target != "weft" && index(quoted[2], "/"))
+			else if (part[1] == "src" && target in floor)
+				bad = bad || floor[target] > floor[room] || (floor[target] == floor[room] && target != room)
+			if (bad) {
+				print path ":" FNR ": must not include \"" quoted[2] "\""
+				found = 1
+			}
+		}
+		END { exit found }'
+}
+
+check_lengths() {
+	sources "$1" | xargs -r awk -v root="$1/" '
+		FNR == 601 { print substr(FILENAME, length(root) + 1) ": more than 600 lines"; found = 1 }
+		END { exit found }'
+}
+
+# Prose, data and pictures carry no licence line.
+check_spdx() {
+	files "$1" | grep -vE '(/LICENSE|\.(md|json|svg|png|html|csv|bin|seed|trail))$|/(data|corpus|seeds)/' |
+		while read -r file; do
+			head -n 5 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
+				echo "${file#"$1"/}: no SPDX line"
+		done | grep . && return 1
+	return 0
+}
+
+# check_symbols LIB PATTERN [NM-OPTION]: it defines globals, and each matches the pattern
+check_symbols() {
+	nm -g --defined-only ${3:+"$3"} "$1" | awk -v pattern="$2" -v file="$(basename "$1")" '
+		NF == 3 && $2 != "A" {
+			sub(/@.*/, "", $3)
+			seen = 1
+			if ($3 !~ pattern) {
+				print file ": exports " $3
+				found = 1
+			}
+		}
+		END {
+			if (!seen)
+				print file ": defines no symbol"
+			exit found || !seen
+		}'
+}
+
+check_needed() {
+	readelf -d "$1" | awk -v file="$(basename "$1")" -F '[][]' '
+		/NEEDED/ && $2 !~ /^(libc\.so|libc\.musl|ld-|libweft-random\.so)/ {
+			print file ": needs " $2
+			found = 1
+		}
+		END { exit found }'
+}
+
+usage() {
+	sed -n '5,9s/^# //p' "$0" >&2
+	exit 2
+}
+
+[ $# -ge 2 ] || usage
+what=$1
+shift
+status=0
+for subject in "$@"; do
+	case $what in
+	tree)
+		check_includes "${subject%/}" || status=1
+		check_lengths "${subject%/}" || status=1
+		check_spdx "${subject%/}" || status=1
+		;;
+	shared)
+		check_symbols "$subject" '^weft_[a-z0-9][a-z0-9_]*$' -D || status=1
+		check_needed "$subject" || status=1
+		;;
+	static) check_symbols "$subject" '^weft_[a-z0-9_]+$' || status=1 ;;
+	*) usage ;;
+	esac
+done
+exit $status
