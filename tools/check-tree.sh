@@ -72,7 +72,6 @@ check_spdx() {
 check_symbols() {
 	nm -g --defined-only ${3:+"$3"} "$1" | awk -v pattern="$2" -v file="$(basename "$1")" '
 		NF == 3 && $2 != "A" {
-			sub(/@.*/, "", $3)
 			seen = 1
 			if ($3 !~ pattern) {
 				print file ": exports " $3
@@ -95,6 +94,11 @@ check_needed() {
 		END { exit found }'
 }
 
+# What a shared library may export: the public names, and under a version node that says so, what
+# one of the two libraries needs of the other.
+public='^weft_[a-z0-9][a-z0-9_]*(@|$)'
+private='^weft__[a-z0-9_]+@@WEFT_[A-Z_]*PRIVATE$'
+
 usage() {
 	sed -n '5,9s/^# //p' "$0" >&2
 	exit 2
@@ -112,7 +116,7 @@ for subject in "$@"; do
 		check_spdx "${subject%/}" || status=1
 		;;
 	shared)
-		check_symbols "$subject" '^weft_[a-z0-9][a-z0-9_]*$' -D || status=1
+		check_symbols "$subject" "$public|$private" -D || status=1
 		check_needed "$subject" || status=1
 		;;
 	static) check_symbols "$subject" '^weft_[a-z0-9_]+$' || status=1 ;;

@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$root/tools/declared.sh" "$root"/include/weft/*.h | sed -n 's/^function //p' | sort -u >"$work/declared"
 nm -D --defined-only "$libdir"/libweft.so "$libdir"/libweft-random.so |
-	awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u >"$work/exported"
+	awk 'NF == 3 && $2 != "A" && !/_PRIVATE$/ { sub(/@.*/, "", $3); print $3 }' | sort -u >"$work/exported"
 [ -s "$work/declared" ]
 if ! diff "$work/declared" "$work/exported" >"$work/diff"; then
 	sed -n 's/^< /declared, not exported: /p; s/^> /exported, not declared: /p' "$work/diff"
