@@ -1,138 +1,210 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * park.pml: one wait of a task, and everybody who may end it (src/sched/park.h).
+ * park.pml: one wait of a task, and everybody who may end it: the word of src/sched/park.h.
  *
- * A waiter is one word. Its task opens it (OPEN), tells the wakers where to find it, and leaves its stack; only then,
- * on the successor's stack, the thread commits the wait: CAS OPEN -> PARKED. A waker claims the wait by CAS to its
- * own reason: OPEN -> reason when the task is still on its way off the stack, PARKED -> reason when it has left.
- * Whoever makes the second of the two moves puts the task into the queue: the waker that found PARKED, or the commit
- * that found a reason.
+ * The task opens the word, shows it to the wakers, and leaves its stack; then, on the successor's stack, the thread
+ * adds PARKED. A waker claims the open wait by CAS (all other claims now fail), hands over what it brings, and
+ * publishes its reason by a swap. Whoever makes the second of the two moves, PARKED and the reason, queues the task.
  *
- *   IDLE -> OPEN      the task               PARKED -> reason   one waker, who then queues the task
- *   OPEN -> PARKED    the commit             reason -> IDLE     the task, when it runs again
- *   OPEN -> reason    one waker
+ * Two wakers (a channel's peer, a timer) have lists of their own, each under its lock, and may never come. Somebody
+ * cancels the task once: sets its flag, then looks at the word. The task opens the word, then looks at the flag. The
+ * task's opening store goes through a store buffer. Two threads run whatever is queued.
  *
- * Three wakers (a channel's peer, a timer, a cancellation) race for each of two waits; two threads run whatever is
- * queued. A waker looks for the waiter in its own list, under its own lock; the task takes itself off all lists
- * before it waits again.
+ * What must hold: each wait ends by one waker, and is queued once; a stack is entered only after it was left; what
+ * the waker handed over is there; no waker ends a later wait than it meant; a cancelled task does not wait.
  *
- * What must hold: each wait ends by exactly one waker, with exactly one queueing; a stack is entered only after it
- * was left; no wait is lost; a waker never ends a later wait than the one it meant.
- *
- * run: pass | | two waits, three wakers, two threads
- * run: fail queued==0 | -DBUG_1 | a waker that finds OPEN queues the task as well
- * run: fail invalid end state | -DBUG_2 | the commit does not look at its failed CAS
- * run: fail !on_stack | -DBUG_3 | the commit runs before the stack is left
- * run: fail wakes==1 | -DBUG_4 | wakers store their reason instead of a CAS
- * run: fail meant[w]==wait | -DBUG_5 | a waker is left in its list when the wait is over
- * run: fail invalid end state | -DBUG_6 | the task tells the wakers before it opens the word
- * run: fail invalid end state | -DBUG_7 | the commit stores PARKED instead of a CAS
+ * run: pass | | two waits, two wakers, one cancellation, two threads
+ * run: fail queued==0 | -DBUG_1 | publish queues the task without looking for PARKED
+ * run: fail invalid end state | -DBUG_2 | the thread adds PARKED without looking for a reason
+ * run: fail !on_stack | -DBUG_3 | PARKED is added before the stack is left
+ * run: fail claims==1 | -DBUG_4 | a claim without CAS
+ * run: fail meant[w]==wait | -DBUG_5 | a waker's list still holds the waiter when the wait is over
+ * run: fail invalid end state | -DBUG_6 | publish loads and stores instead of a swap
+ * run: fail handed==reason | -DBUG_7 | handing over after publishing
+ * run: fail invalid end state | -DBUG_8 | no fence between opening the word and the look at the flag
+ * run: fail invalid end state | -DBUG_9 | PARKED is added by a load and a store
+ * run: fail claims==1 | -DBUG_10 | publishing without a claim
+ * run: fail meant[w]==wait | -DBUG_11 | the waker claims after it has dropped its lock
  */
 #define WAITS 2
-#define WAKERS 3
+#define WAKERS 2
 #define THREADS 2
 
-#define IDLE 0
 #define OPEN 1
-#define PARKED 2
-#define REASON 3 /* + number of the waker */
+#define CLAIMED 2
+#define PARKED 4
+#define REASON(w) (8 + 8 * (w))
+#define CANCELLED 2 /* as a waker's number */
+#define NOBODY 255
 
 byte word;
-byte wait;            /* number of the current wait */
-bool on_stack;        /* ghost: a thread is on the task's stack */
-byte queued = 1;      /* copies of the task in the run queue */
-byte wakes;           /* ghost: successful claims of this wait */
+bool opening; /* the task's store of OPEN has not reached memory */
+bool cancelled;
+
+byte queued = 1; /* copies of the task in the run queue */
+bool on_stack;   /* ghost: a thread is on the task's stack */
+byte wait;       /* ghost: number of the current wait */
+byte claims;     /* ghost: of this wait */
+byte handed = NOBODY;
 bool ended;
 
 bool listed[WAKERS];
-byte meant[WAKERS]; /* ghost: the wait for which the waker was listed */
+bool lock[WAKERS];
+byte meant[WAKERS]; /* ghost: the wait for which it was listed */
+
+active proctype drain()
+{
+end:
+	do
+	:: atomic { opening -> opening = false; word = OPEN }
+	od
+}
 
 inline enqueue()
 {
 	atomic { assert(queued == 0); queued++ }
 }
 
-inline tell_wakers()
+/* mine = the caller alone may end the wait */
+inline claim()
 {
-	/* each under the waker's lock */
-	w = 0;
-	do
-	:: w < WAKERS -> atomic { listed[w] = true; meant[w] = wait; w++ }
-	:: else -> break
-	od
-}
-
-inline forget_wakers()
-{
-	w = 0;
-	do
-	:: w < WAKERS -> atomic { listed[w] = false; w++ }
-	:: else -> break
-	od
-}
-
-inline commit()
-{
-#ifdef BUG_7
-	word = PARKED
+#ifdef BUG_4
+	mine = ((word & (OPEN | CLAIMED)) == OPEN);
+	if
+	:: mine -> word = word | CLAIMED; claims++
+	:: else
+	fi
+#elif defined(BUG_10)
+	atomic {
+		mine = ((word & OPEN) == OPEN);
+		if
+		:: mine -> claims++
+		:: else
+		fi
+	}
 #else
 	atomic {
+		mine = ((word & (OPEN | CLAIMED)) == OPEN);
 		if
-		:: word == OPEN -> word = PARKED; committed = true
-		:: else -> committed = false
+		:: mine -> word = word | CLAIMED; claims++
+		:: else
 		fi
-	};
-	if
-	:: committed
-	:: else ->
-#ifndef BUG_2
-		enqueue()
-#else
-		skip
-#endif
-	fi
+	}
 #endif
 }
 
-/* The task's own code between two parkings, on the thread that took it from the queue. */
+/* Ends a claimed wait. */
+inline publish(w)
+{
+#ifndef BUG_7
+	handed = w;
+#endif
+#ifdef BUG_6
+	old = word;
+	word = REASON(w);
+#else
+	d_step { old = word; word = REASON(w) };
+#endif
+#ifdef BUG_7
+	handed = w;
+#endif
+	mine = false;
+	if
+#ifdef BUG_1
+	:: true -> enqueue()
+#else
+	:: old & PARKED -> enqueue()
+	:: else
+#endif
+	fi;
+	old = 0
+}
+
+inline wait_begin()
+{
+	wait++;
+	opening = true;
+#ifndef BUG_8
+	!opening;
+#endif
+	if
+	:: cancelled -> !opening; claim();
+		if
+		:: mine -> publish(CANCELLED)
+		:: else
+		fi
+	:: else
+	fi
+}
+
+inline show_to(w)
+{
+	atomic { !lock[w] && !opening -> listed[w] = true; meant[w] = wait }
+}
+
+inline hide_from(w)
+{
+#ifndef BUG_5
+	atomic { !lock[w] -> listed[w] = false }
+#else
+	skip
+#endif
+}
+
+inline finish_park()
+{
+#ifdef BUG_9
+	old = word;
+	word = old | PARKED;
+#else
+	d_step { old = word; word = old | PARKED };
+#endif
+	if
+#ifndef BUG_2
+	:: !(old & OPEN) -> old = 0; enqueue()
+#endif
+	:: else -> old = 0
+	fi
+}
+
+inline wait_over()
+{
+	reason = (word >> 3) - 1;
+	assert((word & OPEN) == 0);
+	assert(claims == 1);
+	assert(handed == reason);
+	d_step { claims = 0; handed = NOBODY; reason = 0 };
+	hide_from(0);
+	hide_from(1)
+}
+
+/* What the task does from one parking to the next, on the thread that took it from the queue. */
 inline run_task()
 {
 	if
-	:: wait > 0 -> /* the wait is over */
-		assert(word >= REASON);
-		assert(wakes == 1);
-#ifndef BUG_5
-		forget_wakers();
-#endif
-		word = IDLE;
-		wakes = 0
+	:: wait > 0 -> wait_over()
 	:: else
 	fi;
 	if
-	:: wait == WAITS -> forget_wakers(); ended = true; on_stack = false
+	:: wait == WAITS -> ended = true
 	:: else ->
-		wait++;
-#ifdef BUG_6
-		tell_wakers();
-		word = OPEN;
-#else
-		word = OPEN;
-		tell_wakers();
-#endif
+		wait_begin();
+		show_to(0);
+		show_to(1);
 #ifdef BUG_3
-		commit();
+		finish_park();
 		on_stack = false
 #else
 		on_stack = false; /* the switch */
-		commit()
+		finish_park()
 #endif
 	fi
 }
 
 active [THREADS] proctype thread()
 {
-	byte w;
-	bool committed;
+	byte old, reason;
+	bool mine;
 	do
 	:: ended -> break
 	:: atomic { queued > 0 -> queued--; assert(!on_stack); on_stack = true }
@@ -140,54 +212,42 @@ active [THREADS] proctype thread()
 	od
 }
 
-/* May fire at any moment while it is listed. Takes itself off its list: it fires once a wait. */
+/* A peer or a timer: finds the waiter in its list, claims it under its lock, and ends the wait. */
 proctype waker(byte w)
 {
-	bool open, parked;
+	byte old;
+	bool mine;
 end:
 	do
-	:: atomic { /* its lock held from here to the claim */
-		listed[w] ->
+	:: atomic { listed[w] && !lock[w] -> lock[w] = true }
 		listed[w] = false;
-#ifdef BUG_4
-		if
-		:: word == OPEN -> open = true
-		:: word == PARKED -> parked = true
-		:: else
-		fi
-	}
-		if
-		:: open || parked -> word = REASON + w; wakes++
-		:: else
-		fi;
-#else
-		if
-		:: word == OPEN -> open = true
-		:: word == PARKED -> parked = true
-		:: else
-		fi;
-		if
-		:: open || parked -> assert(meant[w] == wait); word = REASON + w; wakes++
-		:: else
-		fi
-	}
+#ifdef BUG_11
+		lock[w] = false;
 #endif
+		claim();
 		if
-		:: parked -> enqueue()
-#ifdef BUG_1
-		:: open -> enqueue()
-#endif
-		:: else
-		fi;
-		open = false;
-		parked = false
+		:: mine -> assert(meant[w] == wait); lock[w] = false; publish(w)
+		:: else -> lock[w] = false
+		fi
+	:: break /* never comes (again) */
 	od
+}
+
+active proctype canceller()
+{
+	byte old;
+	bool mine;
+	cancelled = true; /* seq_cst: pairs with the fence in wait_begin */
+	claim();
+	if
+	:: mine -> publish(CANCELLED)
+	:: else
+	fi
 }
 
 init {
 	atomic {
 		run waker(0);
-		run waker(1);
-		run waker(2)
+		run waker(1)
 	}
 }
