@@ -150,7 +150,7 @@ int weft_random_info(struct weft_random_info *info)
 	struct pool_count count = weft__pool_count();
 	*info = (struct weft_random_info){
 		.size = info->size,
-		.vdso = weft__vdso.draw != NULL,
+		.vdso = weft__vdso.why_not == NULL,
 		.why_not = weft__vdso.why_not,
 		.state_size = weft__vdso.state_size,
 		.states_mapped = count.mapped,

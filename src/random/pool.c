@@ -47,6 +47,7 @@
 #include "base/atomic.h"
 #include "base/fatal.h"
 #include "base/sys.h"
+#include "random/faults.h"
 #include "random/vdso.h"
 #include "random/wipe.h"
 
@@ -87,6 +88,8 @@ enum unlinked { GOT, EMPTY, LOST };
 /* As the taker that began in `epoch`. LOST: the pool was opened to others meanwhile. */
 static no_tsan enum unlinked unlink_free(uintptr_t epoch, struct slot **slot)
 {
+	if (faulty_list_take(slot))
+		return *slot ? GOT : EMPTY;
 	uintptr_t seen = load_acquire(&free_list); /* pairs with link_free */
 	for (;;) {
 		*slot = first_of(seen);
@@ -126,7 +129,8 @@ static no_tsan void publish(struct block *b, char *states)
 	do
 		b->older = seen;
 	while (!cas_release(&blocks, &seen, b)); /* pairs with weft__pool_count */
-	link_free(&b->slots[0], &b->slots[count - 1]);
+	if (!faulty_list_add(&b->slots[0]))
+		link_free(&b->slots[0], &b->slots[count - 1]);
 }
 
 /* One more page of states, and the slots for them: two mappings, or none and what was got of them

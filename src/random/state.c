@@ -34,6 +34,7 @@
 #include "base/atomic.h"
 #include "base/fatal.h"
 #include "base/sys.h"
+#include "random/faults.h"
 #include "random/pool.h"
 #include "random/vdso.h"
 
@@ -208,7 +209,8 @@ no_tsan void weft__state_put(void)
 	compiler_barrier(); /* hidden from this thread before it is visible to others */
 	while (slot) {
 		struct slot *next = load_relaxed(&slot->next);
-		weft__pool_give(slot);
+		if (!faulty_list_give(slot))
+			weft__pool_give(slot);
 		slot = next;
 	}
 	weft__pool_abandon(&here); /* a thread cancelled inside a take */

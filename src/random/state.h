@@ -20,8 +20,9 @@
 struct slot;
 
 #ifdef WEFT_FAULTS
-#define weft__state_put state_put /* the frame of the crash, under the name that the storm shows \
-				   */
+#define weft__state_put \
+	state_put /* the frame of the crash, under the name that the storm shows \
+		   */
 #endif
 
 #pragma GCC visibility push(default)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* faults.c: see faults.h. Compiled into the weft command only. */
+#include "random/faults.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/fatal.h"
+#include "base/sys.h"
+
+struct weft__random_faults weft__random_faults;
+struct faulty_list weft__faulty_list;
+
+void list_grow(struct faulty_list *l)
+{
+	struct slot **bigger = weft__random_faults.grow_alloc(2 * l->cap * sizeof(struct slot *));
+	memcpy(bigger, l->slots, l->len * sizeof(struct slot *));
+	l->slots = bigger; /* the old array stays: it may be of the first page */
+	l->cap *= 2;
+}
+
+/* Happens while a state is taken, with a processor at hand: any allocator would do here. */
+static void reserve_first_page(struct faulty_list *l)
+{
+	size_t size = weft__vdso_per_page() * sizeof(struct slot *);
+	long addr = weft__syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(addr >= 0 || addr < -4095);
+	l->slots = (struct slot **)addr;
+	l->cap = weft__vdso_per_page();
+}
+
+void weft__faulty_list_add(struct faulty_list *l, struct slot *first)
+{
+	faulty_list_lock(l);
+	if (!l->slots)
+		reserve_first_page(l);
+	for (struct slot *next; first; first = next) {
+		next = first->next;
+		if (l->len == l->cap)
+			list_grow(l);
+		l->slots[l->len++] = first;
+	}
+	faulty_list_unlock(l);
+}
+
+struct slot *weft__faulty_list_take(struct faulty_list *l)
+{
+	faulty_list_lock(l);
+	struct slot *slot = l->len > 0 ? l->slots[--l->len] : NULL;
+	faulty_list_unlock(l);
+	return slot;
+}
+
+static ssize_t draw_by_system_call(void *buf, size_t len, unsigned flags, void *state,
+				   size_t state_size)
+{
+	return weft__syscall(SYS_getrandom, (long)buf, (long)len, (long)flags, 0, 0, 0);
+}
+
+void weft__random_stand_in(void)
+{
+	weft__vdso.draw = draw_by_system_call;
+	weft__vdso.why_not = "stand-in states in ordinary memory, drawn with by system call";
+	weft__vdso.state_size = 144;
+	weft__vdso.stride = 192;
+	weft__vdso.map_prot = PROT_READ | PROT_WRITE;
+	weft__vdso.map_flags = MAP_PRIVATE | MAP_ANONYMOUS;
+}
