@@ -58,6 +58,11 @@ pid_t weft__gettid(void)
 	return (pid_t)weft__syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
+void weft__yield_cpu(void)
+{
+	weft__syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
 int64_t weft__clock(void)
 {
 	struct timespec ts;

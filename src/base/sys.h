@@ -23,6 +23,9 @@ pid_t weft__gettid(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t weft__clock(void);
 
+/* Lets another thread of this CPU run. */
+void weft__yield_cpu(void);
+
 /* A system call by number with up to six arguments, no errno, no cancellation point: the result or -errno. */
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f);
 
