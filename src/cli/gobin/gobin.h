@@ -66,7 +66,9 @@ unsigned weft__go_functions_named(struct go_image *go, const char *name, struct 
 				  unsigned room);
 /* The function that holds `pc`. */
 bool weft__go_function_at(struct go_image *go, uint64_t pc, struct go_function *found);
-/* Its name, cut to `room`; false when it cannot be read. */
+/* The last function of the table: its end is the end of the text. */
+bool weft__go_function_last(struct go_image *go, struct go_function *found);
+/* A function's name, cut to `room`; false when it cannot be read. */
 bool weft__go_function_name(struct go_image *go, const struct go_function *f, char *name,
 			    size_t room);
 

@@ -244,6 +244,11 @@ bool weft__go_function_at(struct go_image *go, uint64_t pc, struct go_function *
 	return low && function_read(go, low - 1, found) && pc < found->end;
 }
 
+bool weft__go_function_last(struct go_image *go, struct go_function *found)
+{
+	return go->table.count && function_read(go, go->table.count - 1, found);
+}
+
 bool weft__go_function_name(struct go_image *go, const struct go_function *f, char *name,
 			    size_t room)
 {
