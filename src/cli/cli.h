@@ -27,6 +27,10 @@
 
 #include "base/attr.h"
 
+#define COMMAND(name, function, summary) int function(int argc, char **argv);
+#include "cli/commands.def"
+#undef COMMAND
+
 enum { CLI_CLEAN = 0, CLI_FINDINGS = 1, CLI_FAILURE = 2 };
 
 /* Options (option.c) */

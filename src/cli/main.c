@@ -5,10 +5,6 @@
 #include "cli/cli.h"
 #include "weft/version.h"
 
-#define COMMAND(name, function, summary) int function(int argc, char **argv);
-#include "cli/commands.def"
-#undef COMMAND
-
 struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
