@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* test_helpers.c: what the subcommands share: options, cleaning of text, tables, JSON. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static struct {
+	bool flag, other;
+	const char *text;
+	uint64_t number;
+	struct cli_list list;
+} got;
+
+static const struct cli_option options[] = {
+	{.name = "flag", .letter = 'f', .kind = CLI_FLAG, .into = &got.flag, .help = "a flag"},
+	{.name = "no-other", .kind = CLI_NOFLAG, .into = &got.other, .help = "its contrary"},
+	{.name = "text",
+	 .letter = 't',
+	 .kind = CLI_TEXT,
+	 .into = &got.text,
+	 .value = "TEXT",
+	 .help = "text"},
+	{.name = "number",
+	 .letter = 'n',
+	 .kind = CLI_NUMBER,
+	 .into = &got.number,
+	 .value = "N",
+	 .help = "number",
+	 .min = 2,
+	 .max = 100},
+	{.name = "item", .kind = CLI_LIST, .into = &got.list, .value = "ITEM", .help = "items"},
+	{0},
+};
+
+static unsigned parse(bool stop, char **argv)
+{
+	struct cli_usage usage = {
+		.name = "test",
+		.synopsis = "[options] X...",
+		.about = "About.",
+		.options = options,
+		.max_operands = 3,
+		.stop_at_operand = stop,
+	};
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	memset(&got, 0, sizeof(got));
+	got.other = true;
+	return cli_parse(&usage, argc, argv);
+}
+
+#define PARSE(stop, ...) parse(stop, (char *[]){"test", __VA_ARGS__, NULL})
+
+START_TEST(options_in_every_form)
+{
+	ck_assert_uint_eq(PARSE(false, "--flag", "--text=a=b", "--number", "7", "--no-other"), 0);
+	ck_assert(got.flag && !got.other);
+	ck_assert_str_eq(got.text, "a=b");
+	ck_assert_uint_eq(got.number, 7);
+	PARSE(false, "-fn7", "-t", "x");
+	ck_assert(got.flag);
+	ck_assert_uint_eq(got.number, 7);
+	ck_assert_str_eq(got.text, "x");
+	PARSE(false, "--item=1", "--item", "--2");
+	ck_assert_uint_eq(got.list.count, 2);
+	ck_assert_str_eq(got.list.items[1], "--2");
+}
+END_TEST
+
+START_TEST(operands_between_options)
+{
+	char *argv[] = {"test", "a", "--flag", "-", "--", "--text", NULL};
+	ck_assert_uint_eq(parse(false, argv), 3);
+	ck_assert(got.flag);
+	ck_assert_str_eq(argv[1], "a");
+	ck_assert_str_eq(argv[2], "-");
+	ck_assert_str_eq(argv[3], "--text");
+	ck_assert_ptr_null(argv[4]);
+}
+END_TEST
+
+START_TEST(a_command_line_after_the_first_operand)
+{
+	char *argv[] = {"test", "-f", "sleep", "--text", "1", NULL};
+	ck_assert_uint_eq(parse(true, argv), 3);
+	ck_assert(got.flag);
+	ck_assert_str_eq(argv[1], "sleep");
+	ck_assert_str_eq(argv[2], "--text");
+}
+END_TEST
+
+static char *mistakes[][4] = {
+	{"test", "--nothing", NULL},
+	{"test", "--fla", NULL},
+	{"test", "--flag=1", NULL},
+	{"test", "-x", NULL},
+	{"test", "--text", NULL},
+	{"test", "-t", NULL},
+	{"test", "--number=1", NULL},
+	{"test", "--number=101", NULL},
+	{"test", "--number=", NULL},
+	{"test", "--number=-5", NULL},
+	{"test", "--number=7x", NULL},
+	{"test", "--number= 7", NULL},
+	{"test", "--number=99999999999999999999", NULL},
+};
+
+START_TEST(mistakes_end_with_status_2)
+{
+	parse(false, mistakes[_i]);
+}
+END_TEST
+
+START_TEST(too_many_operands_end_with_status_2)
+{
+	PARSE(false, "1", "2", "3", "4");
+}
+END_TEST
+
+START_TEST(help_ends_with_status_0)
+{
+	PARSE(false, "--help", "--nothing");
+}
+END_TEST
+
+/* bytes, as shown */
+static const char *const shown[][2] = {
+	{"plain", "plain"},
+	{"\033[31m\n\x7f", "\\x1b[31m\\x0a\\x7f"},
+	{"Stra\xc3\x9f"
+	 "e \xe7\xbb\x87 \xf0\x9f\xa7\xb5",
+	 "Stra\xc3\x9f"
+	 "e \xe7\xbb\x87 \xf0\x9f\xa7\xb5"},
+	{"\xc2\x9b"
+	 "2J",
+	 "\\xc2\\x9b2J"}, /* C1: some terminals obey it */
+	{"\xc0\xaf \xff \xe7\xbb", "\\xc0\\xaf \\xff \\xe7\\xbb"},
+	{"\xed\xa0\x80 \xf4\x90\x80\x80", "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"},
+};
+
+START_TEST(text_is_cleaned)
+{
+	char *clean = cli_clean(shown[_i][0]);
+	ck_assert_str_eq(clean, shown[_i][1]);
+	free(clean);
+}
+END_TEST
+
+START_TEST(tables_align_characters_not_bytes)
+{
+	static const char *const headings[] = {"NAME", "N", NULL};
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct cli_table *t = cli_table_new(headings);
+	cli_table_cell(t, CLI_BAD, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\xa9");
+	cli_table_cell(t, CLI_PLAIN, "%d", 1);
+	cli_table_cell(t, CLI_PLAIN, "a");
+	cli_table_cell(t, CLI_PLAIN, "%d", 22);
+	cli_table_print(t, out);
+	cli_table_free(t);
+	fclose(out);
+	ck_assert_str_eq(text,
+			 "NAME   N\n\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\xa9  1\na      22\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(json_takes_bytes_of_any_kind)
+{
+	json_t *text = cli_json_text("a\xff");
+	ck_assert_str_eq(json_string_value(text), "a\\xff");
+	json_decref(text);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("helpers of the command");
+	TCase *tc = tcase_create("helpers");
+	tcase_add_test(tc, options_in_every_form);
+	tcase_add_test(tc, operands_between_options);
+	tcase_add_test(tc, a_command_line_after_the_first_operand);
+	tcase_add_loop_exit_test(tc, mistakes_end_with_status_2, CLI_FAILURE, 0,
+				 (int)array_len(mistakes));
+	tcase_add_exit_test(tc, too_many_operands_end_with_status_2, CLI_FAILURE);
+	tcase_add_exit_test(tc, help_ends_with_status_0, CLI_CLEAN);
+	tcase_add_loop_test(tc, text_is_cleaned, 0, (int)array_len(shown));
+	tcase_add_test(tc, tables_align_characters_not_bytes);
+	tcase_add_test(tc, json_takes_bytes_of_any_kind);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
