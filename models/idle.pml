@@ -1,86 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.pml: a thread that finds no work goes to sleep while another makes some (src/sched/schedule.c, proc.c).
+ * idle.pml: threads that find no work go to sleep while somebody makes some (src/sched/proc.c, steal.c, monitor.c).
  *
- * The maker pushes a task into its own processor's queue and then looks whether somebody should be woken: only when
- * a processor is idle and nobody is searching already. The searcher gives its processor back, then says that it no
- * longer searches, and then looks at the queues once more. Each side stores first and loads second; with both
- * orders kept, at least one of the two sees the other. A searcher that finds work while nobody else searches wakes
- * the next one: makers may have counted on it.
+ * A thread that is not the runtime's queues two tasks globally, A and then B; A computes until B has run. Two threads
+ * with a processor each search, run, let their processors go and sleep. Nobody is woken while somebody searches:
+ * makers count on the searcher, who says farewell before its last look at the global queue. That last look and
+ * letting the processor go are one step under the lock; so is queueing, and afterwards the maker looks for an idle
+ * processor. So either the searcher sees the work or the maker sees the idle processor. No fence is needed.
  *
- * Thread 0 makes two tasks, A and B, and computes on until both have run; A in turn computes until B has run. So
- * both need threads of their own, and a lost wake-up is a program that stands still with work in a queue. (The
- * monitor would take a lease in the end: this is about not needing it.) Stores of the maker's queue and of the
- * searcher's farewell go through store buffers as on TSO machines. Idle lists are kept under one lock: single steps.
+ * The monitor looks for work that waits beside an idle processor, as long as any processor is in use; when none is, it
+ * sleeps too. So what must never happen is work in a queue while all processors are idle; work that is overlooked
+ * while one is busy costs time only. A searcher that finds work and was the last to search wakes the next one, which
+ * saves that time: without it (-DNO_PASSING_ON) nothing is lost.
  *
- * run: pass | | three processors, three threads
- * run: fail invalid end state | -DBUG_1 | maker: no fence between the push and the look at the searchers
- * run: fail invalid end state | -DBUG_2 | searcher: no fence between the farewell and the second look
- * run: fail invalid end state | -DBUG_3 | the last searcher that finds work wakes nobody
- * run: fail invalid end state | -DBUG_4 | the second look comes before the farewell
- * run: fail invalid end state | -DBUG_5 | no second look
- * run: fail invalid end state | -DBUG_6 | the second look comes before the processor is given back
+ * run: pass | | a maker, two searchers, the monitor
+ * run: pass | -DNO_PASSING_ON | the last searcher that finds work wakes nobody: the monitor does
+ * run: fail invalid end state | -DBUG_1 | a processor let go without a look at the queue
+ * run: fail invalid end state | -DBUG_2 | ... with a look, but before the lock is taken
+ * run: fail invalid end state | -DBUG_3 | the maker looks for an idle processor before it queues
+ * run: fail invalid end state | -DBUG_4 | the farewell comes after letting go
+ * run: fail invalid end state | -DBUG_5 | no monitor
  */
-#define THREADS 3
+#define THREADS 2
 
 #define A 1
 #define B 2
 
-chan queue = [2] of { byte };  /* the maker's processor's, as memory holds it */
-chan buffer = [2] of { byte }; /* pushed by the maker, not yet in memory */
-bool farewell[THREADS];        /* searching--, not yet in memory */
+#define PLAIN 1    /* woken with a processor */
+#define SEARCHER 2 /* the same, counted in `searching` */
 
-byte searching;
-byte idle_processors;    /* [lock] */
-bool asleep[THREADS];    /* on the idle list [lock] */
-bool given[THREADS];     /* a processor was handed over with the wake-up [lock] */
+chan queue = [2] of { byte }; /* [lock] */
+byte searching = THREADS;
+byte idle_processors;         /* [lock] */
+bool asleep[THREADS];         /* [lock] */
+byte given[THREADS];          /* [lock] */
 bool done_a, done_b;
 
-active proctype drain_maker()
+/* With the lock held; as many threads sleep as processors are idle. */
+inline start_sleeper(how)
 {
-	byte task;
-end:
-	do
-	:: atomic { buffer?task -> queue!task; task = 0 }
-	od
+	idle_processors--;
+	if
+	:: asleep[0] -> asleep[0] = false; given[0] = how
+	:: asleep[1] -> asleep[1] = false; given[1] = how
+	fi
 }
 
-active proctype drain_farewells()
-{
-end:
-	do
-	:: atomic { farewell[1] -> farewell[1] = false; searching-- }
-	:: atomic { farewell[2] -> farewell[2] = false; searching-- }
-	od
-}
-
-/* A locked instruction of thread t: its own stores are in memory. */
-#define locked(t) (!farewell[t] && (t != 0 || empty(buffer)))
-
-/* Wakes one sleeper as a searcher, when there is a processor for it. */
-inline wake(t)
+/* weft__proc_wake: one sleeper becomes a searcher, if a processor is idle and nobody searches. */
+inline wake()
 {
 	if
-	:: idle_processors > 0 ->
-		atomic {
+	:: idle_processors > 0 -> atomic {
 			if
-			:: searching == 0 -> locked(t) -> skip;
-				if
-				:: searching == 0 -> searching = 1; claimed = true
-				:: else
-				fi
+			:: searching == 0 -> searching = 1; claimed = true
 			:: else
 			fi
 		}
 	:: else
 	fi;
 	if
-	:: claimed ->
-		atomic { /* the lock */
+	:: claimed -> atomic {
 			if
-			:: idle_processors > 0 && asleep[1] -> hand_over(1)
-			:: idle_processors > 0 && asleep[2] -> hand_over(2)
-			:: idle_processors == 0 || (!asleep[1] && !asleep[2]) -> searching--
+			:: idle_processors > 0 -> start_sleeper(SEARCHER)
+			:: else -> searching--
 			fi;
 			claimed = false
 		}
@@ -88,128 +70,124 @@ inline wake(t)
 	fi
 }
 
-inline hand_over(other)
-{
-	idle_processors--;
-	asleep[other] = false;
-	given[other] = true
-}
-
-inline push(task)
-{
-	buffer!task;
-#ifndef BUG_1
-	empty(buffer);
-#endif
-	wake(0)
-}
-
-proctype maker()
+active proctype maker()
 {
 	bool claimed;
-	push(A);
-	push(B);
-	(done_a && done_b) /* user code, with the processor */
-}
-
-/* Under the lock: processor and thread on the idle lists. */
-inline go_idle(t)
-{
-	atomic { locked(t) -> idle_processors++; asleep[t] = true }
-}
-
-inline say_farewell(t)
-{
-#ifdef BUG_2
-	farewell[t] = true
+#ifdef BUG_3
+	wake();
+	queue!A;
+	queue!B;
 #else
-	atomic { locked(t) -> searching-- }
+	queue!A;
+	wake();
+	queue!B;
+	wake();
 #endif
+	(done_a && done_b)
 }
 
-/* The second look: back from the idle list when there is work, unless somebody was faster. */
-inline look_again(t)
+#ifndef BUG_5
+active proctype monitor()
+{
+end:
+	do
+	:: atomic {
+		nempty(queue) && idle_processors > 0 && idle_processors < THREADS -> start_sleeper(PLAIN)
+	}
+	od
+}
+#endif
+
+/* Found a task: searches no more; was it the last, it wakes the next for what remains. */
+inline found()
 {
 	if
-	:: nempty(queue) ->
-		atomic {
-			locked(t) ->
-			if
-			:: asleep[t] && idle_processors > 0 ->
-				idle_processors--;
-				asleep[t] = false;
-				given[t] = true;
-				searching++
-			:: else
-			fi
-		}
-	:: empty(queue)
+	:: counted ->
+		atomic { searching--; last = (searching == 0); counted = false }
+#ifndef NO_PASSING_ON
+		if
+		:: last && nempty(queue) -> wake()
+		:: else
+		fi;
+#endif
+		last = false
+	:: else
 	fi
 }
 
-inline run_found(t)
+inline run_task()
 {
-	atomic {
-		locked(t) ->
-		searching--;
-		last = (searching == 0)
-	}
-#ifndef BUG_3
-	if
-	:: last -> wake(t)
-	:: else
-	fi;
-#endif
-	last = false;
 	if
 	:: task == A -> done_b; done_a = true
 	:: task == B -> done_b = true
 	fi;
-	task = 0;
-	atomic { locked(t) -> searching++ } /* out of work: searches again */
+	task = 0
+}
+
+inline farewell()
+{
+	if
+	:: counted -> atomic { searching--; counted = false }
+	:: else
+	fi
+}
+
+inline let_go(t)
+{
+	idle_processors++;
+	asleep[t] = true
+}
+
+/* weft__proc_release: kept = work has come meanwhile */
+inline release(t)
+{
+#if defined(BUG_1)
+	atomic { let_go(t) }
+#elif defined(BUG_2)
+	kept = nempty(queue);
+	if
+	:: kept
+	:: else -> atomic { let_go(t) }
+	fi
+#else
+	atomic {
+		kept = nempty(queue);
+		if
+		:: kept
+		:: else -> let_go(t)
+		fi
+	}
+#endif
 }
 
 proctype searcher(byte t)
 {
 	byte task;
-	bool claimed, last;
+	bool claimed, last, kept, counted = true;
 search:
 	if
-	:: queue?task -> run_found(t); goto search
+	:: queue?task -> found(); run_task(); goto search
 	:: empty(queue)
 	fi;
-#ifdef BUG_6
-	say_farewell(t);
+#ifdef BUG_4
+	release(t);
+	farewell();
+#else
+	farewell();
+	release(t);
+#endif
 	if
-	:: nempty(queue) -> atomic { locked(t) -> searching++ } goto search
-	:: empty(queue)
-	fi;
-	go_idle(t);
-#elif defined(BUG_4)
-	go_idle(t);
-	look_again(t);
-	if
-	:: given[t] -> atomic { given[t] = false; searching-- } goto search
+	:: kept -> kept = false; goto search
 	:: else
 	fi;
-	say_farewell(t);
-#else
-	go_idle(t);
-	say_farewell(t);
-#ifndef BUG_5
-	look_again(t);
-#endif
-#endif
 end:
-	atomic { given[t] -> given[t] = false }
+	atomic { given[t] != 0 -> counted = (given[t] == SEARCHER); given[t] = 0 }
 	goto search
 }
 
 init {
 	atomic {
-		searching = 2;
-		run maker();
-		run searcher(1);
-		run searcher(2)
+		run searcher(0);
+		run searcher(1)
 	}
 }
