@@ -14,7 +14,6 @@
  */
 #include "cli/watch.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,11 +22,10 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/tracee.h"
 #include "cli/watch_symbols.h"
 #include "cli/watch_unwind.h"
 
@@ -39,26 +37,8 @@ struct remote {
 static bool remote_read(const struct memory *m, uint64_t address, void *buf, size_t len)
 {
 	const struct remote *remote = (const struct remote *)m;
-	struct iovec here = {buf, len}, there = {(void *)(uintptr_t)address, len};
 
-	return process_vm_readv(remote->pid, &here, 1, &there, 1, 0) == (ssize_t)len;
-}
-
-static int read_registers(pid_t thread, struct unwind_start *at)
-{
-	struct user_regs_struct regs;
-	struct iovec iov = {&regs, sizeof(regs)};
-
-	if (ptrace(PTRACE_GETREGSET, thread, (void *)NT_PRSTATUS, &iov))
-		return -errno;
-#if defined(__x86_64__)
-	*at = (struct unwind_start){EM_X86_64, regs.rip, regs.rsp, regs.rbp, 0, 0};
-#elif defined(__aarch64__)
-	*at = (struct unwind_start){EM_AARCH64, regs.pc, regs.sp, regs.regs[29], regs.regs[30], 0};
-#else
-	return -ENOTSUP;
-#endif
-	return 0;
+	return weft__tracee_read(remote->pid, address, buf, len) == 0;
 }
 
 static void unwind_thread(pid_t thread, struct watch_report *report)
@@ -68,7 +48,7 @@ static void unwind_thread(pid_t thread, struct watch_report *report)
 	struct unwind_start at;
 
 	report->frame_count = 0;
-	int error = read_registers(thread, &at);
+	int error = weft__tracee_registers(thread, &at);
 	if (error) {
 		snprintf(report->why_no_frames, sizeof(report->why_no_frames),
 			 "the registers cannot be read: %s", strerror(-error));

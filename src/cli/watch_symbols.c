@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "cli/tracee.h"
 
 enum { TABLE_MAX = 64 << 20, SECTIONS_MAX = 1 << 16, MAPPINGS_MAX = 1 << 16 };
 
@@ -212,39 +213,32 @@ void weft__symbolizer_free(struct symbolizer *s)
 	free(s);
 }
 
-/* One line of /proc/PID/maps. The link in map_files opens what the name no longer does (deleted,
- * another root). */
-static void take_line(struct symbolizer *s, pid_t pid, char *line)
-{
-	uint64_t start, end, offset;
-	char link[64];
-	int path = 0;
+struct maps_reader {
+	struct symbolizer *s;
+	pid_t pid;
+};
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &start, &end,
-		   &offset, &path) < 3 ||
-	    !path)
-		return;
-	line[strcspn(line, "\n")] = '\0';
-	if (!line[path])
-		return;
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
-	weft__symbolizer_map(s, start, end, offset, line + path, access(link, R_OK) ? NULL : link);
+/* The link in map_files opens what the name no longer does (deleted, another root). */
+static int take_mapping(const struct tracee_mapping *m, void *arg)
+{
+	struct maps_reader *reader = arg;
+	char link[64];
+
+	if (!m->path[0])
+		return 0;
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, reader->pid,
+		 m->start, m->end);
+	return weft__symbolizer_map(reader->s, m->start, m->end, m->offset, m->path,
+				    access(link, R_OK) ? NULL : link);
 }
 
 struct symbolizer *weft__symbolizer_of(pid_t pid)
 {
-	struct symbolizer *s = weft__symbolizer_new();
-	char path[64], *line = NULL;
-	size_t size = 0;
+	struct maps_reader reader = {weft__symbolizer_new(), pid};
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	FILE *maps = s ? fopen(path, "re") : NULL;
-	while (maps && getline(&line, &size, maps) > 0)
-		take_line(s, pid, line);
-	free(line);
-	if (maps)
-		fclose(maps);
-	return s;
+	if (reader.s)
+		weft__tracee_mappings(pid, take_mapping, &reader);
+	return reader.s;
 }
 
 static struct mapping *mapping_of(struct symbolizer *s, uint64_t pc)
