@@ -12,15 +12,17 @@
  * processor that the thread has at that moment; a thread that gives its processor up for lost has lost it; nobody
  * but a thread without processor waits for one.
  *
- * The monitor reads which processor it is before the move to TAKEN, while its request stands: any change by the
- * owner would make that move fail. After the move it is too late, the owner may be back with another processor
- * (BUG_13); before the request it is too early (BUG_8).
+ * The monitor asks which processor it is before the move to TAKEN, while its request stands: any change by the owner
+ * would make that move fail. Before the request is too early (BUG_8). After the move is too late, the owner may be
+ * back with another processor (BUG_13), unless the monitor holds the lock that anybody needs who gives a processor
+ * away or gets one: -DUNDER_LOCK, as monitor.c does.
  *
  * On x86-64 release and acquire cost nothing and mean nothing to this model; BUG_11 and BUG_12 show what the
  * compiler may do without them.
  *
  * run: pass | | membarrier, which may fail
  * run: pass | -DFENCED | no membarrier in this process: the owner fences
+ * run: pass | -DUNDER_LOCK | the monitor holds the scheduler's lock meanwhile, and asks after the move
  * run: fail owner[proc]==t | -DBUG_1 | no barrier
  * run: fail word[t]!=2 | -DBUG_2 | monitor: HELD to REQUESTED without CAS
  * run: fail taken_is_lost | -DBUG_3 | monitor: REQUESTED to TAKEN without CAS
@@ -92,6 +94,18 @@ inline empty_all_buffers()
 #define store(t, var, val) buffer[t]!var, val
 #define locked(t) empty(buffer[t])
 
+/* The scheduler's lock. */
+#ifdef UNDER_LOCK
+bool held;
+#define lock_take_when(condition) atomic { !held && (condition) -> held = true }
+#define lock_drop() held = false
+#define owner_lock_drop(t) atomic { locked(t) -> held = false }
+#else
+#define lock_take_when(condition) (condition)
+#define lock_drop() skip
+#define owner_lock_drop(t) skip
+#endif
+
 /* A thread sees its own buffered store first; TAKEN is never left in the buffer (a locked instruction follows it). */
 inline load_own_word(t, seen)
 {
@@ -157,13 +171,16 @@ inline leave(t)
 
 inline give(t)
 {
+	lock_take_when(true);
 	store(t, WORD, TAKEN);
 	store(t, PROCESSOR, IDLE);
 	atomic { locked(t) -> assert(owner[proc] == t); owner[proc] = IDLE; proc = IDLE }
+	owner_lock_drop(t)
 }
 
 inline take_idle(t)
 {
+	lock_take_when(owner[0] == IDLE || owner[1] == IDLE);
 	atomic {
 		locked(t) ->
 		if
@@ -181,6 +198,8 @@ inline take_idle(t)
 	store(t, PROCESSOR, proc);
 	store(t, WORD, HELD)
 #endif
+	;
+	owner_lock_drop(t)
 }
 
 proctype thread(byte t, proc)
@@ -258,6 +277,7 @@ inline lost(t)
 /* lease_take() and what its caller does with the processor */
 inline take(t)
 {
+	lock_take_when(true);
 #ifdef BUG_8
 	taken = processor[t];
 #endif
@@ -281,7 +301,7 @@ inline take(t)
 		outside = (!failed && !in_runtime[t]);
 		if
 		:: outside ->
-#if !defined(BUG_8) && !defined(BUG_13)
+#if !defined(BUG_8) && !defined(BUG_13) && !defined(UNDER_LOCK)
 			taken = processor[t];
 #endif
 #ifdef BUG_3
@@ -300,7 +320,7 @@ inline take(t)
 #endif
 			if
 			:: claimed ->
-#ifdef BUG_13
+#if defined(BUG_13) || defined(UNDER_LOCK)
 				taken = processor[t];
 #endif
 				atomic {
@@ -329,6 +349,7 @@ inline take(t)
 		fi
 	:: else
 	fi;
+	lock_drop();
 	d_step { claimed = false; outside = false; failed = false; taken_is_lost = false; taken = 0; seen = 0; t = 0 }
 }
 
