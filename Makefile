@@ -56,6 +56,10 @@ format: ## lay out the C files by .clang-format
 	@tools/packages.sh format
 	@find src include tests bench examples -name '*.[ch]' -exec clang-format -i {} +
 
+lint: ## analysers, shell and Python checks, manual pages, the rules of the tree
+	@$(MAKE) release TESTS=ON PACKAGES="build test lint"
+	@tools/lint.sh build/release
+
 install: ## into PREFIX, below DESTDIR
 	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	@cmake --install build/release --prefix $(PREFIX)
@@ -69,4 +73,4 @@ clean: ## remove every build folder
 	rm -rf build
 
 .PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test bench \
-	bench-quick format install uninstall clean
+	bench-quick format lint install uninstall clean

@@ -34,6 +34,8 @@ struct cli_table *cli_table_new(const char *const *headings)
 	t->headings = headings;
 	while (headings[t->columns])
 		t->columns++;
+	if (!t->columns)
+		cli_die("internal: a table without columns");
 	t->widths = cli_alloc(t->columns * sizeof(*t->widths));
 	for (unsigned i = 0; i < t->columns; i++)
 		t->widths[i] = width_of(headings[i]);
