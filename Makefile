@@ -23,7 +23,7 @@ run: ## build, then show the crash, its fix, and weft: weft storm
 # The builds. The goals below say what theirs needs: tests or none, and which groups of packages.
 TESTS = OFF
 PACKAGES = build
-release debug asan tsan:
+release debug asan tsan package:
 	@tools/packages.sh $(PACKAGES)
 	@cmake --preset $@ -DWEFT_TESTS=$(TESTS) $(CONFIGURE) >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
@@ -69,8 +69,18 @@ uninstall: ## remove what install put there
 	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	@tools/uninstall.sh build/release $(PREFIX)
 
+static: ## the weft command in one file that needs nothing of its host: build/static/weft
+	@tools/packages.sh build static
+	@cmake --preset static >/dev/null
+	@cmake --build --preset static -j $(JOBS)
+
+deb: ## Debian packages in build/package/deb: libweft0 libweft-dev weft-tools
+	@$(MAKE) package PACKAGES="build package"
+	@cpack --config build/package/CPackConfig.cmake -B build/package/deb
+	@ls build/package/deb/*.deb
+
 clean: ## remove every build folder
 	rm -rf build
 
 .PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test bench \
-	bench-quick format lint install uninstall clean
+	bench-quick format lint install uninstall deb package static clean

@@ -21,6 +21,9 @@ test   python3          tests that need an independent reader
 all    g++              the headers in C++
 all    clang            ThreadSanitizer, a second compiler
 all    gdb              the debugger commands for tasks
+package dpkg-dev       dependencies of the packages
+static libzstd-dev      static libarchive
+static zlib1g-dev       static libarchive
 format clang-format     layout
 lint   clang-tidy       analyser
 lint   shellcheck       shell scripts

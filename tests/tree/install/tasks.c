@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* tasks.c: the smallest program that uses an installed libweft: two tasks and a channel. */
+/* tasks.c: the smallest program that uses an installed libweft: one task waits for another. */
 #include <stdio.h>
 #include <weft/weft.h>
 
-static void answer(void *chan)
+static int answer(void *arg)
 {
-	int n = 42;
-	weft_chan_send(chan, &n, WEFT_FOREVER);
-	weft_chan_unref(chan);
+	(void)arg;
+	return 42;
 }
 
 static int main_task(void *arg)
 {
-	struct weft_chan *chan = weft_chan_new(sizeof(int), 0);
+	struct weft_task *task;
 	int n = 0;
 	(void)arg;
-	if (weft_go(answer, weft_chan_ref(chan)))
+	if (weft_spawn(&task, NULL, answer, NULL) || weft_join(task, &n, WEFT_FOREVER))
 		return 1;
-	weft_chan_recv(chan, &n, WEFT_FOREVER);
-	weft_chan_unref(chan);
 	printf("%d from weft %s\n", n, weft_version());
 	return n != 42;
 }
