@@ -58,8 +58,8 @@ void *twin_get(void);
 int twin_put(void *state);
 
 static uint64_t cache_memory;
-uint64_t *twin_cache =
-	&cache_memory; /* the processor's; none for a thread that has handed it off */
+/* Of the thread's processor; NULL once it has handed that off. */
+__thread uint64_t *twin_cache;
 uint64_t twin_state_size;
 
 /* The key, laid out as Go lays it out. */
@@ -142,7 +142,8 @@ static pthread_barrier_t crowd;
 /* A state of its own page, mapped as the kernel wants it; NULL where that is refused. */
 void *twin_get(void)
 {
-	void *state = mmap(NULL, STATE_PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS, -1, 0);
+	void *state = mmap(NULL, STATE_PAGE, PROT_READ | PROT_WRITE, MAP_DROPPABLE | MAP_ANONYMOUS,
+			   -1, 0);
 
 	if (state == MAP_FAILED)
 		return NULL;
@@ -170,6 +171,7 @@ static void *end_locked(void *arg)
 	struct g g = {.m = &m};
 	sigset_t all;
 
+	twin_cache = &cache_memory;
 	twin_vgetrandom(&g);
 	pthread_barrier_wait(&crowd);
 	sigfillset(&all);
@@ -182,7 +184,6 @@ static void round_of(unsigned count)
 {
 	pthread_t threads[CROWD];
 
-	twin_cache = &cache_memory;
 	free_states = 0; /* as if all of them were owned */
 	pthread_barrier_init(&crowd, NULL, count);
 	for (unsigned i = 0; i < count; i++)

@@ -6,6 +6,8 @@
  * bytes where `weft shield --pid` looks for them. It runs and it crashes as the original does: PutState needs a longer list,
  * which allocates from the cache of a processor that mexit has handed off.
  *
+ * With REPAIRED it has Go 1.24.3's order and name.
+ *
  * Conventions of its own: rdi holds the argument, a struct m * or (vgetrandom) a struct g *; see gotwin.c.
  */
 	.text
@@ -15,13 +17,15 @@ text:
 #define FUNCTION(label) label: pushq %rbp; movq %rsp, %rbp
 
 FUNCTION(handoffp)
-	movq	$0, twin_cache(%rip)
+	movq	twin_cache@gottpoff(%rip), %rax
+	movq	$0, %fs:(%rax)
 	popq	%rbp
 	ret
 
 	.balign 32
 FUNCTION(mallocgcSmallNoscan)
-	movq	twin_cache(%rip), %rax
+	movq	twin_cache@gottpoff(%rip), %rax
+	movq	%fs:(%rax), %rax
 	movq	(%rax), %rax			/* address 0: there is no processor any more */
 	popq	%rbp
 	ret
@@ -52,7 +56,9 @@ FUNCTION(vgetrandomPutState)
 FUNCTION(mexit)
 	subq	$0x20, %rsp
 	movq	%rdi, 0x10(%rsp)
+#ifndef REPAIRED
 	call	handoffp
+#endif
 	movq	0x10(%rsp), %rcx
 	movq	0x518(%rcx), %rax
 	nop
@@ -62,7 +68,11 @@ FUNCTION(mexit)
 	call	vgetrandomPutState
 	movq	0x10(%rsp), %rcx
 	movq	$0, 0x518(%rcx)
-1:	addq	$0x20, %rsp
+1:
+#ifdef REPAIRED
+	call	handoffp
+#endif
+	addq	$0x20, %rsp
 	popq	%rbp
 	ret
 
@@ -118,7 +128,11 @@ names:
 	NAME(mallocgcSmallNoscan, "mallocgcSmallNoscan")
 	NAME(mallocgc, "mallocgc")
 	NAME(growslice, "growslice")
+#ifdef REPAIRED
+	NAME(vgetrandomPutState, "vgetrandomDestroy")
+#else
 	NAME(vgetrandomPutState, "vgetrandomPutState")
+#endif
 	NAME(mexit, "mexit")
 	NAME(twin_mstart0, "mstart0")
 	NAME(twin_vgetrandom, "vgetrandom")

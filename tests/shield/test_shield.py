@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What `weft shield` promises, tried on a program that has the bug.
 
-usage: test_shield.py WEFT GOTWIN GOTWIN_PIE
+usage: test_shield.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED
 """
 
 import json
@@ -15,8 +15,8 @@ import tempfile
 import time
 import unittest
 
-WEFT, TWIN, TWIN_PIE = sys.argv[1:4]
-del sys.argv[1:4]
+WEFT, TWIN, TWIN_PIE, REPAIRED = sys.argv[1:5]
+del sys.argv[1:5]
 ROOT = os.geteuid() == 0
 METHODS = (["shield"], ["shield", "--follow"], ["shield", "--method=seccomp"])
 
@@ -60,6 +60,7 @@ def helpers():
 class Safety(unittest.TestCase):
     def test_without_a_shield_the_crash_comes(self):
         self.assertEqual(run(TWIN, "crash").returncode, -signal.SIGSEGV)
+        self.assertEqual(run(REPAIRED, "crash").returncode, 0)
 
     def test_with_one_it_does_not(self):
         for twin in (TWIN, TWIN_PIE):
@@ -238,6 +239,11 @@ class Live(unittest.TestCase):
             server.send_signal(signal.SIGUSR1)
             server.communicate(timeout=30)
             self.assertEqual(server.returncode, -signal.SIGSEGV)
+
+    def test_a_repaired_process_is_left_alone(self):
+        server = self.serve(REPAIRED)
+        done = shield(f"--pid={server.pid}")
+        self.assertEqual((done.returncode, "does not have the bug" in done.stdout), (0, True), done.stderr)
 
     def test_other_processes_are_left_alone(self):
         done = shield(f"--pid={os.getpid()}")

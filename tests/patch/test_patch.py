@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What `weft patch` promises, tried on a program that has the bug, and on real Go binaries when WEFT_CORPUS names a
+folder with them.
+
+usage: test_patch.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+WEFT, TWIN, TWIN_PIE, REPAIRED = sys.argv[1:5]
+del sys.argv[1:5]
+ROOT = os.geteuid() == 0
+CORPUS = os.environ.get("WEFT_CORPUS")
+HASHES = bytes.fromhex("5d422500bf59a584")
+OLD = b"\0runtime.vgetrandomPutState\0"  # what Go's linker puts into a program with the bug
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def patch(*arguments, **options):
+    return run(WEFT, "patch", *arguments, **options)
+
+
+def content(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def digest(path):
+    return hashlib.sha256(content(path)).hexdigest()
+
+
+def differences(a, b):
+    a, b = content(a), content(b)
+    return abs(len(a) - len(b)) + sum(x != y for x, y in zip(a, b))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.place = place.name
+
+    def copy(self, original=TWIN, name="program"):
+        return shutil.copy2(original, os.path.join(self.place, name))
+
+    def edited(self, edit):
+        image = bytearray(content(TWIN))
+        edit(image)
+        path = self.copy()
+        with open(path, "wb") as f:
+            f.write(image)
+        return path
+
+    def assert_refused(self, path, reason, *arguments):
+        before, names = digest(path), sorted(os.listdir(self.place))
+        done = patch(*arguments, path)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("is left as it is", done.stderr)
+        self.assertIn(reason, done.stderr)
+        self.assertEqual((digest(path), sorted(os.listdir(self.place))), (before, names))
+
+
+class Patching(Case):
+    def test_the_program_survives_what_killed_it(self):
+        for twin in (TWIN, TWIN_PIE):
+            path = self.copy(twin)
+            if run(path, "lookup").stdout == "vdso\n":
+                self.assertEqual(run(path, "crash").returncode, -signal.SIGSEGV)
+            self.assertEqual(patch(path).returncode, 0)
+            self.assertEqual(run(path, "lookup").stdout, "syscall\n")
+            self.assertEqual(run(path, "crash").returncode, 0)
+            self.assertEqual(run(path, "clock").returncode, 0)
+
+    def test_one_byte_differs_and_revert_brings_it_back(self):
+        for twin in (TWIN, TWIN_PIE):
+            path = self.copy(twin)
+            before = os.stat(path)
+            self.assertEqual(patch(path).returncode, 0)
+            self.assertEqual(differences(path, twin), 1)
+            self.assertGreater(os.stat(path).st_mtime_ns, before.st_mtime_ns)
+            self.assertEqual(patch("--revert", path).returncode, 0)
+            self.assertEqual(digest(path), digest(twin))
+            self.assertEqual(os.stat(path).st_mtime_ns, before.st_mtime_ns)
+            self.assertEqual(os.listdir(self.place), ["program"])
+
+    def test_twice_is_once(self):
+        path = self.copy()
+        patch(path)
+        once = os.stat(path)
+        done = patch(path)
+        self.assertEqual((done.returncode, "patched already" in done.stdout), (0, True))
+        self.assertEqual((os.stat(path).st_ino, os.stat(path).st_mtime_ns), (once.st_ino, once.st_mtime_ns))
+        patch("--revert", path)
+        done = patch("--revert", path)
+        self.assertEqual((done.returncode, "not patched" in done.stdout), (0, True))
+
+    def test_dry_run_writes_nothing(self):
+        path = self.copy()
+        self.assertEqual(patch("--dry-run", path).returncode, 1)
+        self.assertEqual((digest(path), os.listdir(self.place)), (digest(TWIN), ["program"]))
+        patch(path)
+        self.assertEqual(patch("--dry-run", path).returncode, 0)
+        self.assertEqual(patch("--dry-run", "--revert", path).returncode, 1)
+        self.assertEqual(differences(path, TWIN), 1)
+
+    def test_output_leaves_the_original(self):
+        path, other = self.copy(), os.path.join(self.place, "patched")
+        self.assertEqual(patch(f"--output={other}", path).returncode, 0)
+        self.assertEqual((digest(path), differences(path, other)), (digest(TWIN), 1))
+        self.assertEqual(run(other, "lookup").stdout, "syscall\n")
+        self.assertEqual(patch(f"--output={other}", path).returncode, 2)
+
+    def test_revert_without_a_record(self):
+        path = self.copy()
+        patch(path)
+        os.unlink(os.path.join(self.place, ".program.weft-undo"))
+        self.assertEqual(patch("--revert", path).returncode, 0)
+        self.assertEqual(digest(path), digest(TWIN))
+
+    def test_a_program_that_runs_is_patched_and_runs_on(self):
+        path = self.copy()
+        server = subprocess.Popen([path, "serve"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (server.kill(), server.communicate()))
+        server.stdout.readline()
+        self.assertEqual(patch(path).returncode, 0)
+        for _ in range(10):
+            self.assertEqual(server.stdout.readline().split()[3], "10")
+
+    def test_a_link_stays_a_link(self):
+        path, link = self.copy(), os.path.join(self.place, "link")
+        os.symlink("program", link)
+        self.assertEqual(patch(link).returncode, 0)
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(differences(path, TWIN), 1)
+
+    def test_json(self):
+        path = self.copy()
+        told = json.loads(patch("--json", path).stdout)
+        self.assertEqual((told["schema"], told["result"], told["path"]), (1, "patched", os.path.realpath(path)))
+        self.assertEqual((content(TWIN)[told["offset"]], content(path)[told["offset"]]),
+                         (told["compiled"], told["patched"]))
+
+
+class Metadata(Case):
+    def test_mode_and_user_attributes(self):
+        path = self.copy()
+        os.chmod(path, 0o2751)
+        try:
+            os.setxattr(path, "user.weft", b"kept")
+        except OSError:
+            self.skipTest("no user attributes on this file system")
+        self.assertEqual(patch(path).returncode, 0)
+        self.assertEqual(os.stat(path).st_mode & 0o7777, 0o2751)
+        self.assertEqual(os.getxattr(path, "user.weft"), b"kept")
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_owner_set_user_id_and_capabilities(self):
+        capability = bytes.fromhex("0100000200040000000000000000000000000000")
+        path = self.copy()
+        os.chown(path, 12345, 23456)
+        os.chmod(path, 0o4755)
+        try:
+            os.setxattr(path, "security.capability", capability)
+        except OSError:
+            self.skipTest("no capabilities on this file system")
+        before = os.stat(path)
+        for arguments in ([], ["--revert"]):
+            self.assertEqual(patch(*arguments, path).returncode, 0)
+            after = os.stat(path)
+            self.assertEqual((after.st_uid, after.st_gid, after.st_mode), (12345, 23456, before.st_mode))
+            self.assertEqual(os.getxattr(path, "security.capability"), capability)
+
+    @unittest.skipUnless(ROOT, "needs root, to become somebody else")
+    def test_an_owner_that_cannot_be_kept_is_a_refusal(self):
+        path = self.copy()
+        os.chmod(self.place, 0o777)
+        weft = shutil.copy(WEFT, self.place)
+        done = run(weft, "patch", path, user=65534)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("keep its owner", done.stderr)
+        self.assertEqual((digest(path), sorted(os.listdir(self.place))), (digest(TWIN), ["program", "weft"]))
+
+
+class Refusals(Case):
+    def test_a_second_key(self):
+        def add(image):
+            at = image.index(HASHES)
+            spare = image.index(bytes(64), at)
+            spare += -spare % 8 + 8
+            image[spare:spare + 8] = HASHES
+        self.assert_refused(self.edited(add), "2 times, not once")
+
+    def test_a_key_with_another_name(self):
+        def rename(image):
+            at = image.index(b"__vdso_getrandom\0")
+            image[at:at + 6] = b"__vdsX"
+        self.assert_refused(self.edited(rename), "does not point at that name")
+
+    def test_hard_links(self):
+        path = self.copy()
+        os.link(path, os.path.join(self.place, "other"))
+        self.assert_refused(path, "hard links")
+        self.assertEqual(patch("--hard-links", path).returncode, 0)
+        self.assertEqual(differences(path, os.path.join(self.place, "other")), 1)
+
+    def test_a_copy_that_is_in_the_way(self):
+        path = self.copy()
+        with open(os.path.join(self.place, ".program.weft-new"), "wb"):
+            pass
+        self.assert_refused(path, "File exists")
+
+    def test_a_record_of_another_file(self):
+        path = self.copy()
+        patch(path)
+        record = os.path.join(self.place, ".program.weft-undo")
+        with open(record, encoding="utf-8") as f:
+            told = json.load(f)
+        told["offset"] += 1
+        with open(record, "w", encoding="utf-8") as f:
+            json.dump(told, f)
+        self.assert_refused(path, "undo record", "--revert")
+
+    def test_not_go_not_elf_not_a_file(self):
+        self.assert_refused(self.copy("/bin/true"), "no sign of Go")
+        self.assert_refused(self.copy("/bin/true"), "not once", "--force")
+        self.assert_refused(self.copy(__file__), "not an ELF file")
+        self.assertEqual(patch(self.place).returncode, 2)
+        self.assertEqual(patch(os.path.join(self.place, "missing")).returncode, 2)
+        fifo = os.path.join(self.place, "fifo")
+        os.mkfifo(fifo)
+        self.assertEqual(patch(fifo).returncode, 2)
+
+    def test_a_repaired_runtime_is_left_alone(self):
+        path = self.copy(REPAIRED)
+        for arguments in ([], ["--revert"], ["--force"]):
+            done = patch(*arguments, path)
+            self.assertEqual((done.returncode, "nothing to do" in done.stdout), (0, True), done.stderr)
+        self.assertEqual((digest(path), os.listdir(self.place)), (digest(REPAIRED), ["program"]))
+
+    @unittest.skipUnless(ROOT, "needs root, for a mount")
+    def test_a_read_only_file_system(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        path = self.copy()
+        target = self.place.encode()
+
+        def mount_read_only():
+            flags = 4096  # MS_BIND
+            if (libc.unshare(0x20000) or libc.mount(None, b"/", None, 0x44000, None) or
+                    libc.mount(target, target, None, flags, None) or
+                    libc.mount(None, target, None, flags | 32 | 1, None)):
+                os._exit(77)
+        done = run(WEFT, "patch", path, preexec_fn=mount_read_only)
+        if done.returncode == 77:
+            self.skipTest("mounts are not permitted")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("read-only", done.stderr)
+        self.assertEqual(os.listdir(self.place), ["program"])
+
+
+@unittest.skipUnless(CORPUS, "WEFT_CORPUS is not set: no real Go binaries")
+class Corpus(Case):
+    def binaries(self):
+        for directory, _, names in os.walk(CORPUS):
+            for name in names:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as f:
+                    if f.read(4) == b"\x7fELF":
+                        yield path
+
+    def assert_runs_like(self, path, original):
+        """Only asked of this machine's own kind."""
+        with open(path, "rb") as f:
+            machine = f.read(20)[18]
+        if machine != {"x86_64": 62, "aarch64": 183}.get(platform.machine()):
+            return
+        os.chmod(original, 0o755)
+        for option in ("--version", "version", "--help"):
+            then, now = (run(p, option, cwd=self.place, env={"HOME": self.place}, stdin=subprocess.DEVNULL)
+                         for p in (original, path))
+            self.assertEqual((now.returncode, now.stdout), (then.returncode, then.stdout))
+            self.assertGreaterEqual(now.returncode, 0)
+
+    def test_real_binaries(self):
+        seen = 0
+        for original in self.binaries():
+            seen += 1
+            with self.subTest(original):
+                image, path = content(original), self.copy(original)
+                os.chmod(path, 0o755)
+                done = patch(path)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                if OLD not in image:
+                    self.assertIn("nothing to do", done.stdout)
+                    self.assertEqual(digest(path), digest(original))
+                    continue
+                self.assertEqual(differences(path, original), 1)
+                self.assert_runs_like(path, original)
+                self.assertIn("patched already", patch(path).stdout)
+                self.assertEqual(patch("--revert", path).returncode, 0)
+                self.assertEqual(digest(path), digest(original))
+        self.assertGreater(seen, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
