@@ -8,6 +8,10 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc make cmake 
 COPY . /weft
 RUN make -C /weft static
 
+# With a shell, for contrib/kubernetes: docker build --target agent .
+FROM debian:12-slim AS agent
+COPY --from=build /weft/build/static/weft /weft/contrib/weft-scan-textfile /usr/bin/
+
 FROM scratch
 COPY --from=build /weft/build/static/weft /weft
 ENTRYPOINT ["/weft"]

@@ -30,6 +30,8 @@ contains libweft-dev 'lib/.*/libweft\.so'
 contains libweft-dev 'include/weft/weft\.h'
 contains libweft-dev 'lib/.*/pkgconfig/weft\.pc'
 contains weft-tools 'bin/weft'
+contains weft-tools 'libexec/weft/weft-scan-textfile'
+contains weft-tools 'lib/systemd/system/weft-scan.timer'
 for package in libweft0 libweft-dev weft-tools; do
 	contains $package "share/doc/$package/copyright"
 	dpkg-deb -x "$work/deb/${package}"_*.deb "$work/root"
