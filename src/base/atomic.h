@@ -5,11 +5,24 @@
  * Rejected: C11 `_Atomic`. It hides the order of every access that looks like an ordinary one, and the order is
  * what a reader of lock-free code has to see. Every use with an order stronger than relaxed says in a comment
  * what it pairs with.
+ *
+ * Compiled with WEFT_EXPLORE, each operation calls the schedule explorer of tests/explore instead, which brings its
+ * own base/atomic_explore.h.
  */
 #ifndef WEFT_BASE_ATOMIC_H
 #define WEFT_BASE_ATOMIC_H
 
 #include <stdbool.h>
+
+/* Orders this thread's accesses for the compiler only; the other side uses membarrier(2) or is a signal handler. */
+#define compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+/* Adds to a counter that one thread writes at a time and others may read: no locked instruction. */
+#define count_owned(p, n) store_relaxed((p), load_relaxed(p) + (n))
+
+#ifdef WEFT_EXPLORE
+#include "base/atomic_explore.h"
+#else
 
 #define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -43,11 +56,6 @@
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 #define fence_seq_cst() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-/* Orders this thread's accesses for the compiler only; the other side uses membarrier(2) or is a signal handler. */
-#define compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-
-/* Adds to a counter that one thread writes at a time and others may read: no locked instruction. */
-#define count_owned(p, n) store_relaxed((p), load_relaxed(p) + (n))
 
 static inline void cpu_relax(void)
 {
@@ -59,5 +67,7 @@ static inline void cpu_relax(void)
 	compiler_barrier();
 #endif
 }
+
+#endif /* WEFT_EXPLORE */
 
 #endif

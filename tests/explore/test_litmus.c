@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_litmus.c: the explorer itself, on the small programs whose outcomes under TSO are known
+ * (Owens, Sarkar and Sewell, "A better x86 memory model: x86-TSO", 2009): what may happen is found,
+ * what may not is never.
+ */
+#include "base/atomic.h"
+#include "base/attr.h"
+#include "explore.h"
+
+static int a, b, r[EXPLORE_THREADS_MAX];
+static uint32_t counter;
+
+static void setup(void)
+{
+	a = b = 0;
+	counter = 0;
+	for (unsigned i = 0; i < array_len(r); i++)
+		r[i] = -1;
+}
+
+/* Store buffering: each stores one and loads the other. */
+static void store_then_load(unsigned n)
+{
+	store_relaxed(n ? &b : &a, 1);
+	r[n] = load_relaxed(n ? &a : &b);
+}
+
+static void store_fence_load(unsigned n)
+{
+	store_relaxed(n ? &b : &a, 1);
+	fence_seq_cst();
+	r[n] = load_relaxed(n ? &a : &b);
+}
+
+static void store_seq_cst_load(unsigned n)
+{
+	store_seq_cst(n ? &b : &a, 1);
+	r[n] = load_relaxed(n ? &a : &b);
+}
+
+static void one_is_seen(void)
+{
+	explore_check(r[0] == 1 || r[1] == 1);
+}
+
+/* Message passing: data, then flag. */
+static void message(unsigned n)
+{
+	if (n == 0) {
+		store_relaxed(&a, 1);
+		store_release(&b, 1);
+	} else if (load_acquire(&b)) {
+		r[1] = load_relaxed(&a);
+	}
+}
+
+static void message_is_whole(void)
+{
+	explore_check(r[1] != 0);
+}
+
+/* Two writers of both words, in opposite order: the first stores cannot both be the last to arrive.
+ */
+static void cross_writes(unsigned n)
+{
+	store_relaxed(n ? &b : &a, 1);
+	store_relaxed(n ? &a : &b, 2);
+}
+
+static void not_both_first(void)
+{
+	explore_check(!(a == 1 && b == 1));
+}
+
+static void second_of_thread_0_arrives_last(void)
+{
+	explore_check(!(a == 2 && b == 2));
+}
+
+/* Two writers, two readers who must agree on who came first. */
+static void readers_agree(unsigned n)
+{
+	static int first[2], second[2];
+	if (n < 2) {
+		store_relaxed(n ? &b : &a, 1);
+		return;
+	}
+	first[n - 2] = load_relaxed(n == 2 ? &a : &b);
+	second[n - 2] = load_relaxed(n == 2 ? &b : &a);
+	r[n] = first[n - 2] == 1 && second[n - 2] == 0;
+}
+
+static void they_agreed(void)
+{
+	explore_check(!(r[2] == 1 && r[3] == 1));
+}
+
+/* A thread reads its own store while others do not. */
+static void own_store(unsigned n)
+{
+	store_relaxed(n ? &b : &a, 1);
+	explore_check(load_relaxed(n ? &b : &a) == 1);
+	r[n] = load_relaxed(n ? &a : &b);
+}
+
+static void count(unsigned n)
+{
+	add_relaxed(&counter, 1);
+	add_relaxed(&counter, 1);
+}
+
+static void all_counted(void)
+{
+	explore_check(counter == 4);
+}
+
+/* Waits by cpu_relax for a store that only the buffer of an ended thread holds. */
+static void wait_for_flag(unsigned n)
+{
+	if (n == 0)
+		store_relaxed(&a, 1);
+	else
+		while (!load_relaxed(&a))
+			cpu_relax();
+}
+
+static void wait_in_vain(unsigned n)
+{
+	while (n == 1 && !load_relaxed(&a))
+		cpu_relax();
+}
+
+/* Publishes by membarrier on one side and a compiler barrier on the other. */
+static void one_sided(unsigned n)
+{
+	store_relaxed(n ? &b : &a, 1);
+	if (n == 0)
+		explore_membarrier();
+	else
+		compiler_barrier();
+	r[n] = load_relaxed(n ? &a : &b);
+}
+
+static const struct explore_scenario scenarios[] = {
+	{"store buffering happens", "r[0] == 1", 2, 2, 0, setup, store_then_load, one_is_seen},
+	{"store buffering needs buffers", NULL, 2, 4, EXPLORE_NO_BUFFERS, setup, store_then_load,
+	 one_is_seen},
+	{"a fence on both sides stops it", NULL, 2, 4, 0, setup, store_fence_load, one_is_seen},
+	{"a fence that does nothing does not", "r[0] == 1", 2, 2, EXPLORE_NO_FENCE, setup,
+	 store_fence_load, one_is_seen},
+	{"seq_cst stores stop it", NULL, 2, 4, 0, setup, store_seq_cst_load, one_is_seen},
+	{"a membarrier on one side stops it", NULL, 2, 4, 0, setup, one_sided, one_is_seen},
+	{"a membarrier that does nothing does not", "r[0] == 1", 2, 2, EXPLORE_NO_BARRIER, setup,
+	 one_sided, one_is_seen},
+	{"messages arrive in order", NULL, 2, 4, 0, setup, message, message_is_whole},
+	{"stores arrive in order", NULL, 2, 4, 0, setup, cross_writes, not_both_first},
+	{"either thread's stores may arrive last", "a == 2", 2, 4, 0, setup, cross_writes,
+	 second_of_thread_0_arrives_last},
+	{"readers agree on the order of stores", NULL, 4, 4, 0, setup, readers_agree, they_agreed},
+	{"own stores are seen at once", "r[0] == 1", 2, 4, 0, setup, own_store, one_is_seen},
+	{"additions are not lost", NULL, 2, 4, 0, setup, count, all_counted},
+	{"split additions are", "counter == 4", 2, 2, EXPLORE_SPLIT, setup, count, all_counted},
+	{"a store arrives some day", NULL, 2, 2, 0, setup, wait_for_flag, NULL},
+	{"waiting in vain is noticed", "nobody can go on", 2, 2, 0, setup, wait_in_vain, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	return explore_main(argc, argv, scenarios, array_len(scenarios));
+}
