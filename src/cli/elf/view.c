@@ -141,35 +141,11 @@ uint64_t weft__view_data(struct view *v, uint64_t offset)
 	return min_of((uint64_t)data - v->base, v->size);
 }
 
-uint16_t weft__get_u16(const unsigned char *p, bool big_endian)
-{
-	uint16_t value;
-	memcpy(&value, p, sizeof(value));
-	return big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? value
-								      : __builtin_bswap16(value);
-}
-
-uint32_t weft__get_u32(const unsigned char *p, bool big_endian)
-{
-	uint32_t value;
-	memcpy(&value, p, sizeof(value));
-	return big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? value
-								      : __builtin_bswap32(value);
-}
-
-uint64_t weft__get_u64(const unsigned char *p, bool big_endian)
-{
-	uint64_t value;
-	memcpy(&value, p, sizeof(value));
-	return big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) ? value
-								      : __builtin_bswap64(value);
-}
-
 bool weft__view_u16(struct view *v, uint64_t offset, uint16_t *value)
 {
 	const unsigned char *p = weft__view_at(v, offset, sizeof(*value));
 	if (p)
-		*value = weft__get_u16(p, v->big_endian);
+		*value = get_u16(p, v->big_endian);
 	return p;
 }
 
@@ -177,7 +153,7 @@ bool weft__view_u32(struct view *v, uint64_t offset, uint32_t *value)
 {
 	const unsigned char *p = weft__view_at(v, offset, sizeof(*value));
 	if (p)
-		*value = weft__get_u32(p, v->big_endian);
+		*value = get_u32(p, v->big_endian);
 	return p;
 }
 
@@ -185,7 +161,7 @@ bool weft__view_u64(struct view *v, uint64_t offset, uint64_t *value)
 {
 	const unsigned char *p = weft__view_at(v, offset, sizeof(*value));
 	if (p)
-		*value = weft__get_u64(p, v->big_endian);
+		*value = get_u64(p, v->big_endian);
 	return p;
 }
 

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VIEW_WINDOW (64u << 10)
 #define VIEW_WINDOWS 4
@@ -86,8 +87,30 @@ bool weft__view_string(struct view *v, uint64_t offset, char *string, size_t roo
 bool weft__view_equals(struct view *v, uint64_t offset, const char *string);
 
 /* The same numbers from bytes at hand. */
-uint16_t weft__get_u16(const unsigned char *p, bool big_endian);
-uint32_t weft__get_u32(const unsigned char *p, bool big_endian);
-uint64_t weft__get_u64(const unsigned char *p, bool big_endian);
+static inline bool get_swapped(bool big_endian)
+{
+	return big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+static inline uint16_t get_u16(const unsigned char *p, bool big_endian)
+{
+	uint16_t value;
+	memcpy(&value, p, sizeof(value));
+	return get_swapped(big_endian) ? __builtin_bswap16(value) : value;
+}
+
+static inline uint32_t get_u32(const unsigned char *p, bool big_endian)
+{
+	uint32_t value;
+	memcpy(&value, p, sizeof(value));
+	return get_swapped(big_endian) ? __builtin_bswap32(value) : value;
+}
+
+static inline uint64_t get_u64(const unsigned char *p, bool big_endian)
+{
+	uint64_t value;
+	memcpy(&value, p, sizeof(value));
+	return get_swapped(big_endian) ? __builtin_bswap64(value) : value;
+}
 
 #endif

@@ -23,7 +23,7 @@ static int calls_amd64(const unsigned char *p, size_t length, uint64_t vaddr, co
 	const unsigned char *at = p, *end = p + length;
 	while (end - at >= 5 && (at = memchr(at, 0xe8, (size_t)(end - at) - 4))) {
 		uint64_t site = vaddr + (uint64_t)(at - p);
-		int32_t distance = (int32_t)weft__get_u32(at + 1, false);
+		int32_t distance = (int32_t)get_u32(at + 1, false);
 		int result = c->each(site, site + 5 + (uint64_t)(int64_t)distance, c->arg);
 		if (result)
 			return result;
@@ -35,7 +35,7 @@ static int calls_amd64(const unsigned char *p, size_t length, uint64_t vaddr, co
 static int calls_arm64(const unsigned char *p, size_t length, uint64_t vaddr, const struct calls *c)
 {
 	for (size_t i = -vaddr & 3; i + 4 <= length; i += 4) {
-		uint32_t word = weft__get_u32(p + i, false);
+		uint32_t word = get_u32(p + i, false);
 		if ((word & 0xfc000000) != 0x94000000)
 			continue;
 		int64_t distance = (int64_t)((uint64_t)(word & 0x03ffffff) << 38) >> 36;
@@ -102,8 +102,8 @@ static int pointers_piece(const unsigned char *p, uint64_t at, size_t length, vo
 	struct view *v = q->elf->view;
 	unsigned width = q->elf->width;
 	for (size_t i = -at & (width - 1); i + width <= length; i += width) {
-		uint64_t value = width == 8 ? weft__get_u64(p + i, v->big_endian)
-					    : weft__get_u32(p + i, v->big_endian);
+		uint64_t value =
+			width == 8 ? get_u64(p + i, v->big_endian) : get_u32(p + i, v->big_endian);
 		uint64_t where;
 		if (likely(value != q->value) || !weft__elf_vaddr(q->elf, at + i, &where))
 			continue;

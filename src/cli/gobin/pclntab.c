@@ -99,7 +99,7 @@ bool weft__go_table_read(struct elf_image *elf, uint64_t at, struct go_table *t)
 	if (!head)
 		return false;
 	memset(t, 0, sizeof(*t));
-	t->magic = weft__get_u32(head, elf->view->big_endian);
+	t->magic = get_u32(head, elf->view->big_endian);
 	t->quantum = head[6];
 	t->width = head[7];
 	t->offset = at;

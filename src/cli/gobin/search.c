@@ -12,6 +12,7 @@
 #include "cli/gobin/search.h"
 
 #include <elf.h>
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -89,35 +90,58 @@ static int found_table(struct search *s, uint64_t at)
 	return ++s->count == TABLES_MAX ? -E2BIG : 0;
 }
 
-/* Tables and build information begin at a multiple of the pointer's size, in memory and so in the
- * file. */
+#define BLOCK_WORDS 64
+
+/*
+ * Could one of the words in this block be what the search is for? Nearly always no; without
+ * branches, so that the compiler looks at several words at once. `low_bits` are the bits of the
+ * magic number that differ between versions.
+ */
+static bool block_may_hold(const unsigned char *p, uint32_t low_bits, uint32_t build_info)
+{
+	uint32_t hits = 0;
+	for (unsigned i = 0; i < BLOCK_WORDS; i++) {
+		uint32_t word;
+		memcpy(&word, p + i * sizeof(word), sizeof(word));
+		hits |= (word | low_bits) == UINT32_MAX;
+		hits |= word == build_info;
+	}
+	return hits;
+}
+
+/* What lies at view offset `at`, of which p holds the first 16 bytes? 0 or -errno. */
+static int search_word(struct search *s, const unsigned char *p, uint64_t at)
+{
+	bool big = s->go->elf->view->big_endian;
+	if (memcmp(p, build_info_magic, sizeof(build_info_magic) - 1) == 0)
+		found_build_info(s, at);
+	else if (get_u32(p, big) >= 0xfffffff0 && !p[4] && !p[5] && (p[7] == 4 || p[7] == 8))
+		return found_table(s, at);
+	return 0;
+}
+
+/* Tables and build information begin at a multiple of four, in memory and so in the file. */
 static int search_piece(const unsigned char *p, uint64_t at, size_t length, void *arg)
 {
 	struct search *s = arg;
 	struct view *v = s->go->elf->view;
-	bool big = v->big_endian;
-	uint64_t build_info;
+	uint32_t build_info, low_bits = v->big_endian ? htobe32(0xf) : htole32(0xf);
 	memcpy(&build_info, build_info_magic, sizeof(build_info));
-	for (size_t i = -at & 3; i + 16 <= length; i += 4) {
-		uint32_t word = weft__get_u32(p + i, big);
-		if (likely(word < 0xfffffff0 && p[i] != 0xff))
+	for (size_t i = -at & 3; i + 16 <= length;) {
+		size_t block = BLOCK_WORDS * sizeof(uint32_t);
+		if (i + block <= length && likely(!block_may_hold(p + i, low_bits, build_info))) {
+			i += block;
 			continue;
-		uint64_t wide;
-		int result = 0;
-		memcpy(&wide, p + i, sizeof(wide));
-		if (wide == build_info)
-			found_build_info(s, at + i);
-		else if (word >= 0xfffffff0 && !p[i + 4] && !p[i + 5] &&
-			 (p[i + 7] == 4 || p[i + 7] == 8))
-			result = found_table(s, at + i);
-		else
-			continue;
-		if (result)
-			return result;
-		/* The reads above may have reused the window. */
-		p = weft__view_at(v, at, length);
-		if (!p)
-			return v->error;
+		}
+		for (size_t end = min_of(i + block, length); i < end && i + 16 <= length; i += 4) {
+			int result = search_word(s, p + i, at + i);
+			if (result)
+				return result;
+			/* Reading what was found may have reused the window. */
+			p = weft__view_at(v, at, length);
+			if (!p)
+				return v->error;
+		}
 	}
 	return 0;
 }

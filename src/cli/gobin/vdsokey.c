@@ -77,8 +77,8 @@ static int keys_piece(const unsigned char *p, uint64_t at, size_t length, void *
 	struct keys *k = arg;
 	struct view *v = k->elf->view;
 	for (size_t i = -at & 7; i + 8 <= length; i += 8) {
-		if (likely(weft__get_u32(p + i, v->big_endian) != k->name->sym_hash ||
-			   weft__get_u32(p + i + 4, v->big_endian) != k->name->gnu_hash))
+		if (likely(get_u32(p + i, v->big_endian) != k->name->sym_hash ||
+			   get_u32(p + i + 4, v->big_endian) != k->name->gnu_hash))
 			continue;
 		if (k->count && k->count <= k->room && k->keys[k->count - 1].offset == at + i)
 			continue; /* seen before the seam */
