@@ -40,7 +40,6 @@
  */
 #include "random/pool.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -160,7 +159,7 @@ static no_tsan struct slot *take_as_taker(uintptr_t epoch, int *error)
 	while ((result = unlink_free(epoch, &slot)) == EMPTY && *error == 0)
 		*error = grow();
 	if (result == LOST)
-		*error = -EAGAIN;
+		*error = POOL_BUSY;
 	return result == GOT ? slot : NULL;
 }
 
@@ -169,7 +168,7 @@ no_tsan struct slot *weft__pool_take(const void *self, int *error)
 	uintptr_t epoch =
 		epoch_of(load_relaxed(&free_list)); /* before becoming the taker: see the head */
 	const void *nobody = NULL;
-	*error = -EAGAIN;
+	*error = POOL_BUSY;
 	if (!cas_acquire(&taker, &nobody, self)) /* pairs with the release below and in abandon */
 		return NULL;
 	struct slot *slot = take_as_taker(epoch, error);

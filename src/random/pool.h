@@ -21,9 +21,11 @@ struct slot {
 	pid_t pid, tid;	   /* debug builds: whose it is */
 } cache_aligned;
 
+enum { POOL_BUSY = 1 }; /* another thread is taking */
+
 /*
- * A free slot, now owned; NULL with *error -EAGAIN (another thread is taking), or the -errno of a
- * refused mmap. `self` is any address that no other live thread gives.
+ * A free slot, now owned; NULL with *error POOL_BUSY or the -errno of a refused mmap. `self` is any
+ * address that no other live thread gives.
  */
 struct slot *weft__pool_take(const void *self, int *error);
 

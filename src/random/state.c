@@ -88,7 +88,7 @@ static no_tsan int arm(void)
 	return -error;
 }
 
-/* Takes a slot without waiting. */
+/* Takes a slot without waiting: 0, POOL_BUSY or -errno. */
 static no_tsan int take(void)
 {
 	int error = arm();
@@ -148,7 +148,7 @@ no_tsan void *weft__state_want(void)
 {
 	if (!here.ready && worth_a_try()) {
 		int error = take_alone();
-		if (error && error != -EAGAIN)
+		if (error < 0)
 			back_off();
 	}
 	return here.ready;
@@ -176,27 +176,29 @@ static void wait_a_little(unsigned round)
 		weft__syscall(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
 }
 
-no_tsan int weft__state_acquire(void)
+static no_tsan int take_waiting(void)
 {
-	if (!weft__vdso.draw)
-		return -ENOSYS;
-	if (here.inside)
-		return -EBUSY;
-	int64_t give_up = 0;
-	for (unsigned round = 0; !here.ready; round++) {
-		int error = take_alone();
-		if (error && (error != -EAGAIN || !key_made))
-			return error;
-		if (!error)
-			break;
-		int64_t now = weft__clock();
-		if (give_up == 0)
-			give_up = now + wait_limit;
-		if (now > give_up)
+	int64_t give_up = weft__clock() + wait_limit;
+	int error;
+	for (unsigned round = 0; (error = take_alone()) == POOL_BUSY; round++) {
+		if (weft__clock() > give_up)
 			return -ETIMEDOUT;
 		wait_a_little(round);
 	}
-	return key_state();
+	return error;
+}
+
+no_tsan int weft__state_acquire(void)
+{
+	int error = 0;
+	if (!weft__vdso.draw)
+		return -ENOSYS;
+	if (here.inside || here.owned >= SLOTS_MAX || here.endings >= ENDINGS_MAX)
+		return -EBUSY; /* in a signal handler that interrupted a take, or at the thread's
+				  very end */
+	if (!here.ready)
+		error = take_waiting();
+	return error ? error : key_state();
 }
 
 no_tsan void weft__state_put(void)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* random_test.c: see random_test.h. */
+#include "random_test.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+
+enum { DROPPABLE = 0x08 }; /* MAP_DROPPABLE, in the four bits of the mapping's type */
+
+struct weft_random_info info_now(void)
+{
+	struct weft_random_info info = {.size = sizeof(info)};
+	if (weft_random_info(&info) != 0)
+		abort();
+	return info;
+}
+
+bool skip_without_vdso(void)
+{
+	struct weft_random_info info = info_now();
+	if (!info.vdso)
+		printf("skipped in part: %s\n", info.why_not);
+	return !info.vdso;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+bool all_distinct(uint64_t *words, size_t count)
+{
+	qsort(words, count, sizeof(*words), by_value);
+	for (size_t i = 1; i < count; i++)
+		if (words[i] == words[i - 1])
+			return false;
+	return count == 0 || words[0] != 0;
+}
+
+void on_thread(void *(*fn)(void *arg), void *arg)
+{
+	pthread_t thread;
+	if (pthread_create(&thread, NULL, fn, arg) != 0 || pthread_join(thread, NULL) != 0)
+		abort(); /* Check's own words take locks, which a child of fork may find taken */
+}
+
+static void filter(long nr, bool droppable, uint32_t action)
+{
+	struct sock_filter other_call[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, droppable ? 0x0f : 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, droppable ? DROPPABLE : 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, action),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = array_len(other_call), .filter = other_call};
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+void refuse(long nr, int error, bool droppable)
+{
+	filter(nr, droppable, SECCOMP_RET_ERRNO | (uint32_t)error);
+}
+
+void trap(long nr, bool droppable)
+{
+	filter(nr, droppable, SECCOMP_RET_TRAP);
+}
+
+int end_of(pid_t child)
+{
+	int status;
+	pid_t got;
+	do
+		got = waitpid(child, &status, 0);
+	while (got < 0 && errno == EINTR);
+	ck_assert_int_eq(got, child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+unsigned scaled(unsigned count)
+{
+#if defined(WEFT_TSAN) || defined(WEFT_ASAN)
+	return count / 10;
+#else
+	return count;
+#endif
+}
+
+int run_suite(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * random_test.h: what the tests of libweft-random share.
+ *
+ * The tests are linked with the static library and may look at its insides. Most of them need a
+ * process of their own, which Check gives to each.
+ */
+#ifndef RANDOM_TEST_H
+#define RANDOM_TEST_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "weft/random.h"
+
+/* weft_random_info, whose success is checked. */
+struct weft_random_info info_now(void);
+
+/* True with a line that says so when this process has no vDSO getrandom, and the test means little.
+ */
+bool skip_without_vdso(void);
+
+/* Are all words different from each other and from zero? Sorts them. Four bytes would collide by
+ * chance. */
+bool all_distinct(uint64_t *words, size_t count);
+
+/* Runs fn on a new thread and waits for its end. */
+void on_thread(void *(*fn)(void *arg), void *arg);
+
+/* From now on this process's system call `nr` gives -error; with `droppable`, only mappings as
+ * states need them. */
+void refuse(long nr, int error, bool droppable);
+/* The same, but SIGSYS is raised instead. */
+void trap(long nr, bool droppable);
+
+/* Waits for a child: its exit status, or minus the signal that ended it. */
+int end_of(pid_t child);
+
+/* Fewer repetitions where a sanitizer makes everything slow. */
+unsigned scaled(unsigned count);
+
+/* Runs the suite; the program's exit status. */
+int run_suite(Suite *suite);
+
+#endif

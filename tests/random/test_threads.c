@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_threads.c: one state a thread, never two; and back it goes however the thread ends.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "base/attr.h"
+#include "random/state.h"
+#include "random/vdso.h"
+#include "random_test.h"
+
+static void all_states_are_free(void)
+{
+	struct weft_random_info info = info_now();
+	ck_assert_uint_eq(info.states_free, info.states_mapped);
+}
+
+static void *draw_and_end(void *unused)
+{
+	weft_random_u64();
+	return NULL;
+}
+
+enum { THREADS = 256, WORDS = 4000 };
+static uint64_t words[THREADS * WORDS];
+static pthread_barrier_t barrier;
+
+static void *draw_many(void *to)
+{
+	uint64_t *mine = to;
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < WORDS; i++)
+		mine[i] = weft_random_u64();
+	return NULL;
+}
+
+START_TEST(words_of_256_threads_are_all_distinct)
+{
+	static pthread_t threads[THREADS];
+	pthread_barrier_init(&barrier, NULL, THREADS);
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, draw_many, words + i * WORDS),
+				 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert(all_distinct(words, THREADS * WORDS));
+	all_states_are_free();
+}
+END_TEST
+
+static struct vdso vdso;
+static void *shared_state;
+
+static void *draw_from_shared_state(void *to)
+{
+	uint64_t *mine = to;
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < WORDS; i++) {
+		mine[i] = 0;
+		vdso.draw(&mine[i], sizeof(mine[i]), 0, shared_state, vdso.state_size);
+	}
+	return NULL;
+}
+
+/* The negative control: what the test above looks for is what two threads on one state do. */
+START_TEST(control_two_threads_on_one_state_are_noticed)
+{
+	bool distinct = true;
+	weft__vdso_probe(&vdso);
+	if (skip_without_vdso())
+		return;
+	shared_state = mmap(NULL, vdso.page_size, vdso.map_prot, vdso.map_flags, -1, 0);
+	ck_assert(shared_state != MAP_FAILED);
+	pthread_barrier_init(&barrier, NULL, 2);
+	for (int round = 0; round < 2000 && distinct; round++) {
+		pthread_t other;
+		pthread_create(&other, NULL, draw_from_shared_state, words);
+		draw_from_shared_state(words + WORDS);
+		pthread_join(other, NULL);
+		distinct = all_distinct(words, 2 * WORDS);
+	}
+	ck_assert(!distinct);
+}
+END_TEST
+
+START_TEST(churn_of_threads_maps_no_more_than_the_peak)
+{
+	enum { ALIVE = 8 };
+	unsigned waves = scaled(100000) / ALIVE;
+	for (unsigned wave = 0; wave < waves; wave++) {
+		pthread_t threads[ALIVE];
+		for (int i = 0; i < ALIVE; i++)
+			ck_assert_int_eq(pthread_create(&threads[i], NULL, draw_and_end, NULL), 0);
+		for (int i = 0; i < ALIVE; i++)
+			pthread_join(threads[i], NULL);
+	}
+	if (!skip_without_vdso())
+		ck_assert_uint_eq(info_now().pages, 1);
+	all_states_are_free();
+}
+END_TEST
+
+static void *end_behind_libcs_back(void *unused)
+{
+	weft_random_u64();
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+/* The negative control: a thread without destructors keeps its state, and the count above shows it.
+ */
+START_TEST(control_threads_that_give_nothing_back_are_noticed)
+{
+#ifndef WEFT_TSAN
+	enum { LOST = 50 };
+	if (skip_without_vdso())
+		return;
+	for (int i = 0; i < LOST; i++)
+		on_thread(end_behind_libcs_back, NULL);
+	ck_assert_uint_eq(info_now().states_mapped - info_now().states_free, LOST);
+	ck_assert_uint_gt(info_now().pages, 1);
+#endif
+}
+END_TEST
+
+static void *keep_until_barrier(void *unused)
+{
+	ck_assert_int_eq(weft_random_prepare(), 0);
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+START_TEST(prepare_always_gets_a_state_however_many_compete)
+{
+	enum { COMPETING = 100 };
+	pthread_t threads[COMPETING];
+	if (skip_without_vdso())
+		return;
+	pthread_barrier_init(&barrier, NULL, COMPETING + 1);
+	for (int i = 0; i < COMPETING; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_until_barrier, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < COMPETING; i++)
+		pthread_join(threads[i], NULL);
+	unsigned per_page = weft__state_per_page();
+	ck_assert_uint_eq(info_now().pages, (COMPETING + per_page - 1) / per_page);
+	all_states_are_free();
+}
+END_TEST
+
+static void *exit_early(void *unused)
+{
+	weft_random_u64();
+	pthread_exit(NULL);
+}
+
+static void *draw_until_cancelled(void *asynchronous)
+{
+	pthread_setcanceltype(asynchronous ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED,
+			      NULL);
+	for (;;) {
+		weft_random_u64();
+		if (!asynchronous)
+			pthread_testcancel();
+	}
+	return NULL;
+}
+
+static void cancel_one(bool asynchronous)
+{
+	pthread_t thread;
+	ck_assert_int_eq(
+		pthread_create(&thread, NULL, draw_until_cancelled, asynchronous ? &thread : NULL),
+		0);
+	while (info_now().states_free == info_now().states_mapped)
+		usleep(50);
+	ck_assert_int_eq(pthread_cancel(thread), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+START_TEST(threads_that_exit_early_or_are_cancelled_give_their_state_back)
+{
+	if (skip_without_vdso())
+		return;
+	on_thread(exit_early, NULL);
+	all_states_are_free();
+	for (int i = 0; i < 100; i++)
+		cancel_one(false);
+	all_states_are_free();
+#ifndef WEFT_TSAN /* it has no asynchronous cancellation */
+	for (int i = 0; i < 300; i++)
+		cancel_one(true);
+	all_states_are_free();
+#endif
+	ck_assert_uint_eq(info_now().pages, 1);
+}
+END_TEST
+
+static pthread_key_t late_key;
+static unsigned late_draws;
+
+/* Runs after the library's own destructor in each round, because its key was made later. */
+static void draw_late(void *rounds)
+{
+	uintptr_t left = (uintptr_t)rounds;
+	ck_assert_uint_ne(weft_random_u64(), 0);
+	late_draws++;
+	if (left > 1)
+		pthread_setspecific(late_key, (void *)(left - 1));
+}
+
+static void *draw_and_arm_late_key(void *rounds)
+{
+	weft_random_u64();
+	pthread_setspecific(late_key, rounds);
+	return NULL;
+}
+
+START_TEST(destructors_that_draw_after_ours_leave_nothing_behind)
+{
+	ck_assert_int_eq(pthread_key_create(&late_key, draw_late), 0);
+	for (uintptr_t rounds = 1; rounds <= 3; rounds++) {
+		late_draws = 0;
+		for (int i = 0; i < 50; i++)
+			on_thread(draw_and_arm_late_key, (void *)rounds);
+		ck_assert_uint_eq(late_draws, 50 * rounds);
+		all_states_are_free();
+	}
+}
+END_TEST
+
+START_TEST(one_state_serves_a_thread_for_all_its_draws)
+{
+	if (skip_without_vdso())
+		return;
+	weft_random_u64();
+	void *state = weft__thread_state.ready;
+	ck_assert_ptr_nonnull(state);
+	for (int i = 0; i < 10000; i++)
+		weft_random_u64();
+	ck_assert_ptr_eq(weft__thread_state.ready, state);
+	ck_assert_uint_eq(info_now().states_mapped - info_now().states_free, 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("threads");
+	TCase *tests = tcase_create("threads");
+
+	tcase_set_timeout(tests, 240);
+	tcase_add_test(tests, words_of_256_threads_are_all_distinct);
+	tcase_add_test(tests, control_two_threads_on_one_state_are_noticed);
+	tcase_add_test(tests, churn_of_threads_maps_no_more_than_the_peak);
+	tcase_add_test(tests, control_threads_that_give_nothing_back_are_noticed);
+	tcase_add_test(tests, prepare_always_gets_a_state_however_many_compete);
+	tcase_add_test(tests, threads_that_exit_early_or_are_cancelled_give_their_state_back);
+	tcase_add_test(tests, destructors_that_draw_after_ours_leave_nothing_behind);
+	tcase_add_test(tests, one_state_serves_a_thread_for_all_its_draws);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}
