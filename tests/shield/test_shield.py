@@ -115,7 +115,7 @@ class Transparency(unittest.TestCase):
             self.assertEqual(run(WEFT, *method, "cat", input="through\n").stdout, "through\n")
 
     def test_what_the_command_inherits(self):
-        show = "ls -l /proc/self/fd | wc -l; grep -E '^(Sig|Shd|TracerPid)' /proc/self/status; pwd; umask; ps -o tty= -p $$"
+        show = "ls -l /proc/self/fd | wc -l; grep -E '^(Sig[PBIC]|Shd|TracerPid)' /proc/self/status; pwd; umask; ps -o tty= -p $$"
         plain = run("sh", "-c", show, cwd="/usr").stdout
         for method in (METHODS[0], METHODS[2]):
             self.assertEqual(run(WEFT, *method, "--", "sh", "-c", show, cwd="/usr").stdout, plain)
