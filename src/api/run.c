@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* run.c: weft_run and weft_stop: options checked and defaults filled in; the work is in sched/runtime.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched/runtime.h"
+#include "sched/schedule.h"
+#include "sched/stack.h"
+#include "weft/weft.h"
+
+enum { MAX_PROCESSORS = 4096, MAX_THREADS = 1 << 20, DEFAULT_THREADS = 10000, DEFAULT_STACK = 256 * 1024 };
+
+/* What the caller's version of the struct holds; the rest is zero. */
+static int copy_options(struct weft_options *to, const struct weft_options *from)
+{
+	memset(to, 0, sizeof(*to));
+	if (!from)
+		return 0;
+	size_t size = from->size ? from->size : sizeof(*from);
+	if (size > 4096)
+		return -EINVAL;
+	memcpy(to, from, min_of(size, sizeof(*to)));
+	return 0;
+}
+
+static unsigned default_processors(void)
+{
+	const char *text = getenv("WEFT_PROCESSORS");
+	if (text && *text) {
+		char *end;
+		unsigned long n = strtoul(text, &end, 10);
+		if (*end == 0 && n >= 1 && n <= MAX_PROCESSORS)
+			return (unsigned)n;
+		weft__warn("WEFT_PROCESSORS=%s is not a number from 1 to %d: ignored", text, MAX_PROCESSORS);
+	}
+	return weft__runtime_default_processors();
+}
+
+static int check_options(const struct weft_options *given, struct runtime_options *o)
+{
+	struct weft_options w;
+	int err = copy_options(&w, given);
+	if (err)
+		return err;
+	o->processors = w.processors ? w.processors : default_processors();
+	o->max_threads = w.max_threads ? w.max_threads : DEFAULT_THREADS;
+	o->stack_size = w.stack_size ? w.stack_size : DEFAULT_STACK;
+	o->flags = w.flags;
+	if (o->processors > MAX_PROCESSORS || o->max_threads > MAX_THREADS || o->max_threads < 2)
+		return -EINVAL;
+	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS) || !weft__stack_class(o->stack_size))
+		return -EINVAL;
+	return 0;
+}
+
+int weft_run(const struct weft_options *options, int (*main_task)(void *arg), void *arg)
+{
+	struct runtime_options o;
+	int result = 0;
+	int err = main_task ? check_options(options, &o) : -EINVAL;
+	if (!err)
+		err = weft__runtime_run(&o, main_task, arg, &result);
+	return err ? err : result;
+}
+
+int weft_stop(void)
+{
+	int err = weft__runtime_state();
+	if (err)
+		return err;
+	store_seq_cst(&sched.stopping, 1);
+	weft__monitor_poke(); /* it cancels all tasks */
+	return 0;
+}

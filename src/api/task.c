@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* task.c: the calls of weft/task.h about tasks; their life is in sched/task.c. */
+#include "weft/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "sched/park.h"
+#include "sched/runtime.h"
+#include "sched/schedule.h"
+#include "sched/stack.h"
+
+static struct task *task_of(struct weft_task *handle)
+{
+	return (struct task *)handle;
+}
+
+/* ---- starting ---- */
+
+static int refused(void)
+{
+	return unlikely(load_relaxed(&sched.stopping)) ? -ESHUTDOWN : 0;
+}
+
+static void start(struct thread *t, struct task *task)
+{
+	weft__ready_fresh(t, task);
+	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have missed this one */
+		weft__task_cancel(t, task);
+}
+
+static int go_foreign(void (*fn)(void *arg), void *arg)
+{
+	static const struct task_options options = {.detached = true};
+	int err = weft__foreign_enter();
+	if (err)
+		return err;
+	struct task *task = weft__task_new(NULL, &options);
+	if (task) {
+		task->plain = 1;
+		task->fn.plain = fn;
+		task->arg = arg;
+		start(NULL, task);
+	}
+	weft__foreign_leave();
+	return task ? 0 : -ENOMEM;
+}
+
+int weft_go(void (*fn)(void *arg), void *arg)
+{
+	static const struct task_options options = {.detached = true};
+	if (!fn)
+		return -EINVAL;
+	if (refused())
+		return -ESHUTDOWN;
+	struct thread *t = enter();
+	if (unlikely(!t))
+		return go_foreign(fn, arg);
+	struct task *task = weft__task_new(t, &options);
+	if (likely(task)) {
+		task->plain = 1;
+		task->fn.plain = fn;
+		task->arg = arg;
+		start(t, task);
+	}
+	leave(t);
+	return task ? 0 : -ENOMEM;
+}
+
+static int spawn_options(struct task_options *to, const struct weft_spawn_options *from)
+{
+	struct weft_spawn_options o = {0};
+	if (from) {
+		size_t size = from->size ? from->size : sizeof(o);
+		if (size > 4096)
+			return -EINVAL;
+		memcpy(&o, from, min_of(size, sizeof(o)));
+	}
+	*to = (struct task_options){.name = o.name, .stack_size = o.stack_size};
+	return o.stack_size && !weft__stack_class(o.stack_size) ? -EINVAL : 0;
+}
+
+int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *options, int (*fn)(void *arg), void *arg)
+{
+	struct task_options o;
+	int err = handle && fn ? spawn_options(&o, options) : -EINVAL;
+	if (!err)
+		err = refused();
+	if (err)
+		return err;
+	struct thread *t = enter();
+	if (!t)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	struct task *task = weft__task_new(t, &o);
+	if (likely(task)) {
+		task->plain = 0;
+		task->fn.with_result = fn;
+		task->arg = arg;
+		*handle = (struct weft_task *)task;
+		start(t, task);
+	}
+	leave(t);
+	return task ? 0 : -ENOMEM;
+}
+
+/* ---- joining ---- */
+
+static void require_live(const struct task *task, const char *call)
+{
+	require(task && task->state != TASK_FREE, "%s: this task was joined or detached before", call);
+}
+
+/* Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any more. */
+static bool withdraw(struct task *task, struct waiter *w)
+{
+	struct waiter *seen = w;
+	if (cas_acq_rel(&task->join, &seen, JOIN_RUNNING)) /* against tell_joiner */
+		return true;
+	while (load_acquire(&task->join) != JOIN_ENDED) /* a few instructions of tell_joiner */
+		weft__yield_cpu();
+	return false;
+}
+
+static int await_end(struct thread **t, struct task *task, int64_t deadline)
+{
+	struct waiter *seen = JOIN_RUNNING;
+	struct waiter *w = weft__wait_begin(*t, NULL, "join", true);
+	if (!cas_acq_rel(&task->join, &seen, w)) { /* against tell_joiner */
+		require(seen == JOIN_ENDED || seen == JOIN_CLAIMING, "weft_join: task %llu is joined twice or detached",
+			(unsigned long long)task->id);
+		weft__wait_abandon(w);
+		return 0;
+	}
+	uint32_t reason = weft__wait_park(t, w, deadline);
+	if (reason == WAKE_USER || !withdraw(task, w))
+		return 0;
+	return weft__wait_result(reason, deadline);
+}
+
+int weft_join(struct weft_task *handle, int *result, int64_t deadline)
+{
+	struct task *task = task_of(handle);
+	struct thread *t = enter();
+	int err = 0;
+	if (!t)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	require_live(task, "weft_join");
+	if (unlikely(task == t->task))
+		err = -EDEADLK;
+	else if (load_acquire(&task->join) != JOIN_ENDED) /* pairs with tell_joiner */
+		err = await_end(&t, task, deadline);
+	if (!err) {
+		tsan_acquire(task);
+		if (result)
+			*result = task->result;
+		weft__task_free(t, task);
+	}
+	leave(t);
+	return err;
+}
+
+int weft_detach(struct weft_task *handle)
+{
+	struct task *task = task_of(handle);
+	struct thread *t = enter();
+	struct waiter *seen = JOIN_RUNNING;
+	if (!t && weft__foreign_enter() < 0)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	require_live(task, "weft_detach");
+	if (!cas_acq_rel(&task->join, &seen, JOIN_DETACHED)) { /* against tell_joiner */
+		require(seen == JOIN_ENDED, "weft_detach: task %llu is being joined, or was detached before",
+			(unsigned long long)task->id);
+		tsan_acquire(task);
+		weft__task_free(t, task);
+	}
+	if (t)
+		leave(t);
+	else
+		weft__foreign_leave();
+	return 0;
+}
+
+/* ---- cancellation ---- */
+
+int weft_cancel(struct weft_task *handle)
+{
+	struct task *task = task_of(handle);
+	struct thread *t = enter();
+	if (!t && weft__foreign_enter() < 0)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	require_live(task, "weft_cancel");
+	weft__task_cancel(t, task);
+	if (t)
+		leave(t);
+	else
+		weft__foreign_leave();
+	return 0;
+}
+
+/* What belongs to the calling task alone needs no way into the runtime. */
+static struct task *self(void)
+{
+	struct thread *t = weft__thread_self();
+	return t ? t->task : NULL;
+}
+
+int weft_cancelled(void)
+{
+	struct task *task = self();
+	return task && load_relaxed(&task->cancelled);
+}
+
+void weft_cancel_clear(void)
+{
+	struct task *task = self();
+	if (task)
+		store_relaxed(&task->cancelled, 0);
+}
+
+int weft_cancel_mask(int on)
+{
+	struct task *task = self();
+	if (!task)
+		return 0;
+	int old = task->cancel_masked;
+	task->cancel_masked = on != 0;
+	return old;
+}
+
+/* ---- the calling task ---- */
+
+void weft_yield(void)
+{
+	struct thread *t = enter();
+	if (unlikely(!t))
+		return;
+	t = weft__switch_away(t, AFTER_YIELD);
+	leave(t);
+}
+
+void weft_exit(int result)
+{
+	require(self(), "weft_exit: called outside of a task");
+	weft__task_exit(result);
+}
+
+int weft_sleep_until(int64_t deadline)
+{
+	struct thread *t = enter();
+	if (!t)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	struct waiter *w = weft__wait_begin(t, NULL, "sleep", true);
+	uint32_t reason = weft__wait_park(&t, w, deadline);
+	leave(t);
+	return reason == WAKE_TIMEOUT ? 0 : weft__wait_result(reason, deadline);
+}
+
+int weft_sleep(int64_t nanoseconds)
+{
+	return weft_sleep_until(nanoseconds <= 0 ? 0 : weft_after(nanoseconds));
+}
+
+int64_t weft_now(void)
+{
+	return weft__sched_now();
+}
+
+int64_t weft_after(int64_t nanoseconds)
+{
+	int64_t now = weft__sched_now();
+	int64_t sum;
+	if (__builtin_add_overflow(now, nanoseconds, &sum))
+		return nanoseconds > 0 ? INT64_MAX : INT64_MIN + 1;
+	return sum;
+}
+
+struct weft_task *weft_self(void)
+{
+	return (struct weft_task *)self();
+}
+
+uint64_t weft_task_id(const struct weft_task *task)
+{
+	return task ? ((const struct task *)task)->id : 0;
+}
+
+int weft_set_name(const char *name)
+{
+	struct task *task = self();
+	if (!task || !name)
+		return -EINVAL;
+	char copy[sizeof(task->name)] = {0};
+	strncpy(copy, name, sizeof(copy) - 1);
+	memcpy(task->name, copy, sizeof(copy));
+	return 0;
+}

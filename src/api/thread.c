@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.c: the calls of weft/thread.h; see sched/lockthread.c and sched/lease.h. */
+#include "weft/thread.h"
+
+#include <errno.h>
+
+#include "sched/lockthread.h"
+#include "sched/schedule.h"
+
+static int outside(void)
+{
+	return sched.forked ? -ENOTSUP : -EINVAL;
+}
+
+int weft_lock_os_thread(void)
+{
+	struct thread *t = enter();
+	if (!t)
+		return outside();
+	weft__lock_thread(t);
+	leave(t);
+	return 0;
+}
+
+int weft_unlock_os_thread(void)
+{
+	struct thread *t = enter();
+	if (!t)
+		return outside();
+	int err = weft__unlock_thread(t);
+	leave(t);
+	return err;
+}
+
+int weft_blocking_begin(void)
+{
+	struct thread *t = weft__thread_self();
+	if (!t || !t->task)
+		return outside();
+	if (t->task->in_user_wait++)
+		return 0;
+	t = enter();
+	weft__proc_lend(t);
+	leave(t);
+	return 0;
+}
+
+int weft_blocking_end(void)
+{
+	struct thread *t = weft__thread_self();
+	if (!t || !t->task)
+		return outside();
+	if (!t->task->in_user_wait)
+		return -EPERM;
+	if (--t->task->in_user_wait)
+		return 0;
+	t = enter(); /* finds the processor gone and waits for one */
+	leave(t);
+	return 0;
+}

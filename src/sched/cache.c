@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* cache.c: see cache.h. */
+#include "sched/cache.h"
+
+#include <sys/mman.h>
+
+#include "sched/exit.h"
+#include "sched/schedule.h"
+#include "sched/stack.h"
+
+enum { BATCH = 16, BIN_MAX = 64, CHUNK = 64 * 1024 };
+enum { TASK_BATCH = 64, TASK_MAX = 192 };
+
+struct chunk {
+	struct chunk *next;
+	size_t used;
+};
+
+static struct {
+	struct lock lock; /* rank STACK */
+	struct cache_bin bins[CACHE_BINS];
+	struct chunk *chunks;
+} central;
+
+/* Wall three: exit.c. */
+static void check_held(const struct thread *t)
+{
+#ifdef WEFT_FAULTS
+	if (weft__faults.no_check)
+		return;
+#endif
+	weft__proc_check(t, "cache access");
+}
+
+static unsigned bin_of(size_t size)
+{
+	check(size && size <= (size_t)CACHE_MIN << (CACHE_BINS - 1));
+	return size <= CACHE_MIN ? 0 : 58 - (unsigned)__builtin_clzl(size - 1); /* 64 - log2(CACHE_MIN) */
+}
+
+static void bin_push(struct cache_bin *bin, void *record)
+{
+	*(void **)record = bin->free;
+	bin->free = record;
+	bin->count++;
+}
+
+static void *bin_pop(struct cache_bin *bin)
+{
+	void *record = bin->free;
+	if (record) {
+		bin->free = *(void **)record;
+		bin->count--;
+	}
+	return record;
+}
+
+static void *chunk_carve(size_t size)
+{
+	struct chunk *c = central.chunks;
+	if (!c || c->used + size > CHUNK) {
+		c = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (c == MAP_FAILED)
+			return NULL;
+		c->next = central.chunks;
+		c->used = CACHE_LINE;
+		central.chunks = c;
+	}
+	void *record = (char *)c + c->used;
+	c->used += size;
+	return record;
+}
+
+/* Fills `bin` with up to `want` records; what the central list lacks is carved. */
+static void central_refill(struct cache_bin *bin, unsigned number, unsigned want)
+{
+	lock_take(&central.lock, RANK_STACK);
+	for (unsigned i = 0; i < want; i++) {
+		void *record = bin_pop(&central.bins[number]);
+		if (!record)
+			record = chunk_carve((size_t)CACHE_MIN << number);
+		if (!record)
+			break;
+		bin_push(bin, record);
+	}
+	lock_drop(&central.lock, RANK_STACK);
+}
+
+static void central_spill(struct cache_bin *bin, unsigned number, unsigned count)
+{
+	lock_take(&central.lock, RANK_STACK);
+	for (unsigned i = 0; i < count && bin->count; i++)
+		bin_push(&central.bins[number], bin_pop(bin));
+	lock_drop(&central.lock, RANK_STACK);
+}
+
+void *weft__cache_alloc(struct thread *t, size_t size)
+{
+	unsigned number = bin_of(size);
+	struct cache_bin lone = {0};
+	struct cache_bin *bin = &lone;
+	if (t) {
+		check_held(t);
+		bin = &t->processor->cache->bins[number];
+	}
+	if (!bin->free)
+		central_refill(bin, number, t ? BATCH : 1);
+	return bin_pop(bin);
+}
+
+void weft__cache_free(struct thread *t, void *record, size_t size)
+{
+	unsigned number = bin_of(size);
+	struct cache_bin lone = {0};
+	struct cache_bin *bin = &lone;
+	if (t) {
+		check_held(t);
+		bin = &t->processor->cache->bins[number];
+	}
+	bin_push(bin, record);
+	if (!t || bin->count > BIN_MAX)
+		central_spill(bin, number, BATCH);
+}
+
+static struct task *task_refill(struct cache *cache)
+{
+	struct task *got[TASK_BATCH];
+	struct stack_class *class = weft__stack_class(sched.stack_size);
+	int n = weft__stack_take(class, got, cache ? TASK_BATCH : 1);
+	if (n < 0)
+		return NULL;
+	for (int i = n - 1; i > 0; i--)
+		list_push_head(&cache->tasks, &got[i]->link);
+	if (cache)
+		cache->task_count += (unsigned)n - 1;
+	return got[0];
+}
+
+struct task *weft__cache_task_take(struct thread *t)
+{
+	if (!t)
+		return task_refill(NULL);
+	debug_check(proc_held(t));
+	struct cache *cache = t->processor->cache;
+	struct list *first = list_pop_head(&cache->tasks);
+	if (unlikely(!first))
+		return task_refill(cache);
+	cache->task_count--;
+	return container_of(first, struct task, link);
+}
+
+static void task_spill(struct cache *cache, unsigned count)
+{
+	struct list out;
+	struct stack_class *class = container_of(cache->tasks.next, struct task, link)->class;
+	list_init(&out);
+	for (unsigned i = 0; i < count; i++) { /* the oldest: their memory is the coldest */
+		struct list *last = cache->tasks.prev;
+		list_remove(last);
+		list_push_head(&out, last);
+	}
+	cache->task_count -= count;
+	weft__stack_give(class, &out, count);
+}
+
+void weft__cache_task_give(struct thread *t, struct task *task)
+{
+	debug_check(proc_held(t));
+	struct cache *cache = t->processor->cache;
+	list_push_head(&cache->tasks, &task->link);
+	if (unlikely(++cache->task_count > TASK_MAX))
+		task_spill(cache, TASK_BATCH);
+}
+
+void weft__cache_flush(struct cache *cache)
+{
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		central_spill(&cache->bins[i], i, cache->bins[i].count);
+	if (cache->task_count)
+		task_spill(cache, cache->task_count);
+}
+
+void weft__cache_shutdown(void)
+{
+	while (central.chunks) {
+		struct chunk *c = central.chunks;
+		central.chunks = c->next;
+		munmap(c, CHUNK);
+	}
+	for (unsigned i = 0; i < CACHE_BINS; i++)
+		central.bins[i] = (struct cache_bin){0};
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache.h: small records of the runtime, from the processor's own free lists. It is what a processor is for when it
+ * comes to memory, as mcache is in Go's runtime: whoever allocates must hold a processor.
+ *
+ * A bin's free records are chained through themselves; an empty bin is refilled, a full one emptied, in batches from
+ * and to the central lists. Threads without a processor that are not the runtime's use the central lists. Memory
+ * goes back to the kernel when the runtime ends. Not for user data: that is malloc's.
+ *
+ * Beside the bins, a processor keeps ended tasks of the default stack size with their stacks, newest first.
+ */
+#ifndef WEFT_SCHED_CACHE_H
+#define WEFT_SCHED_CACHE_H
+
+#include <stddef.h>
+
+#include "base/list.h"
+
+struct task;
+struct thread;
+
+enum { CACHE_BINS = 7, CACHE_MIN = 64 }; /* 64 bytes to 4 KiB */
+
+struct cache_bin {
+	void *free;
+	unsigned count;
+};
+
+struct cache {
+	struct cache_bin bins[CACHE_BINS];
+	struct list tasks;
+	unsigned task_count;
+};
+
+/* `size` bytes, at most 4096, not cleared; NULL when there is no memory. t: the caller, who must hold a processor;
+ * NULL: not one of the runtime's threads. */
+void *weft__cache_alloc(struct thread *t, size_t size);
+/* Gives back what weft__cache_alloc(_, size) gave. */
+void weft__cache_free(struct thread *t, void *record, size_t size);
+/* A free task of the default stack size, and back. NULL: no memory. */
+struct task *weft__cache_task_take(struct thread *t);
+void weft__cache_task_give(struct thread *t, struct task *task);
+/* Everything in this processor's cache to the central lists. */
+void weft__cache_flush(struct cache *cache);
+/* Gives all memory back to the kernel. No record is left in use. */
+void weft__cache_shutdown(void);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.h: one stack switch, announced to whoever watches stacks.
+ *
+ * A context is a stack pointer (frame.h) plus what the sanitizers keep for it. The announcements stand in the same
+ * frame as the switch. ThreadSanitizer gets every switch without synchronisation, so that it still sees races
+ * between tasks that share a thread; what orders tasks (waking, starting, joining) is told to it by tsan_release and
+ * tsan_acquire. Scheduler files are compiled without instrumentation: they run on borrowed stacks.
+ */
+#ifndef WEFT_SCHED_CONTEXT_H
+#define WEFT_SCHED_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arch/frame.h"
+#include "base/attr.h"
+
+#ifdef WEFT_ASAN
+void __sanitizer_start_switch_fiber(void **fake_stack, const void *bottom, size_t size);
+void __sanitizer_finish_switch_fiber(void *fake_stack, const void **bottom, size_t *size);
+#endif
+#ifdef WEFT_TSAN
+void *__tsan_get_current_fiber(void);
+void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
+void __tsan_switch_to_fiber(void *fiber, unsigned flags);
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#endif
+
+struct context {
+	void *sp;
+#ifdef WEFT_ASAN
+	void *fake_stack;
+	const void *bottom;
+	size_t size;
+#endif
+#ifdef WEFT_TSAN
+	void *fiber;
+#endif
+};
+
+static always_inline void tsan_release(void *address)
+{
+#ifdef WEFT_TSAN
+	__tsan_release(address);
+#endif
+}
+
+static always_inline void tsan_acquire(void *address)
+{
+#ifdef WEFT_TSAN
+	__tsan_acquire(address);
+#endif
+}
+
+/* A new context on the stack [bottom, top) that will enter weft__task_start. */
+void weft__context_init(struct context *c, void *bottom, void *top);
+/* The context of the calling thread's own stack, before the first switch away from it. */
+void weft__context_adopt(struct context *c, void *bottom, size_t size);
+/* The stack will not be used again by this context. */
+void weft__context_release(struct context *c);
+
+/* The first thing on a stack that was switched to: what the switch away from it began. */
+static always_inline void context_arrived(struct context *self)
+{
+#ifdef WEFT_ASAN
+	__sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+#endif
+}
+
+/* `dying`: `from` will never be resumed. Gives the thread on which `from` goes on. */
+static always_inline struct thread *context_switch(struct context *from, struct context *to,
+						   struct thread *t, bool dying)
+{
+#ifdef WEFT_ASAN
+	__sanitizer_start_switch_fiber(dying ? NULL : &from->fake_stack, to->bottom, to->size);
+#endif
+#ifdef WEFT_TSAN
+	__tsan_switch_to_fiber(to->fiber, 1); /* 1: no synchronisation implied */
+#endif
+	t = weft__switch(&from->sp, to->sp, t);
+	context_arrived(from);
+	return t;
+}
+
+#endif

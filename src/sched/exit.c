@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exit.c: the end of a thread. The heart of the project: a dying thread owes nothing.
+ *
+ * Go 1.24.0 to 1.24.2 gave a thread's random state back after its processor was gone (5 before 2 below). Giving back
+ * could grow a list, growing allocates, allocating needs a processor: a segmentation fault at address 0, without a
+ * word, because all signals were blocked. Three walls stand here instead, each enough by itself:
+ *
+ *   the order       2 comes before 5
+ *   the structure   weft__state_put links a record that was allocated together with the state: it cannot allocate
+ *   the check       the processor's cache asks whether the caller holds it (proc_held), release builds included
+ *
+ * `weft storm` takes them down one by one, in child processes. models/exit.pml is the proof on paper.
+ */
+#include "sched/exit.h"
+
+#include <signal.h>
+
+#include "random/state.h"
+#include "sched/schedule.h"
+
+static void step(struct thread *t, uint32_t number)
+{
+	store_relaxed(&t->exit_step, number);
+#ifdef WEFT_FAULTS
+	if (weft__faults.on_step)
+		weft__faults.on_step(t->number, number);
+#endif
+}
+
+/* All but the signals of a fault: they must be able to kill, with a word, should a fault happen here. Through libc,
+ * whose own signals stay open: a later setuid() of the process waits for every thread to answer them. */
+static void block_signals(struct thread *t)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGFPE);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+static void drop_signal_stack(void)
+{
+	stack_t none = {.ss_flags = SS_DISABLE};
+	sigaltstack(&none, NULL);
+}
+
+static void unlink_thread(struct thread *t)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	list_remove(&t->all);
+	if (!list_empty(&t->idle)) {
+		list_remove(&t->idle);
+		sched.idle_thread_count--;
+	}
+	list_push_tail(&sched.leaving, &t->all);
+	store_relaxed(&t->phase, THREAD_LEAVING);
+	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+static bool state_goes_first(void)
+{
+#ifdef WEFT_FAULTS
+	return !weft__faults.processor_first;
+#else
+	return true;
+#endif
+}
+
+void *weft__thread_exit(struct thread *t)
+{
+	/* 1. No handler runs on this thread any more; faults still kill it aloud. */
+	step(t, 1);
+	block_signals(t);
+
+	/* 2. The random state goes back while the processor is still held. */
+	step(t, 2);
+	if (state_goes_first())
+		weft__state_put();
+
+	/* 3. The finished task is freed by now (weft__task_ended); the signal stack, which lies on this stack, goes. */
+	step(t, 3);
+	drop_signal_stack();
+
+	/* 4. Off the list of all threads: counted as leaving, for the template to reap. */
+	step(t, 4);
+	unlink_thread(t);
+
+	/* 5. The processor goes to another thread, born by the template if need be; who idles it looks for deadlock. */
+	step(t, 5);
+	if (t->processor)
+		weft__proc_hand_off(t, NULL);
+	if (!state_goes_first())
+		weft__state_put();
+
+	/* 6. From here on this is a thread like any other: nothing of the runtime's is touched again. */
+	step(t, 6);
+	weft__thread_set_self(NULL);
+	weft__template_wake();
+	store_release(&t->phase, THREAD_BARE);
+
+	/* 7. libc runs the program's key destructors and owns the stack; the template reaps. */
+	return NULL;
+}

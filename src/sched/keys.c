@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keys.c: task-local storage.
+ *
+ * Keys are numbers, handed out once and never taken back, as most programs want it; a table of values comes into
+ * being with a task's first weft_key_set, from malloc, in user code. A value belongs to its task alone, so no call
+ * here goes into the runtime. When a task ends, destructors run on its own stack, as with pthread keys: again while
+ * they set values anew, at most four times.
+ */
+#include "sched/keys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sched/sched.h"
+#include "weft/task.h"
+
+enum { KEYS_MAX = 1024, DESTRUCTOR_ROUNDS = 4 };
+
+static uint32_t key_count;
+static void (*destructors[KEYS_MAX])(void *);
+
+struct values {
+	uint32_t room;
+	void *value[];
+};
+
+static struct task *self(void)
+{
+	struct thread *t = weft__thread_self();
+	return t ? t->task : NULL;
+}
+
+int weft_key_create(unsigned *key, void (*destructor)(void *))
+{
+	if (!key)
+		return -EINVAL;
+	uint32_t n = load_relaxed(&key_count);
+	do {
+		if (n == KEYS_MAX)
+			return -EAGAIN;
+	} while (!cas_acq_rel(&key_count, &n, n + 1)); /* against other creators */
+	store_release(&destructors[n], destructor);
+	*key = n;
+	return 0;
+}
+
+static struct values *grow(struct task *task, unsigned key)
+{
+	struct values *old = task->keys;
+	uint32_t had = old ? old->room : 0;
+	uint32_t room = max_of(2 * had, max_of(key + 1, 8u));
+	struct values *v = realloc(old, sizeof(*v) + room * sizeof(v->value[0]));
+	if (!v)
+		return NULL;
+	for (uint32_t i = had; i < room; i++)
+		v->value[i] = NULL;
+	v->room = room;
+	task->keys = v;
+	return v;
+}
+
+int weft_key_set(unsigned key, void *value)
+{
+	struct task *task = self();
+	if (!task || key >= load_acquire(&key_count))
+		return -EINVAL;
+	struct values *v = task->keys;
+	if (!v || key >= v->room) {
+		if (!value)
+			return 0;
+		v = grow(task, key);
+	}
+	if (!v)
+		return -ENOMEM;
+	v->value[key] = value;
+	return 0;
+}
+
+void *weft_key_get(unsigned key)
+{
+	struct task *task = self();
+	struct values *v = task ? task->keys : NULL;
+	return v && key < v->room ? v->value[key] : NULL;
+}
+
+static bool destroy_round(struct task *task)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < task->keys->room; i++) {
+		struct values *v = task->keys;
+		void *value = v->value[i];
+		void (*destructor)(void *) = load_acquire(&destructors[i]);
+		v->value[i] = NULL;
+		if (!value || !destructor)
+			continue;
+		destructor(value);
+		any = true;
+	}
+	return any;
+}
+
+void weft__keys_end(struct task *task)
+{
+	if (!task->keys)
+		return;
+	for (int i = 0; i < DESTRUCTOR_ROUNDS && destroy_round(task); i++)
+		;
+	free(task->keys);
+	task->keys = NULL;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * monitor.c: the thread that watches processors in the hands of user code (the lease: lease.h).
+ *
+ * Each round it looks at every processor whose holder is in user code while work waits in that processor's queues or
+ * in the global ones:
+ *
+ *   blocked   the holder's CPU clock stands still between two looks, and the kernel says that it does not run
+ *             (state other than R in /proc/self/task/TID/stat): the processor is taken at once, about 100 us after
+ *             the call began, 20 us while such takes succeed. Both tests are needed: a runnable thread that waits for
+ *             a CPU burns none either, and without the second test a machine shared with two busy processes took
+ *             1,000 leases wrongly.
+ *   busy      the holder computes: taken after 10 ms; the more threads compute without a processor already, the
+ *             rarer, so that many computing tasks do not become as many running threads. The rate is bounded, never
+ *             the number: a bound on the number would starve all others once that many compute.
+ *
+ * A take hands the processor to another thread, so the task that blocks stalls nobody. Without /proc only the 10 ms
+ * rule is left. Without a thread to be had the lease stays.
+ *
+ * It also serves what nobody else can while all processors are in user code: due timers and ready descriptors. And
+ * it brings idle processors to queues that have more than their holder runs.
+ *
+ * Rounds are 20 us to 1 ms apart, doubling while they find nothing. When nothing runs, it sleeps until it is woken:
+ * an idle runtime has no wake-ups at all.
+ *
+ * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "sched/park.h"
+#include "sched/netpoll.h"
+#include "sched/schedule.h"
+#include "sched/stack.h"
+#include "sched/timer.h"
+
+enum {
+	ROUND_SHORT = 20 * 1000,
+	ROUND = 100 * 1000,
+	ROUND_LONG = 1000 * 1000,
+	BUSY = 10 * 1000 * 1000,
+	TRIM_EVERY = 500 * 1000 * 1000,
+	QUIET_ROUNDS = 16, /* without anything running, before it sleeps until it is woken */
+};
+
+static struct {
+	pthread_t pthread;
+	int64_t last_take, last_trim;
+	bool stop, trimming, stopped_tasks;
+	uint64_t rounds;
+} monitor;
+
+/* ---- is a thread blocked or busy? ---- */
+
+/* CPU time of a thread of this process in ns; -1: it cannot be told. */
+static int64_t thread_cpu(pid_t tid)
+{
+	clockid_t clock = (clockid_t)(~(unsigned)tid << 3 | 6); /* CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED, posix-timers.h */
+	struct timespec ts;
+	if (weft__syscall(SYS_clock_gettime, clock, (long)&ts, 0, 0, 0, 0) < 0)
+		return -1;
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* The state letter of /proc/self/task/TID/stat; 0: it cannot be told. */
+static char thread_letter(pid_t tid)
+{
+	char path[48], text[128];
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	if (fd < 0)
+		return 0;
+	long n = weft__syscall(SYS_read, fd, (long)text, sizeof(text) - 1, 0, 0, 0);
+	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	text[max_of(n, 0)] = 0;
+	char *end = strrchr(text, ')'); /* the name before it may hold anything */
+	return end && end[1] == ' ' ? end[2] : 0;
+}
+
+/* Has the holder of p been asleep in the kernel since the last look? */
+static bool holder_blocked(struct processor *p, pid_t tid)
+{
+	int64_t cpu = thread_cpu(tid);
+	bool still = cpu >= 0 && cpu == p->seen.cpu;
+	p->seen.cpu = cpu;
+	if (!still)
+		return false;
+	char letter = thread_letter(tid);
+	return letter && letter != 'R';
+}
+
+/* ---- taking ---- */
+
+static int barrier(void)
+{
+	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) < 0 ? -1 : 0;
+}
+
+static int no_barrier(void)
+{
+	return 0;
+}
+
+static bool take(struct thread *t, bool busy)
+{
+	bool taken = false;
+	struct processor *p = NULL;
+	lock_take(&sched.lock, RANK_SCHED);
+	if (weft__thread_available())
+		taken = lease_take(&t->lease, sched.membarrier ? barrier : no_barrier);
+	if (taken) {
+		p = t->processor;
+		p->thread = NULL;
+		t->taken_busy = busy;
+		sched.in_user++;
+		sched.busy_away += busy;
+		sched.leases_taken++;
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (taken)
+		weft__proc_start(p);
+	return taken;
+}
+
+static bool work_waits(const struct processor *p)
+{
+	return proc_has_work(p) || load_relaxed(&sched.global_ready.length) ||
+	       load_relaxed(&sched.global_fresh.length);
+}
+
+/* True: the processor was taken. */
+static bool watch(struct processor *p, int64_t now)
+{
+	struct thread *t = load_acquire(&p->thread);
+	uint64_t switches = load_relaxed(&p->switches);
+	if (!t || load_relaxed(&t->lease.in_runtime))
+		return false;
+	if (t != p->seen.thread || switches != p->seen.switches) { /* other user code than last time */
+		p->seen.thread = t;
+		p->seen.switches = switches;
+		p->seen.since = now;
+		p->seen.cpu = -1;
+		return false;
+	}
+	if (!work_waits(p))
+		return false;
+	bool blocked = holder_blocked(p, load_relaxed(&t->tid));
+	int64_t patience = (int64_t)BUSY * (1 + sched.busy_away / sched.processor_count);
+	if (!blocked && now - p->seen.since < patience)
+		return false;
+	p->seen.thread = NULL;
+	return take(t, !blocked);
+}
+
+/* ---- what nobody else can do now ---- */
+
+/* Due timers and ready descriptors while nobody sleeps in the poller. */
+static void serve(int64_t now)
+{
+	struct list ready;
+	bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
+	list_init(&ready);
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
+	if (!polled && weft__netpoll_waiters())
+		weft__netpoll_wait(0, &ready);
+	weft__ready_list(&ready);
+}
+
+/* Work lies in a queue while a processor lies idle. */
+static void spread(void)
+{
+	if (!load_relaxed(&sched.idle_count))
+		return;
+	bool work = load_relaxed(&sched.global_ready.length) || load_relaxed(&sched.global_fresh.length);
+	for (unsigned i = 0; i < sched.processor_count && !work; i++)
+		work = proc_has_work(&sched.processors[i]);
+	if (work)
+		weft__proc_wake();
+}
+
+static bool stop_wanted(void)
+{
+	return load_seq_cst(&sched.stopping) && !monitor.stopped_tasks;
+}
+
+static void cancel_one(struct task *task, void *arg)
+{
+	if (load_relaxed(&task->state) != TASK_FREE)
+		weft__task_cancel(NULL, task);
+}
+
+/* weft_stop: every task is cancelled, once. Who starts a task looks at sched.stopping after the task is in place,
+ * this walk looks at the tasks after sched.stopping is set, with a barrier on all threads between: none slips through.
+ */
+static void stop_tasks(void)
+{
+	if (!stop_wanted())
+		return;
+	monitor.stopped_tasks = true;
+	if (sched.membarrier)
+		barrier();
+	weft__stack_each(cancel_one, NULL);
+}
+
+static void trim(int64_t now)
+{
+	if (now - monitor.last_trim < TRIM_EVERY)
+		return;
+	monitor.last_trim = now;
+	monitor.trimming = weft__stack_trim();
+}
+
+static bool nothing_runs(void)
+{
+	return load_relaxed(&sched.idle_count) == sched.processor_count;
+}
+
+/* ---- the rounds ---- */
+
+static bool round_once(void)
+{
+	bool taken = false;
+	int64_t now = weft__clock();
+	monitor.rounds++;
+	store_relaxed(&sched.coarse_now, now);
+	stop_tasks();
+	serve(now);
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		taken |= watch(&sched.processors[i], now);
+	spread();
+	trim(now);
+	if (taken)
+		monitor.last_take = now;
+	return taken;
+}
+
+/* Something waits behind user code that has not switched since the last round. */
+static bool suspicious(void)
+{
+	for (unsigned i = 0; i < sched.processor_count; i++) {
+		struct processor *p = &sched.processors[i];
+		if (p->seen.thread && load_relaxed(&p->switches) == p->seen.switches && work_waits(p))
+			return true;
+	}
+	return false;
+}
+
+static int64_t next_pause(int64_t pause, bool taken)
+{
+	if (taken)
+		return ROUND_SHORT;
+	if (suspicious())
+		return pause <= ROUND_SHORT ? ROUND_SHORT : ROUND;
+	return min_of(2 * pause, ROUND_LONG);
+}
+
+static void nap(int64_t until)
+{
+	weft__futex_wait(&sched.monitor_wake, 0, until);
+	store_relaxed(&sched.monitor_wake, 0);
+}
+
+/* Until something runs. Who takes an idle processor calls weft__monitor_wake. */
+static void sleep_deep(void)
+{
+	store_seq_cst(&sched.monitor_asleep, 1); /* pairs with weft__monitor_wake */
+	if (nothing_runs() && !stop_wanted())
+		nap(monitor.trimming ? weft__clock() + TRIM_EVERY : INT64_MAX);
+	store_relaxed(&sched.monitor_asleep, 0);
+}
+
+void weft__monitor_wake(void)
+{
+	fence_seq_cst(); /* pairs with sleep_deep */
+	if (load_relaxed(&sched.monitor_asleep))
+		weft__monitor_poke();
+}
+
+void weft__monitor_poke(void)
+{
+	store_release(&sched.monitor_wake, 1);
+	weft__futex_wake(&sched.monitor_wake, 1);
+}
+
+static void *monitor_main(void *arg)
+{
+	int64_t pause = ROUND;
+	unsigned quiet = 0;
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	prctl(PR_SET_TIMERSLACK, 1); /* 50 us by default: longer than a round */
+	while (!load_acquire(&monitor.stop)) {
+		pause = next_pause(pause, round_once());
+		quiet = nothing_runs() ? quiet + 1 : 0;
+		if (quiet < QUIET_ROUNDS) {
+			int64_t until = weft__clock() + pause;
+			nap(load_relaxed(&sched.poll_until) == INT64_MIN ? min_of(until, weft__timer_earliest()) : until);
+		} else {
+			sleep_deep();
+		}
+	}
+	return NULL;
+}
+
+int weft__monitor_start(void)
+{
+	monitor.stop = monitor.stopped_tasks = false;
+	monitor.last_trim = weft__clock();
+	store_relaxed(&sched.coarse_now, monitor.last_trim);
+	return -pthread_create(&monitor.pthread, NULL, monitor_main, NULL);
+}
+
+void weft__monitor_stop(void)
+{
+	store_release(&monitor.stop, true);
+	do { /* it may be just before its sleep */
+		weft__monitor_poke();
+		weft__yield_cpu();
+	} while (pthread_tryjoin_np(monitor.pthread, NULL) != 0);
+}

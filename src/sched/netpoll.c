@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* netpoll.c: see netpoll.h. */
+#include "sched/netpoll.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "sched/sched.h"
+
+enum { BATCH = 128 };
+
+static int epoll_fd = -1, kick_fd = -1;
+
+int weft__netpoll_open(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (epoll_fd >= 0 && kick_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, kick_fd, &event) == 0)
+		return 0;
+	int err = -errno;
+	weft__netpoll_close();
+	return err;
+}
+
+void weft__netpoll_close(void)
+{
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+	if (kick_fd >= 0)
+		close(kick_fd);
+	epoll_fd = kick_fd = -1;
+}
+
+/* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
+static int poll_events(struct epoll_event *events, int64_t until)
+{
+	int64_t left = until == INT64_MAX ? -1 : until == 0 ? 0 : max_of(until - weft__sched_now(), 0);
+	struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+	long n = weft__syscall(SYS_epoll_pwait2, epoll_fd, (long)events, BATCH, left < 0 ? 0 : (long)&ts, 0, 0);
+	if (n == -ENOSYS) {
+		int ms = left < 0 ? -1 : (int)min_of((left + 999999) / 1000000, 1000000);
+		n = epoll_wait(epoll_fd, events, BATCH, ms);
+	}
+	return n < 0 ? 0 : (int)n;
+}
+
+void weft__netpoll_wait(int64_t until, struct list *ready)
+{
+	struct epoll_event events[BATCH];
+	int n = poll_events(events, until);
+	for (int i = 0; i < n; i++) {
+		if (!events[i].data.ptr) {
+			uint64_t kicks;
+			(void)!read(kick_fd, &kicks, sizeof(kicks));
+		}
+	}
+}
+
+void weft__netpoll_kick(void)
+{
+	uint64_t one = 1;
+	weft__syscall(SYS_write, kick_fd, (long)&one, sizeof(one), 0, 0, 0);
+}
+
+bool weft__netpoll_waiters(void)
+{
+	return false;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* park.c: waiting and waking; the protocol is in park.h. */
+#include "sched/park.h"
+
+#include <errno.h>
+
+#include "base/sys.h"
+#include "sched/schedule.h"
+#include "sched/timer.h"
+
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable)
+{
+	if (!t) {
+		lone->task = NULL;
+		store_release(&lone->word, WAIT_OPEN);
+		return lone;
+	}
+	struct task *task = t->task;
+	struct waiter *w = &task->waiter;
+	bool cancel = cancellable && !task->cancel_masked;
+	task->why = why;
+	task->since = load_relaxed(&sched.coarse_now);
+	/* Against weft__task_cancel: it sets `cancelled` and then tries the word, we the other way round. */
+	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
+	if (cancel && unlikely(load_seq_cst(&task->cancelled)) && wait_claim(w))
+		wait_publish(w, WAKE_CANCELLED);
+	return w;
+}
+
+static void fire_timeout(struct timer *timer, struct list *ready)
+{
+	struct waiter *w = &container_of(timer, struct task, timer)->waiter;
+	if (wait_claim(w))
+		weft__wait_end_list(w, WAKE_TIMEOUT, ready);
+}
+
+static bool wait_open(const struct waiter *w)
+{
+	return load_acquire(&w->word) & WAIT_OPEN; /* pairs with wait_publish */
+}
+
+static struct thread *park(struct thread *t, struct task *task)
+{
+	task->state = TASK_WAITING;
+	count_owned(&t->processor->parks, 1);
+	return weft__switch_away(t, AFTER_PARK);
+}
+
+/* The claim is somebody else's, who will publish in a few instructions; the caller may not go on before. */
+static void await_publish(struct waiter *w)
+{
+	for (unsigned i = 0; wait_open(w); i++) {
+		if (i < 64)
+			cpu_relax();
+		else
+			weft__yield_cpu();
+	}
+}
+
+static void give_up(struct waiter *w)
+{
+	if (wait_claim(w))
+		wait_publish(w, WAKE_TIMEOUT);
+	else
+		await_publish(w);
+}
+
+void weft__wait_abandon(struct waiter *w)
+{
+	give_up(w); /* only weft_cancel could still be about to claim it; then it has set `cancelled`, too */
+}
+
+static uint32_t park_foreign(struct waiter *w, int64_t deadline)
+{
+	uint32_t word = load_acquire(&w->word); /* pairs with wait_publish */
+	while (word & WAIT_OPEN) {
+		if (!(word & WAIT_PARKED)) {
+			if (!cas_acq_rel(&w->word, &word, word | WAIT_PARKED)) /* against claim and publish */
+				continue;
+			word |= WAIT_PARKED;
+		}
+		if (weft__futex_wait(&w->word, word, deadline) == -ETIMEDOUT)
+			give_up(w);
+		word = load_acquire(&w->word); /* pairs with wait_publish */
+	}
+	tsan_acquire(w);
+	return wait_reason(w);
+}
+
+uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
+{
+	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
+		give_up(w);
+	if (!*t)
+		return park_foreign(w, deadline);
+	struct task *task = w->task;
+	if (wait_open(w)) {
+		if (deadline == WEFT_FOREVER) {
+			*t = park(*t, task);
+		} else {
+			task->timer.when = deadline;
+			task->timer.fire = fire_timeout;
+			if (weft__timer_start(*t, &task->timer) < 0)
+				weft__fatal("no memory for a timer");
+			*t = park(*t, task);
+			if (wait_reason(w) != WAKE_TIMEOUT)
+				weft__timer_stop(&task->timer);
+		}
+	}
+	tsan_acquire(w);
+	if (unlikely(wait_reason(w) == WAKE_CANCELLED))
+		store_relaxed(&task->cancelled, 1); /* a cancel that overtook weft_cancel_clear stays */
+	return wait_reason(w);
+}
+
+void weft__wake(struct thread *t, struct task *task, const uint32_t *word)
+{
+	if (task)
+		weft__ready(t, task);
+	else
+		weft__futex_wake(word, 1); /* the word may be gone by now; then nobody is woken */
+}
+
+void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready)
+{
+	struct task *task = w->task;
+	if (!wait_publish(w, reason))
+		return;
+	if (task)
+		list_push_tail(ready, &task->link);
+	else
+		weft__wake(NULL, NULL, &w->word);
+}
+
+int weft__wait_result(uint32_t reason, int64_t deadline)
+{
+	switch (reason) {
+	case WAKE_TIMEOUT:
+		return deadline == 0 ? -EAGAIN : -ETIMEDOUT;
+	case WAKE_CANCELLED:
+		return -ECANCELED;
+	default:
+		return 0;
+	}
+}
+
+void weft__task_cancel(struct thread *t, struct task *task)
+{
+	/* Against weft__wait_begin, which opens its word first and then looks at `cancelled`. */
+	store_seq_cst(&task->cancelled, 1);
+	fence_seq_cst();
+	if (wait_claim_cancel(&task->waiter))
+		weft__wait_end(t, &task->waiter, WAKE_CANCELLED);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proc.c: processors change hands. Everything here happens under sched.lock, and is rare.
+ *
+ *   a processor is   held      p->thread is its thread, running or (for a moment) about to be woken
+ *                    leased    held by a thread whose task is in user code; the monitor may take it
+ *                    idle      on sched.idle_processors, all its queues empty
+ *                    wanted    on sched.wanted, waits for the template thread to start a thread for it
+ *
+ *   a thread without a processor is
+ *                    idle      on sched.idle_threads, asleep on its futex; one of them in the poller instead
+ *                    locked    asleep until a processor comes for its locked task; may sleep in the poller too
+ *                    away      its task is in user code and its processor was taken (counted in sched.in_user)
+ *
+ * Lost wake-ups: work reaches the global queues under sched.lock, and who puts it there looks at the idle list under
+ * the same lock; who lets a processor go looks at the global queues under that lock first. Work in a processor's own
+ * queues is its holder's, who runs it before letting go. So no work lies while everybody sleeps, and no fence is
+ * needed on the way of the common case. Work that lies behind a holder that is busy is the monitor's to notice.
+ */
+#include "base/sys.h"
+#include "sched/netpoll.h"
+#include "sched/schedule.h"
+#include "sched/timer.h"
+
+void weft__proc_check(const struct thread *t, const char *what)
+{
+	require(proc_held(t), "%s without a processor", what);
+}
+
+/* ---- with sched.lock held ---- */
+
+void weft__proc_attach(struct thread *t, struct processor *p)
+{
+	check(!p->thread && !t->processor);
+	t->next = p->next;
+	p->next = NULL;
+	p->thread = t;
+	t->processor = p;
+	store_release(&t->lease.word, LEASE_HELD); /* the monitor leaves TAKEN alone: no CAS needed */
+}
+
+struct processor *weft__proc_detach(struct thread *t)
+{
+	struct processor *p = t->processor;
+	uint32_t seen = LEASE_HELD;
+	check(p && p->thread == t);
+	while (!cas_acq_rel(&t->lease.word, &seen, LEASE_TAKEN)) { /* against lease_take */
+		lease_answer(&t->lease);
+		seen = LEASE_HELD;
+	}
+	p->thread = NULL;
+	t->processor = NULL;
+	return p;
+}
+
+static void idle_push(struct processor *p)
+{
+	list_push_head(&sched.idle_processors, &p->idle);
+	store_relaxed(&sched.idle_count, sched.idle_count + 1);
+}
+
+static struct processor *idle_pop(void)
+{
+	struct list *l = list_pop_head(&sched.idle_processors);
+	if (!l)
+		return NULL;
+	store_relaxed(&sched.idle_count, sched.idle_count - 1);
+	return container_of(l, struct processor, idle);
+}
+
+/* Any idle thread; those on a futex first, the one in the poller last. */
+static struct thread *idle_thread_pop(void)
+{
+	struct list *l = list_pop_head(&sched.idle_threads);
+	if (!l)
+		return NULL;
+	struct thread *t = container_of(l, struct thread, idle);
+	if (t->polling && !list_empty(&sched.idle_threads)) {
+		list_push_tail(&sched.idle_threads, l);
+		return idle_thread_pop();
+	}
+	sched.idle_thread_count--;
+	return t;
+}
+
+/* `p` to a thread that sleeps; NULL: the template has to start one. Gives the thread to wake. */
+static struct thread *start_on(struct processor *p, struct thread *t)
+{
+	sched.handoffs++;
+	if (!t) {
+		weft__thread_want(p);
+		return NULL;
+	}
+	if (unlikely(t->processor))
+		t->given = p; /* a locked task was found before its thread had let go: sleep_begin takes it */
+	else
+		weft__proc_attach(t, p);
+	store_release(&t->wake, 1); /* pairs with the futex */
+	return t;
+}
+
+/* The last processor went idle: is it over, or for ever? [S] */
+static void all_idle(void)
+{
+	if (sched.idle_count != sched.processor_count || sched.in_user || sched.running != 1)
+		return;
+	if (weft__task_count() == 0) {
+		store_relaxed(&sched.running, 2);
+		weft__template_wake();
+	} else if (sched.on_stuck && weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters()) {
+		sched.on_stuck();
+	}
+}
+
+/* ---- with sched.lock dropped ---- */
+
+static void wake_thread(struct thread *t)
+{
+	if (!t)
+		weft__template_wake();
+	else if (t->polling)
+		weft__netpoll_kick();
+	else
+		weft__futex_wake(&t->wake, 1);
+}
+
+bool weft__proc_take_idle(struct thread *t)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = idle_pop();
+	if (p)
+		weft__proc_attach(t, p);
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (p)
+		weft__monitor_wake();
+	return p;
+}
+
+bool weft__proc_release(struct thread *t)
+{
+	bool idle = false;
+	debug_check(proc_held(t) && !proc_has_work(t->processor));
+	lock_take(&sched.lock, RANK_SCHED);
+	if (!sched.global_ready.length && !sched.global_fresh.length) {
+		idle_push(weft__proc_detach(t));
+		all_idle();
+		idle = true;
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	return idle;
+}
+
+void weft__proc_hand_off(struct thread *t, struct task *next)
+{
+	struct processor *p = t->processor;
+	weft__proc_check(t, "hand-off");
+	if (!next && !proc_has_work(p) && weft__proc_release(t))
+		return;
+	lock_take(&sched.lock, RANK_SCHED);
+	weft__proc_detach(t);
+	p->next = next;
+	struct thread *to = start_on(p, idle_thread_pop());
+	lock_drop(&sched.lock, RANK_SCHED);
+	wake_thread(to);
+}
+
+void weft__proc_lend(struct thread *t)
+{
+	weft__proc_check(t, "lending a processor");
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = weft__proc_detach(t);
+	sched.in_user++;
+	struct thread *to = start_on(p, idle_thread_pop());
+	lock_drop(&sched.lock, RANK_SCHED);
+	wake_thread(to);
+}
+
+void weft__proc_start(struct processor *p)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	struct thread *to = start_on(p, idle_thread_pop());
+	lock_drop(&sched.lock, RANK_SCHED);
+	wake_thread(to);
+}
+
+void weft__proc_give(struct thread *t, struct thread *to, struct task *task)
+{
+	weft__proc_check(t, "giving a processor");
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = weft__proc_detach(t);
+	p->next = task;
+	start_on(p, to);
+	lock_drop(&sched.lock, RANK_SCHED);
+	wake_thread(to);
+}
+
+void weft__proc_wake(void)
+{
+	uint32_t none = 0;
+	if (!load_relaxed(&sched.idle_count) || !cas_seq_cst(&sched.spinning, &none, 1))
+		return;
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = weft__thread_available() ? idle_pop() : NULL;
+	struct thread *to = NULL;
+	if (p)
+		to = start_on(p, idle_thread_pop());
+	if (to)
+		to->spinning = 1;
+	else
+		sub_seq_cst(&sched.spinning, 1); /* a thread that must be born first does not count as one that looks */
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (p) {
+		weft__monitor_wake();
+		wake_thread(to);
+	}
+}
+
+/* ---- sleeping ---- */
+
+/* Becomes the poller when there is none. [S] */
+static bool poller_begin(struct thread *t)
+{
+	if (sched.poll_until != INT64_MIN)
+		return false;
+	t->polling = 1;
+	store_seq_cst(&sched.poll_until, INT64_MAX); /* from here on, earlier timers kick */
+	return true;
+}
+
+static void poller_end(struct thread *t)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	t->polling = 0;
+	store_relaxed(&sched.poll_until, INT64_MIN);
+	if (t->processor == NULL && !t->locked_task && !list_empty(&t->idle)) {
+		list_remove(&t->idle);
+		sched.idle_thread_count--;
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+/* Timers of all heaps and descriptors: what is ready, in one list. */
+static void poll_all(int64_t until, struct list *ready)
+{
+	weft__netpoll_wait(until, ready);
+	int64_t now = weft__sched_now();
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		weft__timer_run(&sched.processors[i], now, ready);
+}
+
+/* The task of `ready` that this thread should run itself: its locked one, or, when it has none, the first. */
+static struct task *choose(struct thread *t, struct list *ready)
+{
+	list_each(l, ready) {
+		struct task *task = container_of(l, struct task, link);
+		if (task->locked_thread == (t->locked_task ? t : NULL))
+			return task;
+	}
+	return NULL;
+}
+
+static void sleep_polling(struct thread *t)
+{
+	struct list ready;
+	list_init(&ready);
+	int64_t until = weft__timer_earliest();
+	store_relaxed(&sched.poll_until, until);
+	poll_all(until, &ready);
+	poller_end(t);
+	struct task *mine = choose(t, &ready);
+	if (mine && (t->processor ? !t->next : weft__proc_take_idle(t))) {
+		list_remove(&mine->link);
+		t->next = mine;
+	}
+	weft__ready_list(&ready);
+}
+
+/* True: t got a processor or must end; *poll: how to sleep otherwise. */
+static bool sleep_begin(struct thread *t, bool *poll)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	if (t->given) {
+		weft__proc_attach(t, t->given);
+		t->given = NULL;
+	}
+	bool awake = t->processor != NULL;
+	bool ending = sched.running == 2;
+	if (!awake && !ending) {
+		t->wake = 0;
+		*poll = poller_begin(t);
+		if (!t->locked_task && list_empty(&t->idle)) {
+			list_push_head(&sched.idle_threads, &t->idle);
+			sched.idle_thread_count++;
+		}
+	}
+	store_relaxed(&t->phase, awake ? THREAD_RUNNING : t->locked_task ? THREAD_LOCKED : THREAD_IDLE);
+	lock_drop(&sched.lock, RANK_SCHED);
+	return awake || ending;
+}
+
+bool weft__thread_sleep(struct thread *t)
+{
+	bool poll = false;
+	while (!sleep_begin(t, &poll)) {
+		if (poll)
+			sleep_polling(t);
+		else
+			weft__futex_wait(&t->wake, 0, INT64_MAX);
+	}
+	return t->processor != NULL;
+}

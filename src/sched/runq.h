@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runq.h: a processor's two queues of runnable tasks.
+ *
+ * `runq` holds tasks that have run before, first in, first out: fairness.
+ * `deque` holds tasks that have never run, newest first: a tree of spawns is then walked depth first, and the stacks
+ * that it touches are as many as it is deep, not as many as it has leaves. Thieves take the oldest.
+ *
+ *   structure   field    written by          order
+ *   runq        tail     owner               store_release(tail) pairs with the thieves' load_acquire(tail)
+ *               head     owner and thieves   cas_acq_rel(head): whoever moves it owns what was between
+ *   deque       bottom   owner               store_release(bottom) pairs with the thieves' load_acquire(bottom)
+ *               top      owner and thieves   cas_seq_cst(top); in pop a fence_seq_cst stands between the owner's
+ *                                            store of bottom and its load of top, in steal between the thief's
+ *                                            load of top and its load of bottom: for the last task one sees the other
+ *
+ * A slot is read before the CAS that claims it; the owner reuses a slot only once head (top) has passed it, so a
+ * value read too late is thrown away with the failed CAS.
+ *
+ * The ring is what Go's runtime uses for its local queues, the deque is Chase and Lev's ("Dynamic circular
+ * work-stealing deque", 2005) with the orders of Le, Pop, Cohen and Nardelli (2013) and a fixed size: what does not
+ * fit goes to the global queues. Rejected: one ring for both (never-run tasks ahead of woken ones made a ticking
+ * task late by 195 ms), growing arrays (freeing one needs a grace period).
+ */
+#ifndef WEFT_SCHED_RUNQ_H
+#define WEFT_SCHED_RUNQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/attr.h"
+
+struct task;
+
+enum { RUNQ_SIZE = 256 }; /* a power of two */
+
+struct runq {
+	uint32_t head cache_aligned;
+	uint32_t tail cache_aligned;
+	struct task *ring[RUNQ_SIZE];
+};
+
+struct deque {
+	uint32_t top cache_aligned;
+	uint32_t bottom cache_aligned;
+	struct task *ring[RUNQ_SIZE];
+};
+
+/* How many, roughly: exact for the owner when no thief is at work. */
+static inline uint32_t runq_length(const struct runq *q)
+{
+	return load_relaxed(&q->tail) - load_relaxed(&q->head);
+}
+
+static inline uint32_t deque_length(const struct deque *d)
+{
+	int32_t n = (int32_t)(load_relaxed(&d->bottom) - load_relaxed(&d->top));
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+/* Owner: adds at the tail. False: full. */
+static inline bool runq_push(struct runq *q, struct task *task)
+{
+	uint32_t tail = load_relaxed(&q->tail);
+	if (unlikely(tail - load_acquire(&q->head) >= RUNQ_SIZE)) /* pairs with the CAS of pop and steal */
+		return false;
+	store_relaxed(&q->ring[tail % RUNQ_SIZE], task);
+	store_release(&q->tail, tail + 1); /* pairs with steal */
+	return true;
+}
+
+/* Owner: takes from the head. NULL: empty. */
+static inline struct task *runq_pop(struct runq *q)
+{
+	uint32_t head = load_relaxed(&q->head);
+	uint32_t tail = load_relaxed(&q->tail);
+	while (head != tail) {
+		struct task *task = load_relaxed(&q->ring[head % RUNQ_SIZE]);
+		if (likely(cas_acq_rel(&q->head, &head, head + 1))) /* against thieves */
+			return task;
+	}
+	return NULL;
+}
+
+/*
+ * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Gives how many; 0 also when
+ * another thief was faster.
+ */
+unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room);
+
+/* Owner: adds the newest. False: full. */
+static inline bool deque_push(struct deque *d, struct task *task)
+{
+	uint32_t bottom = load_relaxed(&d->bottom);
+	if (unlikely((int32_t)(bottom - load_acquire(&d->top)) >= RUNQ_SIZE)) /* pairs with steal's CAS */
+		return false;
+	store_relaxed(&d->ring[bottom % RUNQ_SIZE], task);
+	store_release(&d->bottom, bottom + 1); /* pairs with steal */
+	return true;
+}
+
+/* Owner: takes the newest. NULL: empty. */
+static inline struct task *deque_pop(struct deque *d)
+{
+	uint32_t bottom = load_relaxed(&d->bottom);
+	if (bottom == load_relaxed(&d->top)) /* only the owner adds: empty stays empty */
+		return NULL;
+	bottom--;
+	store_relaxed(&d->bottom, bottom);
+	fence_seq_cst(); /* pairs with the fence in steal */
+	uint32_t top = load_relaxed(&d->top);
+	struct task *task = NULL;
+	if ((int32_t)(bottom - top) > 0)
+		return load_relaxed(&d->ring[bottom % RUNQ_SIZE]);
+	if (bottom == top) { /* the last one: thieves want it too */
+		task = load_relaxed(&d->ring[bottom % RUNQ_SIZE]);
+		if (!cas_seq_cst(&d->top, &top, top + 1)) /* against steal */
+			task = NULL;
+	}
+	store_relaxed(&d->bottom, bottom + 1);
+	return task;
+}
+
+/* Anyone, the owner included: takes the oldest. NULL: empty, or another was faster. */
+struct task *weft__deque_steal(struct deque *d);
+
+#endif

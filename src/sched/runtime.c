@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runtime.c: the runtime's beginning and end.
+ *
+ *   sched.running   0 none   1 runs   2 ends
+ *
+ *   0 -> 1   weft__runtime_run, by CAS: one runtime per process
+ *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or when starting failed half way
+ *   2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside a call
+ *
+ * The calling thread becomes the template (thread.c). With WEFT_LOCK_MAIN it runs the main task instead, and a
+ * template thread is started before.
+ *
+ * In a forked child the runtime is not there: its other threads did not come along. The child's calls give -ENOTSUP.
+ */
+#include "sched/runtime.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cgroup.h"
+#include "base/sys.h"
+#include "sched/cache.h"
+#include "sched/lockthread.h"
+#include "sched/netpoll.h"
+#include "sched/overflow.h"
+#include "sched/schedule.h"
+#include "sched/stack.h"
+#include "sched/timer.h"
+
+enum { SPIN_ROUNDS = 64 };
+
+static struct {
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
+} main_task;
+
+/* ---- forked children ---- */
+
+static void in_child(void)
+{
+	if (load_relaxed(&sched.running)) {
+		sched.forked = 1;
+		weft__thread_set_self(NULL);
+	}
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+int weft__runtime_state(void)
+{
+	if (unlikely(sched.forked))
+		return -ENOTSUP;
+	return load_acquire(&sched.running) == 1 ? 0 : -EINVAL;
+}
+
+int weft__foreign_enter(void)
+{
+	int err = weft__runtime_state();
+	if (err)
+		return err;
+	add_seq_cst(&sched.foreign_inside, 1); /* pairs with await_foreigners */
+	if (load_seq_cst(&sched.running) == 1)
+		return 0;
+	weft__foreign_leave();
+	return -EINVAL;
+}
+
+void weft__foreign_leave(void)
+{
+	sub_seq_cst(&sched.foreign_inside, 1);
+}
+
+static void await_foreigners(void)
+{
+	while (load_seq_cst(&sched.foreign_inside)) /* pairs with weft__foreign_enter */
+		weft__yield_cpu();
+}
+
+/* ---- beginning ---- */
+
+static void *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t processor_bytes(void)
+{
+	return sched.processor_count * (sizeof(struct processor) + sizeof(struct cache));
+}
+
+static void init_processor(struct processor *p, struct cache *cache, unsigned number)
+{
+	p->cache = cache;
+	p->number = number;
+	p->timers.earliest = INT64_MAX;
+	list_init(&cache->tasks);
+	list_push_tail(&sched.idle_processors, &p->idle);
+	sched.idle_count++;
+}
+
+static bool register_membarrier(void)
+{
+	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0;
+}
+
+static void init_lists(void)
+{
+	list_init(&sched.idle_processors);
+	list_init(&sched.idle_threads);
+	list_init(&sched.threads);
+	list_init(&sched.leaving);
+	list_init(&sched.free_records);
+	list_init(&sched.wanted);
+	list_init(&sched.global_ready.list);
+	list_init(&sched.global_fresh.list);
+}
+
+static int init(const struct runtime_options *o)
+{
+	memset((char *)&sched + offsetof(struct runtime, running) + sizeof(sched.running), 0,
+	       sizeof(sched) - offsetof(struct runtime, running) - sizeof(sched.running));
+	init_lists();
+	sched.processor_count = o->processors;
+	sched.max_threads = o->max_threads;
+	sched.stack_size = weft__stack_class(o->stack_size)->size;
+	sched.flags = o->flags;
+	sched.membarrier = register_membarrier();
+	sched.spin = o->processors > 1 ? SPIN_ROUNDS : 0;
+	sched.poll_until = INT64_MIN;
+	sched.processors = map(processor_bytes());
+	sched.records = map(sched.max_threads * sizeof(*sched.records));
+	if (!sched.processors || !sched.records)
+		return -ENOMEM;
+	struct cache *caches = (struct cache *)(sched.processors + sched.processor_count);
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		init_processor(&sched.processors[i], &caches[i], i);
+	return weft__netpoll_open();
+}
+
+static void main_entry(void *arg)
+{
+	main_task.result = main_task.fn(main_task.arg);
+	store_relaxed(&sched.main_returned, 1);
+}
+
+static void *template_main(void *arg)
+{
+	weft__template_loop();
+	return NULL;
+}
+
+/* The calling thread runs the main task; another is the template. */
+static int run_locked(struct task *task)
+{
+	pthread_t template;
+	struct thread *t = weft__thread_record();
+	t->clean = 1;
+	sched.clean_threads = 1;
+	int err = pthread_create(&template, NULL, template_main, NULL);
+	if (err) {
+		store_release(&sched.running, 2);
+		return -err;
+	}
+	weft__thread_adopt_caller(t);
+	task->locks = 1;
+	task->locked_thread = t;
+	t->locked_task = task;
+	weft__proc_take_idle(t);
+	t->next = task;
+	weft__scheduler(t);
+	weft__thread_retire_caller(t);
+	pthread_join(template, NULL);
+	return 0;
+}
+
+static int run(void)
+{
+	struct task_options options = {.name = "main", .detached = true};
+	struct task *task = weft__task_new(NULL, &options);
+	if (!task)
+		return -ENOMEM;
+	task->plain = 1;
+	task->fn.plain = main_entry;
+	if (sched.flags & WEFT_LOCK_MAIN)
+		return run_locked(task);
+	weft__ready_fresh(NULL, task);
+	weft__template_loop();
+	return 0;
+}
+
+unsigned weft__runtime_default_processors(void)
+{
+	cpu_set_t set;
+	unsigned n = 1;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		n = (unsigned)CPU_COUNT(&set);
+	else if (sysconf(_SC_NPROCESSORS_ONLN) > 0)
+		n = (unsigned)sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t holds */
+	struct cgroup_limits limits;
+	weft__cgroup_limits("", &limits);
+	return limits.cpu_millis < 1000 * (int64_t)n ? (unsigned)max_of(1, (limits.cpu_millis + 999) / 1000) : n;
+}
+
+/* ---- end ---- */
+
+static void shutdown(void)
+{
+	await_foreigners();
+	weft__netpoll_close();
+	for (unsigned i = 0; sched.processors && i < sched.processor_count; i++)
+		weft__timer_heap_free(&sched.processors[i]);
+	weft__cache_shutdown();
+	weft__stack_shutdown();
+	if (sched.processors)
+		munmap(sched.processors, processor_bytes());
+	weft__thread_shutdown();
+	sched.processors = NULL;
+	sched.processor_count = 0;
+}
+
+int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg), void *arg, int *result)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	uint32_t none = 0;
+	if (sched.forked || weft__thread_self())
+		return sched.forked ? -ENOTSUP : -EBUSY;
+	if (!cas_acq_rel(&sched.running, &none, 1))
+		return -EBUSY;
+	pthread_once(&once, watch_forks);
+	main_task.fn = fn;
+	main_task.arg = arg;
+	int err = init(options);
+	if (!err && !(options->flags & WEFT_NO_SIGNALS))
+		weft__overflow_watch();
+	if (!err)
+		err = weft__monitor_start();
+	if (!err) {
+		err = run();
+		weft__monitor_stop();
+	}
+	weft__overflow_unwatch();
+	store_release(&sched.running, 2);
+	shutdown();
+	*result = main_task.result;
+	store_release(&sched.running, 0);
+	return err;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* sched.c: the runtime's one instance, the current thread, and the slow way into the runtime. */
+#include "sched/sched.h"
+
+#include "base/sys.h"
+#include "sched/schedule.h"
+
+struct runtime weft__sched;
+
+static __thread struct thread *self __attribute__((tls_model("initial-exec")));
+
+struct thread *noipa weft__thread_self(void)
+{
+	return self;
+}
+
+void noipa weft__thread_set_self(struct thread *t)
+{
+	self = t;
+}
+
+int64_t weft__sched_now(void)
+{
+	return weft__clock();
+}
+
+void weft__enter_twice(void)
+{
+	weft__fatal("a weft call inside a weft call: a signal handler may only call weft_now, weft_stop and the "
+		    "random functions");
+}
+
+struct thread *weft__enter_slow(struct thread *t)
+{
+	if (lease_answer(&t->lease))
+		return t;
+	lock_take(&sched.lock, RANK_SCHED);
+	t->processor = NULL;
+	sched.in_user--;
+	sched.busy_away -= t->taken_busy;
+	t->taken_busy = 0;
+	lock_drop(&sched.lock, RANK_SCHED);
+	t->task->why = "processor";
+	if (weft__proc_take_idle(t))
+		return t;
+	return weft__switch_away(t, AFTER_QUEUE);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * schedule.c: the main path.
+ *
+ *   user call -> enter() -> weft__wait_park / weft_yield / the end of a task
+ *             -> weft__switch_away: who runs next?
+ *                  a task of this processor's queues   -> switch straight to it (the common case, one switch)
+ *                  anything else                       -> switch to the thread's own stack, where weft__scheduler
+ *                                                         looks further: timers, global queues, poller, theft, sleep
+ *             -> finish_switch, on the new stack: what becomes of the task that was left
+ *
+ * Who runs next
+ *   1. every 61st time, and when `attention` is set: the scheduler's stack looks at everything, oldest first
+ *   2. tasks that were woken, first in first out
+ *   3. tasks in the global queue (they come back from blocking code, or were woken by the poller)
+ *   4. tasks that have never run, newest first
+ *   Woken ones go ahead of never-run ones, but after FRESH_EVERY of them a never-run one gets its turn; the 61st look
+ *   takes the oldest never-run one. So neither kind starves.
+ *
+ * No clock is read on this path. A task is never published before its stack is left: finish_switch does it.
+ *
+ * Rejected: always switching through the scheduler's stack (Go's way: two switches for one), a "run next" slot for
+ * the last woken task (needs a time slice to be fair; first in, first out is fair by itself, and a pair that plays
+ * ping-pong finds the queue empty anyway).
+ */
+#include "sched/schedule.h"
+
+#include "sched/park.h"
+
+enum { LOOK_EVERY = 61, FRESH_EVERY = 32 };
+
+static void queue_global(struct task_list *q, struct task *task)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	list_push_tail(&q->list, &task->link);
+	store_relaxed(&q->length, q->length + 1);
+	lock_drop(&sched.lock, RANK_SCHED);
+	weft__proc_wake();
+}
+
+/* Half of a full queue and one more to the global queue. */
+static noinline void overflow(struct task_list *q, struct task **tasks, unsigned n, struct task *more)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	for (unsigned i = 0; i < n; i++)
+		list_push_tail(&q->list, &tasks[i]->link);
+	list_push_tail(&q->list, &more->link);
+	store_relaxed(&q->length, q->length + n + 1);
+	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+static noinline void overflow_ready(struct processor *p, struct task *task)
+{
+	struct task *half[RUNQ_SIZE / 2];
+	overflow(&sched.global_ready, half, weft__runq_steal(&p->ready, half, array_len(half)), task);
+}
+
+static noinline void overflow_fresh(struct processor *p, struct task *task)
+{
+	struct task *half[RUNQ_SIZE / 2];
+	unsigned n = 0;
+	while (n < array_len(half) && (half[n] = weft__deque_steal(&p->fresh)))
+		n++;
+	overflow(&sched.global_fresh, half, n, task);
+}
+
+/* Another processor may help when there is more than this one will run next; a lone task waits for the monitor's
+ * look: waking a thread costs more than most tasks run. */
+static always_inline void offer(struct processor *p)
+{
+	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) && proc_has_surplus(p))
+		weft__proc_wake();
+}
+
+void weft__ready(struct thread *t, struct task *task)
+{
+	task->state = TASK_READY;
+	if (unlikely(!t || !t->processor)) {
+		queue_global(&sched.global_ready, task);
+		return;
+	}
+	if (unlikely(!runq_push(&t->processor->ready, task)))
+		overflow_ready(t->processor, task);
+	offer(t->processor);
+}
+
+void weft__ready_fresh(struct thread *t, struct task *task)
+{
+	task->state = TASK_READY;
+	if (unlikely(!t)) {
+		queue_global(&sched.global_fresh, task);
+		return;
+	}
+	if (unlikely(!deque_push(&t->processor->fresh, task)))
+		overflow_fresh(t->processor, task);
+	offer(t->processor);
+}
+
+void weft__ready_list(struct list *tasks)
+{
+	uint32_t n = 0;
+	if (list_empty(tasks))
+		return;
+	list_each(l, tasks) {
+		container_of(l, struct task, link)->state = TASK_READY;
+		n++;
+	}
+	lock_take(&sched.lock, RANK_SCHED);
+	list_move_all(&sched.global_ready.list, tasks);
+	store_relaxed(&sched.global_ready.length, sched.global_ready.length + n);
+	lock_drop(&sched.lock, RANK_SCHED);
+	weft__proc_wake();
+}
+
+/* The next task from this processor's queues; NULL: the scheduler's stack has to look. */
+static always_inline struct task *pick_next(struct processor *p)
+{
+	if (unlikely(++p->tick >= LOOK_EVERY) || unlikely(load_relaxed(&p->attention)))
+		return NULL;
+	if (likely(p->streak < FRESH_EVERY)) {
+		struct task *task = runq_pop(&p->ready);
+		if (task) {
+			p->streak++;
+			return task;
+		}
+		if (load_relaxed(&sched.global_ready.length))
+			return NULL;
+	}
+	p->streak = 0;
+	return deque_pop(&p->fresh);
+}
+
+static always_inline void start_running(struct thread *t, struct task *task)
+{
+	t->task = task;
+	task->thread = t;
+	task->state = TASK_RUNNING;
+	count_owned(&t->processor->switches, 1);
+}
+
+/* A task that parked: its waker makes it runnable, unless it came before the stack was left. */
+static always_inline void finish_park(struct thread *t, struct task *task)
+{
+	uint32_t old = __atomic_fetch_or(&task->waiter.word, WAIT_PARKED, __ATOMIC_ACQ_REL); /* with wait_publish */
+	if (unlikely(!(old & WAIT_OPEN)))
+		weft__ready(t, task);
+}
+
+/* What becomes of the task whose stack was just left. */
+static always_inline void finish_switch(struct thread *t)
+{
+	struct task *task = t->previous;
+	switch (t->after) {
+	case AFTER_NOTHING:
+		break;
+	case AFTER_PARK:
+		finish_park(t, task);
+		break;
+	case AFTER_YIELD:
+	case AFTER_QUEUE:
+		weft__ready(t, task);
+		break;
+	case AFTER_END:
+		weft__task_ended(t, task);
+		break;
+	}
+}
+
+struct thread *weft__switch_away(struct thread *t, enum after after)
+{
+	struct task *self = t->task;
+	struct task *next = NULL;
+	if (likely(t->processor && !t->locked_task)) {
+		next = pick_next(t->processor);
+		if (unlikely(next && next->locked_thread)) {
+			t->next = next; /* the scheduler brings it to its thread */
+			next = NULL;
+		}
+	}
+	t->previous = self;
+	t->after = after;
+	struct context *to = &t->context;
+	if (likely(next)) {
+		start_running(t, next);
+		to = &next->context;
+	} else {
+		t->task = NULL;
+	}
+	t = context_switch(&self->context, to, t, after == AFTER_END);
+	finish_switch(t);
+	return t;
+}
+
+/* The first C code on every task's stack; switch.S calls it. */
+_Noreturn void weft__task_main(struct thread *t);
+void weft__task_main(struct thread *t)
+{
+	struct task *self = t->task;
+	context_arrived(&self->context);
+	finish_switch(t);
+	tsan_acquire(self);
+	leave(t);
+	int result = 0;
+	if (self->plain)
+		self->fn.plain(self->arg);
+	else
+		result = self->fn.with_result(self->arg);
+	weft__task_exit(result);
+}
+
+/* The next task for this thread; sleeps as long as there is none. NULL: the runtime ends. */
+static struct task *next_task(struct thread *t)
+{
+	for (;;) {
+		if (!t->processor && !weft__thread_sleep(t))
+			return NULL;
+		struct task *task = t->next;
+		t->next = NULL;
+		if (!task)
+			task = weft__find_work(t);
+		if (task && task->locked_thread == (t->locked_task ? t : NULL))
+			return task;
+		if (t->locked_task)
+			weft__proc_hand_off(t, task);
+		else if (task)
+			weft__proc_give(t, task->locked_thread, task);
+		else
+			weft__proc_release(t);
+	}
+}
+
+void weft__scheduler(struct thread *t)
+{
+	while (!t->leaving) {
+		struct task *task = next_task(t);
+		if (!task)
+			return;
+		t->after = AFTER_NOTHING;
+		start_running(t, task);
+		t = context_switch(&t->context, &task->context, t, false);
+		finish_switch(t);
+	}
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* schedule.h: the main path (schedule.c) and what it stands on (proc.c, steal.c, thread.c, lockthread.c, task.c). */
+#ifndef WEFT_SCHED_SCHEDULE_H
+#define WEFT_SCHED_SCHEDULE_H
+
+#include "sched/sched.h"
+
+/* ---- schedule.c ---- */
+
+/* Leaves the calling task's stack; `after` says what becomes of the task. Returns when it runs again, on *that*
+ * thread. Inside the runtime. */
+struct thread *weft__switch_away(struct thread *t, enum after after);
+/* A task that may run: to the caller's processor; t NULL or without a processor: to the global queue. */
+void weft__ready(struct thread *t, struct task *task);
+/* Tasks that may run, to the global queue; wakes processors for them. Any thread. Empties the list. */
+void weft__ready_list(struct list *tasks);
+/* A task that has never run. */
+void weft__ready_fresh(struct thread *t, struct task *task);
+/* The loop of a thread on its own stack: returns when its locked task has ended or the runtime ends. */
+void weft__scheduler(struct thread *t);
+
+/* ---- steal.c ---- */
+
+/* Work for the holder of a processor, from anywhere, without sleeping. NULL: there is none now. */
+struct task *weft__find_work(struct thread *t);
+
+/* ---- proc.c: processors change hands ---- */
+
+/* p to t, which has none; t->next becomes p->next. [S] is held. */
+void weft__proc_attach(struct thread *t, struct processor *p);
+/* t's processor, which is nobody's then. [S] is held; t is the caller, or not yet alive. */
+struct processor *weft__proc_detach(struct thread *t);
+/* Takes an idle processor for t. False: there is none. */
+bool weft__proc_take_idle(struct thread *t);
+/* t lets its processor go, to the idle list. False, and t keeps it: work has come meanwhile. */
+bool weft__proc_release(struct thread *t);
+/* t's processor, with `next` to run first (or NULL), to another thread: of the idle ones, or a new one. */
+void weft__proc_hand_off(struct thread *t, struct task *next);
+/* The same for a processor that the monitor has taken. */
+void weft__proc_start(struct processor *p);
+/* t's processor to `to`, which sleeps, with `task` to run first. */
+void weft__proc_give(struct thread *t, struct thread *to, struct task *task);
+/* t goes to user code without its processor, which goes to another thread: weft_blocking_begin. */
+void weft__proc_lend(struct thread *t);
+/* Puts one idle processor to work, if there is one and nobody looks for work already. */
+void weft__proc_wake(void);
+/* Sleeps until t holds a processor. False: the runtime ends. */
+bool weft__thread_sleep(struct thread *t);
+/* Does the caller have a processor and all rights? One predicted branch; see sched.h, invariant 2. */
+void weft__proc_check(const struct thread *t, const char *what);
+/* Are more runnable tasks queued here than the holder will run next? Then another processor should help. */
+static inline bool proc_has_surplus(const struct processor *p)
+{
+	return runq_length(&p->ready) + deque_length(&p->fresh) > 1;
+}
+
+static inline bool proc_has_work(const struct processor *p)
+{
+	return runq_length(&p->ready) + deque_length(&p->fresh) > 0;
+}
+
+/* ---- thread.c: birth and death of threads ---- */
+
+/* Asks for a thread for a processor on sched.wanted; [S] is held. */
+void weft__thread_want(struct processor *p);
+/* The template thread's work until the runtime has ended and every thread is reaped. */
+void weft__template_loop(void);
+void weft__template_wake(void);
+/* The thread that called weft_run gets a record and may run weft__scheduler; and back, once that has returned. */
+void weft__thread_adopt_caller(struct thread *t);
+void weft__thread_retire_caller(struct thread *t);
+struct thread *weft__thread_record(void);
+/* May one more thread be had, an idle one or a new one? [S] is held. */
+bool weft__thread_available(void);
+/* Frees all thread records. */
+void weft__thread_shutdown(void);
+
+/* ---- task.c ---- */
+
+/* What the caller fixes about a new task; starts it through weft__ready_fresh. */
+struct task_options {
+	const char *name;
+	size_t stack_size; /* 0: default */
+	bool detached;
+};
+/* NULL: no memory. The task is not yet visible to anyone. */
+struct task *weft__task_new(struct thread *t, const struct task_options *options);
+/* Frees an ended task. */
+void weft__task_free(struct thread *t, struct task *task);
+/* The second half of a task's end, on another stack. */
+void weft__task_ended(struct thread *t, struct task *task);
+/* Ends the calling task; never returns. */
+_Noreturn void weft__task_exit(int result);
+/* Tasks that have started and not ended; exact only while nothing runs. */
+uint64_t weft__task_count(void);
+
+/* ---- monitor.c ---- */
+
+int weft__monitor_start(void);
+void weft__monitor_stop(void);
+/* Something runs again, or there is something to look at. Async-signal-safe. */
+void weft__monitor_wake(void);
+/* weft_stop was called. Async-signal-safe. */
+void weft__monitor_poke(void);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steal.c: looking for work everywhere, on the scheduler's own stack.
+ *
+ * In this order: due timers, the global queues, the own queues, the poller (a look), the other processors (their
+ * queues, then their due timers). A thread that finds nothing looks around for a short while before it lets its
+ * processor go: waking a thread costs a hundred times what such a look costs. At most one thread in two does so
+ * (sched.spinning), and who stops because it found work wakes the next one when there is more.
+ */
+#include "base/sys.h"
+#include "sched/netpoll.h"
+#include "sched/schedule.h"
+#include "sched/timer.h"
+
+enum { GLOBAL_BATCH = 64 };
+
+static void push_local(struct thread *t, struct list *tasks)
+{
+	for (struct list *l; (l = list_pop_head(tasks));)
+		weft__ready(t, container_of(l, struct task, link));
+}
+
+/* Fires what is due on `p`'s heap; the woken tasks come to t's processor. */
+static void run_timers(struct thread *t, struct processor *p, int64_t now)
+{
+	struct list ready;
+	if (load_relaxed(&p->timers.earliest) > now)
+		return;
+	list_init(&ready);
+	count_owned(&t->processor->timers_fired, weft__timer_run(p, now, &ready));
+	push_local(t, &ready);
+}
+
+static void look_at_poller(struct thread *t)
+{
+	struct list ready;
+	if (!weft__netpoll_waiters())
+		return;
+	list_init(&ready);
+	weft__netpoll_wait(0, &ready);
+	push_local(t, &ready);
+}
+
+/* A fair share of a global queue into `out`. */
+static unsigned take_global(struct task_list *q, struct task **out, unsigned room)
+{
+	unsigned n = 0;
+	if (!load_relaxed(&q->length))
+		return 0;
+	lock_take(&sched.lock, RANK_SCHED);
+	room = min_of(room, q->length / sched.processor_count + 1);
+	for (struct list *l; n < room && (l = list_pop_head(&q->list));)
+		out[n++] = container_of(l, struct task, link);
+	store_relaxed(&q->length, q->length - n);
+	lock_drop(&sched.lock, RANK_SCHED);
+	return n;
+}
+
+/* The first of `n` tasks to run, the others to t's own queue. */
+static struct task *keep_rest(struct thread *t, struct task **tasks, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++)
+		weft__ready(t, tasks[i]);
+	return n ? tasks[0] : NULL;
+}
+
+static struct task *from_global_ready(struct thread *t)
+{
+	struct task *got[GLOBAL_BATCH];
+	unsigned room = RUNQ_SIZE - min_of(runq_length(&t->processor->ready), RUNQ_SIZE);
+	return keep_rest(t, got, take_global(&sched.global_ready, got, max_of(1, min_of(room, array_len(got)))));
+}
+
+static struct task *from_global_fresh(struct thread *t)
+{
+	struct task *got[GLOBAL_BATCH];
+	unsigned n = take_global(&sched.global_fresh, got, array_len(got));
+	for (unsigned i = n; i > 1; i--) /* the oldest on top */
+		weft__ready_fresh(t, got[i - 1]);
+	return n ? got[0] : NULL;
+}
+
+static struct task *from_own(struct processor *p)
+{
+	struct task *task = runq_pop(&p->ready);
+	return task ? task : deque_pop(&p->fresh);
+}
+
+static struct task *steal_from(struct thread *t, struct processor *victim)
+{
+	struct task *got[RUNQ_SIZE / 2];
+	unsigned n = weft__runq_steal(&victim->ready, got, array_len(got));
+	if (n == 0) {
+		unsigned want = deque_length(&victim->fresh);
+		want = min_of(want - want / 2, GLOBAL_BATCH);
+		while (n < want && (got[n] = weft__deque_steal(&victim->fresh)))
+			n++;
+		for (unsigned i = n; i > 1; i--)
+			weft__ready_fresh(t, got[i - 1]);
+		n = min_of(n, 1);
+	}
+	if (n)
+		count_owned(&t->processor->steals, 1);
+	return keep_rest(t, got, n);
+}
+
+static uint32_t next_random(struct thread *t)
+{
+	t->random ^= t->random << 13; /* xorshift64: Marsaglia, "Xorshift RNGs", 2003 */
+	t->random ^= t->random >> 7;
+	t->random ^= t->random << 17;
+	return (uint32_t)(t->random >> 32);
+}
+
+/* Once around all other processors, from a random one on. */
+static struct task *steal_round(struct thread *t, int64_t now)
+{
+	unsigned count = sched.processor_count;
+	unsigned start = next_random(t) % count;
+	for (unsigned i = 0; i < count; i++) {
+		struct processor *victim = &sched.processors[(start + i) % count];
+		if (victim == t->processor)
+			continue;
+		struct task *task = steal_from(t, victim);
+		if (!task) {
+			run_timers(t, victim, now);
+			task = from_own(t->processor);
+		}
+		if (task)
+			return task;
+	}
+	return NULL;
+}
+
+static void stop_spinning(struct thread *t, bool found)
+{
+	if (!t->spinning)
+		return;
+	t->spinning = 0;
+	uint32_t left = sub_seq_cst(&sched.spinning, 1) - 1;
+	if (found && left == 0 && (proc_has_work(t->processor) || load_relaxed(&sched.global_ready.length) ||
+				   load_relaxed(&sched.global_fresh.length)))
+		weft__proc_wake();
+}
+
+/* Looks around for a while. At most half of the processors' threads do so at a time. */
+static struct task *spin(struct thread *t)
+{
+	if (!t->spinning) {
+		if (2 * load_relaxed(&sched.spinning) >= sched.processor_count - load_relaxed(&sched.idle_count))
+			return NULL;
+		add_seq_cst(&sched.spinning, 1);
+		t->spinning = 1;
+	}
+	for (uint32_t round = 0; round < sched.spin; round++) {
+		struct task *task = from_global_ready(t);
+		if (!task)
+			task = steal_round(t, 0);
+		if (!task)
+			task = from_global_fresh(t);
+		if (task)
+			return task;
+		for (int i = 0; i < 16; i++)
+			cpu_relax();
+	}
+	return NULL;
+}
+
+/* The oldest of everything, for the regular look: nobody starves behind newer work. */
+static struct task *oldest(struct thread *t)
+{
+	struct task *task = from_global_ready(t);
+	if (!task)
+		task = runq_pop(&t->processor->ready);
+	if (!task)
+		task = from_global_fresh(t);
+	return task ? task : weft__deque_steal(&t->processor->fresh);
+}
+
+static struct task *look(struct thread *t)
+{
+	struct processor *p = t->processor;
+	int64_t now = weft__sched_now();
+	p->tick = 0;
+	p->streak = 0;
+	store_relaxed(&p->attention, 0);
+	run_timers(t, p, now);
+	struct task *task = oldest(t);
+	if (!task) {
+		look_at_poller(t);
+		task = from_own(p);
+	}
+	if (!task && sched.processor_count > 1) {
+		task = steal_round(t, now);
+		if (!task)
+			task = spin(t);
+	}
+	return task;
+}
+
+struct task *weft__find_work(struct thread *t)
+{
+	debug_check(proc_held(t));
+	struct task *task = load_relaxed(&sched.running) == 1 ? look(t) : NULL;
+	stop_spinning(t, task != NULL);
+	return task;
+}

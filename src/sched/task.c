@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.c: birth and end of tasks.
+ *
+ * A task ends in two halves. The first (weft__task_exit) runs on its own stack and leaves it for ever; the second
+ * (weft__task_ended) runs on the stack that comes next and tells the joiner. So whoever learns that a task has ended
+ * may free its stack at once.
+ *
+ *   task->join       meaning                                   who moves it
+ *   JOIN_RUNNING     nobody waits yet
+ *   a waiter         that one waits                            RUNNING <-> waiter: the joiner, by CAS
+ *   JOIN_DETACHED    nobody ever will; frees itself            RUNNING -> DETACHED: the owner of the handle, by CAS
+ *   JOIN_CLAIMING    the end is being told to the waiter       waiter -> CLAIMING -> ENDED: weft__task_ended
+ *   JOIN_ENDED       ended; the handle's owner frees it        RUNNING -> ENDED: weft__task_ended, by CAS
+ *
+ * A joiner that gives up (deadline, cancel) moves its waiter out by CAS; when it finds CLAIMING instead, it waits the
+ * few instructions until ENDED: nobody touches its waiter after that.
+ */
+#include <string.h>
+
+#include "sched/cache.h"
+#include "sched/keys.h"
+#include "sched/park.h"
+#include "sched/schedule.h"
+#include "sched/stack.h"
+
+enum { ID_BATCH = 1024 };
+
+static uint64_t ids; /* handed out to processors in batches */
+
+static uint64_t new_id(struct processor *p)
+{
+	if (!p)
+		return add_relaxed(&ids, 1) + 1;
+	if (p->next_id == p->last_id) {
+		p->next_id = add_relaxed(&ids, ID_BATCH);
+		p->last_id = p->next_id + ID_BATCH;
+	}
+	return ++p->next_id;
+}
+
+static struct task *allocate(struct thread *t, size_t stack_size)
+{
+	if (!stack_size || stack_size == sched.stack_size)
+		return weft__cache_task_take(t);
+	struct task *task = NULL;
+	struct stack_class *class = weft__stack_class(stack_size);
+	if (class)
+		weft__stack_take(class, &task, 1);
+	return task;
+}
+
+static void count_started(struct thread *t)
+{
+	if (t) {
+		count_owned(&t->processor->started, 1);
+		return;
+	}
+	lock_take(&sched.lock, RANK_SCHED);
+	sched.foreign_started++;
+	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+struct task *weft__task_new(struct thread *t, const struct task_options *options)
+{
+	struct task *task = allocate(t, options->stack_size);
+	if (unlikely(!task))
+		return NULL;
+	tsan_acquire(task);
+	weft__context_init(&task->context, weft__stack_bottom(task), (void *)((uintptr_t)task & ~(uintptr_t)15));
+	list_init(&task->link);
+	task->waiter.word = 0;
+	task->waiter.task = task;
+	task->thread = NULL;
+	task->locked_thread = NULL;
+	task->locks = 0;
+	task->cancelled = task->cancel_masked = 0;
+	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
+	task->timer.index = 0;
+	task->why = "start";
+	task->keys = NULL;
+	task->in_user_wait = 0;
+	task->id = new_id(t ? t->processor : NULL);
+	task->name[0] = 0;
+	if (options->name)
+		strncpy(task->name, options->name, sizeof(task->name) - 1);
+	task->name[sizeof(task->name) - 1] = 0;
+	count_started(t);
+	return task;
+}
+
+void weft__task_free(struct thread *t, struct task *task)
+{
+	task->state = TASK_FREE;
+	tsan_release(task);
+	if (likely(t && t->processor && task->class->size == sched.stack_size)) {
+		weft__cache_task_give(t, task);
+		return;
+	}
+	struct list one;
+	list_init(&one);
+	list_push_head(&one, &task->link);
+	weft__stack_give(task->class, &one, 1);
+}
+
+void weft__task_exit(int result)
+{
+	weft__keys_end(weft__thread_self()->task);
+	struct thread *t = enter();
+	struct task *task = t->task;
+	task->result = result;
+	tsan_release(task);
+	weft__switch_away(t, AFTER_END);
+	__builtin_unreachable();
+}
+
+static void tell_joiner(struct thread *t, struct task *task)
+{
+	struct waiter *seen = load_acquire(&task->join);
+	for (;;) {
+		if (seen == JOIN_DETACHED) {
+			weft__task_free(t, task);
+			return;
+		}
+		struct waiter *to = seen == JOIN_RUNNING ? JOIN_ENDED : JOIN_CLAIMING;
+		if (cas_acq_rel(&task->join, &seen, to)) /* against the handle's owner; pairs with weft_join */
+			break;
+	}
+	if (seen == JOIN_RUNNING)
+		return;
+	bool claimed = wait_claim(seen);
+	store_release(&task->join, JOIN_ENDED); /* from here on the joiner may free the task */
+	if (claimed)
+		weft__wait_end(t, seen, WAKE_USER);
+}
+
+void weft__task_ended(struct thread *t, struct task *task)
+{
+	weft__context_release(&task->context);
+	task->state = TASK_ENDED;
+	if (unlikely(task->locked_thread)) {
+		t->locked_task = NULL;
+		t->leaving = 1;
+	}
+	tell_joiner(t, task);
+	count_owned(&t->processor->ended, 1);
+}
+
+uint64_t weft__task_count(void)
+{
+	uint64_t started = sched.foreign_started, ended = 0;
+	for (unsigned i = 0; i < sched.processor_count; i++) {
+		started += load_relaxed(&sched.processors[i].started);
+		ended += load_relaxed(&sched.processors[i].ended);
+	}
+	return started - ended;
+}

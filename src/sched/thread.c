@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c: birth and reaping of threads, both by the template thread.
+ *
+ * The template is a clean thread: it runs no task, so nothing a task did to its thread can be inherited from it. It
+ * is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was started before the main task ran. It
+ * sleeps on sched.template_wake and does two things:
+ *
+ *   start   a thread for each processor on sched.wanted; the new thread is born holding it
+ *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's key destructors,
+ *           which may take their time, and the template must not wait for them; at the very end it may
+ *
+ * When no thread can be had (pids limit, memory) the processor stays wanted and the template tries again; after
+ * ten seconds without any success it says so and aborts.
+ *
+ * Rejected: starting threads where they are needed (inherits what a locked task did), detached threads (weft_run
+ * could not promise that all are gone).
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "sched/exit.h"
+#include "sched/netpoll.h"
+#include "sched/schedule.h"
+
+enum {
+	STACK_SIZE = 256 * 1024,        /* the scheduler's frames and the program's key destructors */
+	SIGNAL_STACK = 48 * 1024,       /* AMX state alone takes 8 KiB of a signal frame */
+	RETRY_NS = 10 * 1000 * 1000,    /* until a thread is tried again */
+	GIVE_UP_NS = 1000 * 1000 * 1000, /* times ten */
+};
+
+static int64_t failing_since; /* template only: pthread_create fails since then; 0: it works */
+
+/* ---- records ---- */
+
+/* A free record, in use from now on. NULL: max_threads is reached. [S] */
+static struct thread *record_take(void)
+{
+	struct list *l = list_pop_head(&sched.free_records);
+	struct thread *t = l ? container_of(l, struct thread, all) : NULL;
+	if (!t && sched.record_used < sched.max_threads)
+		t = &sched.records[sched.record_used++];
+	if (!t)
+		return NULL;
+	memset(t, 0, sizeof(*t));
+	t->in_use = 1;
+	t->number = ++sched.thread_numbers;
+	t->random = 0x9e3779b97f4a7c15u * t->number; /* any odd constant: each starts elsewhere */
+	t->lease.word = LEASE_TAKEN;
+	t->lease.in_runtime = 1;
+	t->lease.fenced = !sched.membarrier;
+	list_init(&t->idle);
+	list_push_tail(&sched.threads, &t->all);
+	store_relaxed(&sched.thread_count, sched.thread_count + 1);
+	return t;
+}
+
+static void record_free(struct thread *t)
+{
+	t->in_use = 0;
+	list_push_head(&sched.free_records, &t->all);
+	store_relaxed(&t->phase, THREAD_GONE);
+	store_relaxed(&sched.thread_count, sched.thread_count - 1);
+	sched.threads_retired++;
+}
+
+struct thread *weft__thread_record(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	struct thread *t = record_take();
+	lock_drop(&sched.lock, RANK_SCHED);
+	return t;
+}
+
+bool weft__thread_available(void)
+{
+	return sched.idle_thread_count || sched.thread_count < sched.max_threads;
+}
+
+/* ---- a thread's life ---- */
+
+/* The sanitizer wants to know where this thread's own stack lies. */
+static void own_stack(void **bottom, size_t *size)
+{
+	*bottom = NULL;
+	*size = 0;
+#ifdef WEFT_ASAN
+	pthread_attr_t attr;
+	if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+		pthread_attr_getstack(&attr, bottom, size);
+		pthread_attr_destroy(&attr);
+	}
+#endif
+}
+
+static void adopt(struct thread *t, const stack_t *signal_stack, stack_t *old)
+{
+	void *bottom;
+	size_t size;
+	own_stack(&bottom, &size);
+	sigaltstack(signal_stack, old);
+	weft__context_adopt(&t->context, bottom, size);
+	store_relaxed(&t->tid, weft__gettid());
+	t->pthread = pthread_self();
+	weft__thread_set_self(t);
+}
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+	char signal_stack[SIGNAL_STACK];
+	stack_t ss = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
+	adopt(t, &ss, NULL);
+	weft__scheduler(t);
+	return weft__thread_exit(t);
+}
+
+static char caller_signal_stack[SIGNAL_STACK];
+static stack_t caller_old_stack;
+
+void weft__thread_adopt_caller(struct thread *t)
+{
+	stack_t ss = {.ss_sp = caller_signal_stack, .ss_size = SIGNAL_STACK};
+	adopt(t, &ss, &caller_old_stack);
+}
+
+void weft__thread_retire_caller(struct thread *t)
+{
+	if (t->processor)
+		weft__proc_hand_off(t, NULL);
+	lock_take(&sched.lock, RANK_SCHED);
+	list_remove(&t->all);
+	lock_drop(&sched.lock, RANK_SCHED);
+	weft__thread_set_self(NULL);
+	sigaltstack(&caller_old_stack, NULL);
+}
+
+static int thread_create(struct thread *t)
+{
+	pthread_attr_t attr;
+	int err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	err = pthread_create(&t->pthread, &attr, thread_main, t);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+/* ---- the template ---- */
+
+void weft__template_wake(void)
+{
+	store_release(&sched.template_wake, 1); /* pairs with template_sleep */
+	weft__futex_wake(&sched.template_wake, 1);
+}
+
+void weft__thread_want(struct processor *p)
+{
+	list_push_tail(&sched.wanted, &p->idle);
+	store_relaxed(&sched.wanted_count, sched.wanted_count + 1);
+}
+
+static _Noreturn void thread_limit(void)
+{
+	weft__fatal("the limit of %u threads is reached: %u are in code that blocks or belong to locked tasks; "
+		    "raise weft_options.max_threads",
+		    sched.max_threads, sched.thread_count);
+}
+
+/* The next wanted processor, given to a new record. NULL: none is wanted. */
+static struct thread *adopt_wanted(void)
+{
+	struct thread *t = NULL;
+	lock_take(&sched.lock, RANK_SCHED);
+	struct list *l = list_pop_head(&sched.wanted);
+	if (l) {
+		store_relaxed(&sched.wanted_count, sched.wanted_count - 1);
+		t = record_take();
+		if (!t)
+			thread_limit();
+		weft__proc_attach(t, container_of(l, struct processor, idle));
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	return t;
+}
+
+/* No thread to be had: the processor stays wanted. */
+static void start_failed(struct thread *t, int err)
+{
+	int64_t now = weft__clock();
+	if (!failing_since) {
+		failing_since = now;
+		weft__warn("cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory); trying on", strerror(-err));
+	}
+	if ((now - failing_since) / 10 > GIVE_UP_NS)
+		weft__fatal("no thread could be started for ten seconds: %s", strerror(-err));
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = weft__proc_detach(t);
+	p->next = t->next;
+	weft__thread_want(p);
+	list_remove(&t->all);
+	record_free(t);
+	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+/* False: one could not be started. */
+static bool start_wanted(void)
+{
+	struct thread *t;
+	while (load_relaxed(&sched.wanted_count) && (t = adopt_wanted())) {
+		int err = thread_create(t);
+		if (err) {
+			start_failed(t, err);
+			return false;
+		}
+		failing_since = 0;
+		lock_take(&sched.lock, RANK_SCHED);
+		sched.threads_started++;
+		lock_drop(&sched.lock, RANK_SCHED);
+	}
+	return true;
+}
+
+static struct thread *next_leaving(void)
+{
+	struct list *l;
+	lock_take(&sched.lock, RANK_SCHED);
+	l = list_pop_head(&sched.leaving);
+	lock_drop(&sched.lock, RANK_SCHED);
+	return l ? container_of(l, struct thread, all) : NULL;
+}
+
+/* Joins what has ended; true: some have not yet. */
+static bool reap(bool wait)
+{
+	struct list later;
+	struct thread *t;
+	list_init(&later);
+	while ((t = next_leaving())) {
+		int busy = wait ? pthread_join(t->pthread, NULL) : pthread_tryjoin_np(t->pthread, NULL);
+		lock_take(&sched.lock, RANK_SCHED);
+		if (busy)
+			list_push_tail(&later, &t->all);
+		else
+			record_free(t);
+		lock_drop(&sched.lock, RANK_SCHED);
+	}
+	if (list_empty(&later))
+		return false;
+	lock_take(&sched.lock, RANK_SCHED);
+	list_move_all(&sched.leaving, &later);
+	lock_drop(&sched.lock, RANK_SCHED);
+	return true;
+}
+
+static void wake_everybody(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	list_each(l, &sched.threads) {
+		struct thread *t = container_of(l, struct thread, all);
+		store_release(&t->wake, 1);
+		weft__futex_wake(&t->wake, 1);
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	weft__netpoll_kick();
+}
+
+static void template_sleep(int64_t deadline)
+{
+	if (!swap_acq_rel(&sched.template_wake, 0)) /* pairs with weft__template_wake */
+		weft__futex_wait(&sched.template_wake, 0, deadline);
+	swap_acq_rel(&sched.template_wake, 0); /* whoever set it meanwhile: his work is seen from here on */
+}
+
+void weft__template_loop(void)
+{
+	int64_t pause = RETRY_NS / 10;
+	for (;;) {
+		bool started = start_wanted();
+		bool ending = load_acquire(&sched.running) == 2;
+		bool left = reap(false);
+		if (ending) {
+			wake_everybody();
+			reap(true);
+			if (load_relaxed(&sched.thread_count) == sched.clean_threads)
+				return;
+		}
+		pause = left ? min_of(2 * pause, RETRY_NS) : RETRY_NS / 10;
+		template_sleep(!started || left || ending ? weft__clock() + pause : INT64_MAX);
+	}
+}
+
+void weft__thread_shutdown(void)
+{
+	munmap(sched.records, sched.max_threads * sizeof(*sched.records));
+	sched.records = NULL;
+}
