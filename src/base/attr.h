@@ -34,7 +34,8 @@
 #endif
 
 /* Compiled with ThreadSanitizer or AddressSanitizer? */
-#if defined(__SANITIZE_THREAD__)
+#if defined(WEFT_TSAN)
+#elif defined(__SANITIZE_THREAD__)
 #define WEFT_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -48,7 +49,7 @@
 #define WEFT_ASAN 1
 #endif
 
-/* Scheduler code runs on the borrowed stacks of tasks: ThreadSanitizer must not look at it. */
+/* For code that ThreadSanitizer must not look at. */
 #ifdef WEFT_TSAN
 #define no_tsan __attribute__((no_sanitize("thread")))
 #else

@@ -24,6 +24,18 @@ int64_t weft__sched_now(void)
 	return weft__clock();
 }
 
+#ifdef WEFT_TSAN
+struct thread *weft__enter(void)
+{
+	return enter_inline();
+}
+
+void weft__leave(struct thread *t)
+{
+	leave_inline(t);
+}
+#endif
+
 void weft__enter_twice(void)
 {
 	weft__fatal("a weft call inside a weft call: a signal handler may only call weft_now, weft_stop and the "

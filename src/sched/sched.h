@@ -267,7 +267,7 @@ struct thread *weft__enter_slow(struct thread *t);
 _Noreturn void weft__enter_twice(void);
 
 /* Into the runtime: the calling task's thread, holding a processor. NULL: the caller is not a task. */
-static always_inline struct thread *enter(void)
+static always_inline struct thread *enter_inline(void)
 {
 	struct thread *t = weft__thread_self();
 	if (unlikely(!t))
@@ -284,10 +284,21 @@ static always_inline struct thread *enter(void)
 }
 
 /* Back to user code. */
-static always_inline void leave(struct thread *t)
+static always_inline void leave_inline(struct thread *t)
 {
 	lease_leave(&t->lease);
 }
+
+#ifdef WEFT_TSAN
+/* Out of line, where nothing is instrumented: tasks on one thread share its record by design. */
+struct thread *weft__enter(void);
+void weft__leave(struct thread *t);
+#define enter weft__enter
+#define leave weft__leave
+#else
+#define enter enter_inline
+#define leave leave_inline
+#endif
 
 /* Wall three of a thread's exit: nobody touches a processor's things without holding it. */
 static always_inline bool proc_held(const struct thread *t)

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "random/wipe.h"
 #include "sched/exit.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
@@ -48,7 +49,7 @@ static struct thread *record_take(void)
 		t = &sched.records[sched.record_used++];
 	if (!t)
 		return NULL;
-	memset(t, 0, sizeof(*t));
+	wipe(t, sizeof(*t));
 	t->in_use = 1;
 	t->number = ++sched.thread_numbers;
 	t->random = 0x9e3779b97f4a7c15u * t->number; /* any odd constant: each starts elsewhere */
