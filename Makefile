@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 	@echo "Variables: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) JOBS=$(JOBS) ARGS (what follows weft storm)"
 
 run: ## build, then show the crash, its fix, and weft: weft storm
@@ -74,6 +74,10 @@ static: ## the weft command in one file that needs nothing of its host: build/st
 	@cmake --preset static >/dev/null
 	@cmake --build --preset static -j $(JOBS)
 
+static-aarch64: ## the same for 64-bit ARM; cmake/aarch64.cmake names what it needs
+	@cmake --preset static-aarch64 >/dev/null
+	@cmake --build --preset static-aarch64 -j $(JOBS)
+
 deb: ## Debian packages in build/package/deb: libweft0 libweft-dev weft-tools
 	@$(MAKE) package PACKAGES="build package"
 	@cpack --config build/package/CPackConfig.cmake -B build/package/deb
@@ -83,4 +87,4 @@ clean: ## remove every build folder
 	rm -rf build
 
 .PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test bench \
-	bench-quick format lint install uninstall deb package static clean
+	bench-quick format lint install uninstall deb package static static-aarch64 clean

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # packages.sh GROUP...: makes sure that the Debian packages of the groups are installed.
+# packages.sh --missing GROUP...: prints those that are not, and installs nothing.
 #
 # Says nothing when they are. Otherwise each missing one is named with its purpose and installed, as
 # root or through sudo; where neither is to be had, one line says what to install. On a system
@@ -22,8 +23,10 @@ all    g++              the headers in C++
 all    clang            ThreadSanitizer, a second compiler
 all    gdb              the debugger commands for tasks
 package dpkg-dev       dependencies of the packages
-static libzstd-dev      static libarchive
-static zlib1g-dev       static libarchive
+static libzstd-dev      compressed layers of images, as an archive
+static zlib1g-dev       the same
+static liblzma-dev      the same
+static libbz2-dev       the same
 format clang-format     layout
 lint   clang-tidy       analyser
 lint   shellcheck       shell scripts
@@ -58,6 +61,12 @@ install_one() {
 	as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "$1" </dev/null
 }
+
+if [ "$1" = --missing ]; then
+	shift
+	missing "$@" | cut -d ' ' -f 1
+	exit 0
+fi
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "weft: no Debian system: pkg-config, jansson, libarchive, check and spin have to be there"
