@@ -117,23 +117,44 @@ static void read_sections(int fd, const Elf64_Ehdr *e, struct table *t)
 	free(sections);
 }
 
+int weft__open_regular(const char *path, struct stat *st)
+{
+	/* First without opening: to open a device may already do something. */
+	if (stat(path, st))
+		return -errno;
+	int fd = S_ISREG(st->st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	if (fd < 0)
+		return S_ISREG(st->st_mode) ? -errno : -EINVAL;
+	if (fstat(fd, st) || !S_ISREG(st->st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+static void read_table(int fd, struct table *t)
+{
+	Elf64_Ehdr e;
+
+	if (pread(fd, &e, sizeof(e), 0) != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG) ||
+	    e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB ||
+	    e.e_phentsize != sizeof(Elf64_Phdr))
+		return;
+	t->segments = read_array(fd, e.e_phoff, e.e_phnum, sizeof(Elf64_Phdr), 0);
+	t->segment_count = t->segments ? e.e_phnum : 0;
+	read_sections(fd, &e, t);
+}
+
 static struct table *table_open(const char *path)
 {
 	struct table *t = calloc(1, sizeof(*t));
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
-	Elf64_Ehdr e;
+	int fd = t ? weft__open_regular(path, &st) : -1;
 
-	if (t && fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
-	    pread(fd, &e, sizeof(e), 0) == sizeof(e) && !memcmp(e.e_ident, ELFMAG, SELFMAG) &&
-	    e.e_ident[EI_CLASS] == ELFCLASS64 && e.e_ident[EI_DATA] == ELFDATA2LSB &&
-	    e.e_phentsize == sizeof(Elf64_Phdr)) {
-		t->segments = read_array(fd, e.e_phoff, e.e_phnum, sizeof(Elf64_Phdr), 0);
-		t->segment_count = t->segments ? e.e_phnum : 0;
-		read_sections(fd, &e, t);
-	}
-	if (fd >= 0)
+	if (fd >= 0) {
+		read_table(fd, t);
 		close(fd);
+	}
 	return t;
 }
 

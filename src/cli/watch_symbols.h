@@ -13,6 +13,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct stat;
+
+/* Opens a regular file for reading; devices and pipes are not even touched. The descriptor or
+ * -errno. */
+int weft__open_regular(const char *path, struct stat *st);
+
 struct symbolizer;
 
 /* From /proc/PID/maps. NULL (which the functions below accept) when there is no memory or no such
