@@ -35,7 +35,7 @@ lint   mandoc           manual pages
 '
 
 installed() {
-	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
 # Lines "package what-for" of the wanted groups that are not installed.
