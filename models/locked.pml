@@ -9,8 +9,8 @@
  * idle is left to take it, the template thread starts a new thread.
  *
  * One thing is easy to get wrong. A locked task is runnable again the moment it has left its stack, while its thread
- * still holds a processor and is about to give it away. Who finds the task then must not bring a second processor:
- * it leaves the task with the thread (`mine`), and the thread looks there, under the lock, before it lets go.
+ * still holds a processor and is about to give it away. Who finds the task then leaves its own processor aside for
+ * the thread (`given`), which looks there, under the lock, when it has let its first one go.
  *
  * Left out: local queues (one queue that everybody with a processor may take from allows more than theft does), the
  * word of a wait (park.pml), whom to wake for new work (idle.pml; here every idle processor is put to work).
@@ -27,7 +27,7 @@
  * run: fail invalid end state | -DBUG_5 | the template clears its wake-up after it looked
  * run: fail invalid end state | -DBUG_6 | a thread clears its wake-up after it looked, without the lock
  * run: fail templates==1 | -DBUG_7 | the first lock starts the template, unsynchronised
- * run: fail invalid end state | -DBUG_8 | the task left with its thread is not looked for
+ * run: fail invalid end state | -DBUG_8 | the processor left aside is not looked for
  */
 #define TASKS 3
 #define A 0
@@ -38,6 +38,7 @@
 
 #define NONE 255
 #define IDLE 254   /* holder of an idle processor */
+#define GIVEN 252  /* of one that waits for its next holder to let go of another */
 #define WANTED 253 /* holder of one for which the template must start a thread */
 
 chan queue = [TASKS] of { byte };
@@ -46,7 +47,7 @@ bool woken_a, parked_a;
 byte ended;
 
 byte holder[P], next_on[P];
-byte processor[THREADS], next_task[THREADS], mine[THREADS], locked_task[THREADS];
+byte processor[THREADS], next_task[THREADS], given[THREADS], locked_task[THREADS];
 bool wake[THREADS], idle[THREADS], tainted[THREADS];
 byte born;
 bool template_wake;
@@ -127,30 +128,18 @@ inline release(t)
 inline hand_off(t, task)
 {
 	atomic {
-		if
-#ifndef BUG_8
-		:: mine[t] != NONE ->
-			next_task[t] = mine[t];
-			mine[t] = NONE;
-			if
-			:: task != NONE -> queue!task
-			:: else
-			fi
-#endif
-		:: else ->
-			p = processor[t];
-			detach(t);
-			next_on[p] = task;
+		p = processor[t];
+		detach(t);
+		next_on[p] = task;
 #ifdef BUG_4
-			start_thread(t, p);
+		start_thread(t, p);
 #else
-			if
-			:: task == NONE && empty(queue) -> holder[p] = IDLE
-			:: else -> start_on(p)
-			fi;
-#endif
-			p = 0
+		if
+		:: task == NONE && empty(queue) -> holder[p] = IDLE
+		:: else -> start_on(p)
 		fi;
+#endif
+		p = 0;
 		task = NONE
 	}
 }
@@ -158,21 +147,19 @@ inline hand_off(t, task)
 inline give(t, to, task)
 {
 	atomic {
-#ifdef BUG_1
+		p = processor[t];
+		detach(t);
+		next_on[p] = task;
 		if
-		:: true ->
+#ifndef BUG_1
+		:: processor[to] != NONE -> holder[p] = GIVEN; given[to] = p; wake[to] = true
+		:: else -> attach(to, p)
 #else
-		if
-		:: processor[to] != NONE -> mine[to] = task
-		:: else ->
+		:: true -> attach(to, p)
 #endif
-			p = processor[t];
-			detach(t);
-			next_on[p] = task;
-			attach(to, p);
-			p = 0;
-			fall_asleep(t)
 		fi;
+		p = 0;
+		fall_asleep(t);
 		task = NONE
 	}
 }
@@ -317,7 +304,14 @@ proctype thread(byte t)
 #else
 			atomic {
 				if
-				:: processor[t] == NONE -> wake[t] = false; idle[t] = (locked_task[t] == NONE)
+#ifndef BUG_8
+				:: given[t] != NONE -> attach(t, given[t]); given[t] = NONE
+				:: given[t] == NONE && processor[t] == NONE ->
+#else
+				:: processor[t] == NONE ->
+#endif
+					wake[t] = false;
+					idle[t] = (locked_task[t] == NONE)
 				:: else
 				fi
 			}
@@ -362,7 +356,7 @@ init {
 		for (i : 0 .. THREADS - 1) {
 			processor[i] = NONE;
 			next_task[i] = NONE;
-			mine[i] = NONE;
+			given[i] = NONE;
 			locked_task[i] = NONE
 		}
 		for (i : 0 .. TASKS - 1) {
