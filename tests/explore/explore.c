@@ -406,6 +406,11 @@ void explore_interrupt(void (*handler)(void))
 	x.fibres[x.current].handler = handler;
 }
 
+bool explore_maybe(void)
+{
+	return choose(2);
+}
+
 unsigned explore_self(void)
 {
 	return x.current;

@@ -58,6 +58,10 @@ int explore_membarrier(void);
 /* In a scenario: `handler` may run once, as a signal handler would, at any later point of the
  * calling thread. */
 void explore_interrupt(void (*handler)(void));
+/* In a scenario: either; both are explored. */
+bool explore_maybe(void);
+/* futex.c: nobody sleeps. For setup. */
+void explore_futex_reset(void);
 /* In a scenario: the calling thread's number. */
 unsigned explore_self(void);
 

@@ -1,51 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_lock.c: the runtime's own lock (src/base/lock.c) in every schedule: one holder at a time,
- * nobody left asleep.
- *
- * The futex is the kernel's half of the protocol: it compares and falls asleep in one step.
+ * nobody left asleep. The kernel's half is futex.c.
  */
-#include <errno.h>
-#include <string.h>
-
 #include "base/lock.h"
-#include "base/sys.h"
 #include "explore.h"
 
 static struct lock lock;
 static unsigned inside, entered;
-static const uint32_t *asleep[EXPLORE_THREADS_MAX];
-static uint32_t kernel;
-
-int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
-{
-	unsigned self = explore_self();
-	add_seq_cst(&kernel, 1); /* a system call empties the store buffer */
-	if (load_relaxed(word) != expected)
-		return -EAGAIN;
-	asleep[self] = word;
-	while (asleep[self])
-		cpu_relax();
-	return 0;
-}
-
-int weft__futex_wake(const uint32_t *word, int count)
-{
-	int woken = 0;
-	for (unsigned i = 0; i < EXPLORE_THREADS_MAX && woken < count; i++)
-		if (asleep[i] == word) {
-			asleep[i] = NULL;
-			woken++;
-		}
-	add_seq_cst(&kernel, 1);
-	return woken;
-}
+static uint32_t elsewhere;
 
 static void setup(void)
 {
 	lock.word = 0;
 	inside = entered = 0;
-	memset(asleep, 0, sizeof(asleep));
+	explore_futex_reset();
 }
 
 static void section(unsigned n)
@@ -53,7 +22,7 @@ static void section(unsigned n)
 	lock_take(&lock, RANK_SCHED);
 	inside++;
 	explore_check(inside == 1);
-	add_relaxed(&kernel, 1); /* somewhere to be interrupted */
+	add_relaxed(&elsewhere, 1); /* somewhere to be interrupted */
 	explore_check(inside == 1);
 	inside--;
 	entered++;

@@ -176,7 +176,7 @@ static const struct explore_scenario scenarios[] = {
 	 all_accounted_for},
 	{"one takes while another churns", NULL, 2, 4, 0, setup_with_a_page, one_takes_one_churns,
 	 all_accounted_for},
-	{"two give while a third takes", NULL, 3, 2, 0, setup, givers_and_taker, all_accounted_for},
+	{"two give while a third takes", NULL, 3, 3, 0, setup, givers_and_taker, all_accounted_for},
 	{"a signal handler abandons its thread's take", NULL, 2, 3, 0, setup_with_a_page, abandoned,
 	 all_accounted_for},
 	{"... and takes for itself", NULL, 2, 3, 0, setup_with_a_page, abandoned_for_another,

@@ -111,10 +111,10 @@ static void push_and_steal(unsigned n)
 
 static const struct explore_scenario scenarios[] = {
 	{"queue: owner and a thief", NULL, 2, 5, 0, setup, queue_and_thieves, all_once},
-	{"queue: owner and two thieves", NULL, 3, 2, 0, setup, queue_and_thieves, all_once},
+	{"queue: owner and two thieves", NULL, 3, 3, 0, setup, queue_and_thieves, all_once},
 	{"deque: owner and a thief", NULL, 2, 5, 0, setup, deque_and_thieves, all_once},
-	{"deque: owner and two thieves", NULL, 3, 2, 0, setup, deque_and_thieves, all_once},
-	{"deque: emptied and filled again", NULL, 3, 2, 0, setup, deque_emptied_and_refilled,
+	{"deque: owner and two thieves", NULL, 3, 3, 0, setup, deque_and_thieves, all_once},
+	{"deque: emptied and filled again", NULL, 3, 3, 0, setup, deque_emptied_and_refilled,
 	 all_once},
 	{"deque: thieves do get tasks", "got[0] == 0", 2, 2, 0, setup, push_and_steal,
 	 thief_goes_hungry},

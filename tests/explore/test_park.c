@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_park.c: one wait (src/sched/park.c and park.h, compiled) in every schedule: a waker that
+ * finds the waiter in a list, another one, a cancellation, a time limit. Each wait ends once, for
+ * one reason, and its owner goes on.
+ *
+ * Thread 0 waits, as a task or as a thread that is not the runtime's. The scheduler below it is a
+ * few lines here: the task leaves its stack, its word gets PARKED, and it stands until somebody
+ * makes it runnable.
+ */
+#include <string.h>
+
+#include "base/sys.h"
+#include "explore.h"
+#include "sched/park.h"
+#include "sched/schedule.h"
+#include "sched/timer.h"
+
+enum { WAITS = 2 };
+
+struct runtime weft__sched;
+
+static struct task task;
+static struct thread thread;
+static struct processor processor;
+static struct lock list_lock;
+static struct waiter *listed; /* what wakers find [list_lock] */
+static struct waiter lone;
+static uint32_t runnable;
+static unsigned handed, waits_over;
+
+/* ---- the scheduler ---- */
+
+void weft__ready(struct thread *t, struct task *ready)
+{
+	explore_check(ready == &task);
+	explore_check(add_acq_rel(&runnable, 1) == 0);
+}
+
+struct thread *weft__switch_away(struct thread *t, enum after after)
+{
+	/* Nobody else adds PARKED: adding and or-ing are the same. */
+	if (!(add_acq_rel(&task.waiter.word, WAIT_PARKED) & WAIT_OPEN))
+		weft__ready(t, &task);
+	while (!load_acquire(&runnable))
+		cpu_relax();
+	store_release(&runnable, 0);
+	return t;
+}
+
+int weft__timer_start(struct thread *t, struct timer *timer)
+{
+	explore_fail("no timers here");
+}
+
+bool weft__timer_stop(struct timer *timer)
+{
+	explore_fail("no timers here");
+}
+
+int64_t weft__sched_now(void)
+{
+	return 0;
+}
+
+void weft__yield_cpu(void)
+{
+	cpu_relax();
+}
+
+/* ---- the scenario's parts ---- */
+
+static void setup(void)
+{
+	memset(&task, 0, sizeof(task));
+	memset(&list_lock, 0, sizeof(list_lock));
+	memset(&lone, 0, sizeof(lone));
+	task.waiter.task = &task;
+	thread.task = &task;
+	thread.processor = &processor;
+	listed = NULL;
+	runnable = 0;
+	handed = waits_over = 0;
+	explore_futex_reset();
+}
+
+static void show(struct waiter *w)
+{
+	lock_take(&list_lock, RANK_SYNC);
+	listed = w;
+	lock_drop(&list_lock, RANK_SYNC);
+}
+
+/* One wait; `t` NULL: not a task. Gives the reason. */
+static uint32_t wait_once(struct thread *t, int64_t deadline)
+{
+	handed = 0;
+	struct waiter *w = weft__wait_begin(t, &lone, "test", true);
+	show(w);
+	uint32_t reason = weft__wait_park(&t, w, deadline);
+	show(NULL);
+	add_relaxed(&waits_over, 1);
+	explore_check(reason < WAKE_USER || handed == reason);
+	explore_check(reason == WAKE_TIMEOUT || reason == WAKE_CANCELLED || reason >= WAKE_USER);
+	return reason;
+}
+
+/* As a channel's peer does it: finds and claims under the lock, hands over and ends without. */
+static void wake_as(uint32_t reason)
+{
+	lock_take(&list_lock, RANK_SYNC);
+	struct waiter *w = listed;
+	bool mine = w && wait_claim(w);
+	if (mine)
+		listed = NULL;
+	lock_drop(&list_lock, RANK_SYNC);
+	if (!mine)
+		return;
+	explore_check(handed == 0);
+	handed = reason;
+	weft__wait_end(NULL, w, reason);
+}
+
+/* Tries until it has woken somebody, or nobody waits any more. For scenarios with one wait. */
+static void wake_for_certain(uint32_t reason)
+{
+	while (handed == 0 && load_relaxed(&waits_over) == 0) {
+		wake_as(reason);
+		if (handed == 0)
+			cpu_relax();
+	}
+}
+
+static void cancelled_once(unsigned n)
+{
+	if (n == 0) {
+		for (int i = 0; i < WAITS; i++)
+			wait_once(&thread, WEFT_FOREVER);
+	} else if (n == 1) {
+		weft__task_cancel(NULL, &task);
+	} else {
+		wake_as(WAKE_USER);
+	}
+}
+
+static void two_wakers(unsigned n)
+{
+	if (n == 0)
+		wait_once(&thread, WEFT_FOREVER);
+	else if (n == 1)
+		wake_for_certain(WAKE_USER + n);
+	else
+		wake_as(WAKE_USER + n);
+}
+
+static void foreign(unsigned n)
+{
+	if (n == 0)
+		wait_once(NULL, WEFT_FOREVER);
+	else if (n == 1)
+		wake_for_certain(WAKE_USER + n);
+	else
+		wake_as(WAKE_USER + n);
+}
+
+static void foreign_with_a_limit(unsigned n)
+{
+	if (n == 0)
+		wait_once(NULL, 1000);
+	else
+		wake_for_certain(WAKE_USER + n);
+}
+
+static void task_that_only_tries(unsigned n)
+{
+	if (n == 0)
+		wait_once(&thread, 0);
+	else
+		wake_as(WAKE_USER + n);
+}
+
+static void wait_is_over(void)
+{
+	explore_check(waits_over > 0 && runnable == 0 && listed == NULL);
+}
+
+/* The planted case that shows that the limit passes as well as not. */
+static void never_times_out(unsigned n)
+{
+	if (n == 0)
+		explore_check(wait_once(NULL, 1000) != WAKE_TIMEOUT);
+	else
+		wake_for_certain(WAKE_USER + n);
+}
+
+static const struct explore_scenario scenarios[] = {
+	{"a task waits twice, is woken and cancelled", NULL, 3, 3, 0, setup, cancelled_once,
+	 wait_is_over},
+	{"a task and two wakers", NULL, 3, 3, 0, setup, two_wakers, wait_is_over},
+	{"a task that only tries", NULL, 3, 3, 0, setup, task_that_only_tries, wait_is_over},
+	{"a foreign thread and two wakers", NULL, 3, 3, 0, setup, foreign, wait_is_over},
+	{"a foreign thread with a limit", NULL, 2, 4, 0, setup, foreign_with_a_limit, wait_is_over},
+	{"limits do pass", "WAKE_TIMEOUT", 2, 2, 0, setup, never_times_out, NULL},
+	{"planted: no fence against cancellation", "nobody can go on", 3, 2, EXPLORE_NO_FENCE,
+	 setup, cancelled_once, wait_is_over},
+	{"planted: compare, then swap", "handed == 0", 3, 2, EXPLORE_SPLIT, setup, two_wakers,
+	 wait_is_over},
+};
+
+int main(int argc, char **argv)
+{
+	return explore_main(argc, argv, scenarios, array_len(scenarios));
+}
