@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* run.c: weft_run and weft_stop: options checked and defaults filled in; the work is in sched/runtime.c. */
+/* run.c: weft_run and weft_stop: options checked and defaults filled in; the work is in
+ * sched/runtime.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,12 @@
 #include "sched/stack.h"
 #include "weft/weft.h"
 
-enum { MAX_PROCESSORS = 4096, MAX_THREADS = 1 << 20, DEFAULT_THREADS = 10000, DEFAULT_STACK = 256 * 1024 };
+enum {
+	MAX_PROCESSORS = 4096,
+	MAX_THREADS = 1 << 20,
+	DEFAULT_THREADS = 10000,
+	DEFAULT_STACK = 256 * 1024
+};
 
 /* What the caller's version of the struct holds; the rest is zero. */
 static int copy_options(struct weft_options *to, const struct weft_options *from)
@@ -32,7 +38,8 @@ static unsigned default_processors(void)
 		unsigned long n = strtoul(text, &end, 10);
 		if (*end == 0 && n >= 1 && n <= MAX_PROCESSORS)
 			return (unsigned)n;
-		weft__warn("WEFT_PROCESSORS=%s is not a number from 1 to %d: ignored", text, MAX_PROCESSORS);
+		weft__warn("WEFT_PROCESSORS=%s is not a number from 1 to %d: ignored", text,
+			   MAX_PROCESSORS);
 	}
 	return weft__runtime_default_processors();
 }
@@ -49,7 +56,8 @@ static int check_options(const struct weft_options *given, struct runtime_option
 	o->flags = w.flags;
 	if (o->processors > MAX_PROCESSORS || o->max_threads > MAX_THREADS || o->max_threads < 2)
 		return -EINVAL;
-	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS) || !weft__stack_class(o->stack_size))
+	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS) ||
+	    !weft__stack_class(o->stack_size))
 		return -EINVAL;
 	return 0;
 }

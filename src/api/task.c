@@ -26,7 +26,8 @@ static int refused(void)
 static void start(struct thread *t, struct task *task)
 {
 	weft__ready_fresh(t, task);
-	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have missed this one */
+	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have
+							missed this one */
 		weft__task_cancel(t, task);
 }
 
@@ -81,7 +82,8 @@ static int spawn_options(struct task_options *to, const struct weft_spawn_option
 	return o.stack_size && !weft__stack_class(o.stack_size) ? -EINVAL : 0;
 }
 
-int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *options, int (*fn)(void *arg), void *arg)
+int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *options,
+	       int (*fn)(void *arg), void *arg)
 {
 	struct task_options o;
 	int err = handle && fn ? spawn_options(&o, options) : -EINVAL;
@@ -108,10 +110,12 @@ int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *optio
 
 static void require_live(const struct task *task, const char *call)
 {
-	require(task && task->state != TASK_FREE, "%s: this task was joined or detached before", call);
+	require(task && task->state != TASK_FREE, "%s: this task was joined or detached before",
+		call);
 }
 
-/* Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any more. */
+/* Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any
+ * more. */
 static bool withdraw(struct task *task, struct waiter *w)
 {
 	struct waiter *seen = w;
@@ -127,7 +131,8 @@ static int await_end(struct thread **t, struct task *task, int64_t deadline)
 	struct waiter *seen = JOIN_RUNNING;
 	struct waiter *w = weft__wait_begin(*t, NULL, "join", true);
 	if (!cas_acq_rel(&task->join, &seen, w)) { /* against tell_joiner */
-		require(seen == JOIN_ENDED || seen == JOIN_CLAIMING, "weft_join: task %llu is joined twice or detached",
+		require(seen == JOIN_ENDED || seen == JOIN_CLAIMING,
+			"weft_join: task %llu is joined twice or detached",
 			(unsigned long long)task->id);
 		weft__wait_abandon(w);
 		return 0;
@@ -169,7 +174,8 @@ int weft_detach(struct weft_task *handle)
 		return sched.forked ? -ENOTSUP : -EINVAL;
 	require_live(task, "weft_detach");
 	if (!cas_acq_rel(&task->join, &seen, JOIN_DETACHED)) { /* against tell_joiner */
-		require(seen == JOIN_ENDED, "weft_detach: task %llu is being joined, or was detached before",
+		require(seen == JOIN_ENDED,
+			"weft_detach: task %llu is being joined, or was detached before",
 			(unsigned long long)task->id);
 		tsan_acquire(task);
 		weft__task_free(t, task);

@@ -2,19 +2,20 @@
 /*
  * atomic.h: atomic operations on plain variables, with the memory order in the name.
  *
- * Rejected: C11 `_Atomic`. It hides the order of every access that looks like an ordinary one, and the order is
- * what a reader of lock-free code has to see. Every use with an order stronger than relaxed says in a comment
- * what it pairs with.
+ * Rejected: C11 `_Atomic`. It hides the order of every access that looks like an ordinary one, and
+ * the order is what a reader of lock-free code has to see. Every use with an order stronger than
+ * relaxed says in a comment what it pairs with.
  *
- * Compiled with WEFT_EXPLORE, each operation calls the schedule explorer of tests/explore instead, which brings its
- * own base/atomic_explore.h.
+ * Compiled with WEFT_EXPLORE, each operation calls the schedule explorer of tests/explore instead,
+ * which brings its own base/atomic_explore.h.
  */
 #ifndef WEFT_BASE_ATOMIC_H
 #define WEFT_BASE_ATOMIC_H
 
 #include <stdbool.h>
 
-/* Orders this thread's accesses for the compiler only; the other side uses membarrier(2) or is a signal handler. */
+/* Orders this thread's accesses for the compiler only; the other side uses membarrier(2) or is a
+ * signal handler. */
 #define compiler_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /* Adds to a counter that one thread writes at a time and others may read: no locked instruction. */
@@ -43,7 +44,8 @@
 #define swap_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define swap_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 
-/* Compare and swap: true when *p was *expected; otherwise *expected holds what was seen. Never fails spuriously. */
+/* Compare and swap: true when *p was *expected; otherwise *expected holds what was seen. Never
+ * fails spuriously. */
 #define cas_relaxed(p, expected, v) \
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 #define cas_acquire(p, expected, v) \

@@ -2,8 +2,8 @@
 /*
  * fatal.c: see fatal.h.
  *
- * vsnprintf on a fixed buffer with integers and strings does not allocate in glibc or musl, which is why it may be
- * used here although POSIX does not list it as async-signal-safe.
+ * vsnprintf on a fixed buffer with integers and strings does not allocate in glibc or musl, which
+ * is why it may be used here although POSIX does not list it as async-signal-safe.
  */
 #include "base/fatal.h"
 

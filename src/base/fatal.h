@@ -2,12 +2,12 @@
 /*
  * fatal.h: asserts in three levels, and the last words of a program.
  *
- *   require(x, ...)  the user's doing: misuse that no result can answer. Always on; names the call and the way out.
- *   check(x)         our own doing, on slow paths: always on, release builds included.
- *   debug_check(x)   our own doing, on fast paths: debug builds only.
+ *   require(x, ...)  the user's doing: misuse that no result can answer. Always on; names the call
+ * and the way out. check(x)         our own doing, on slow paths: always on, release builds
+ * included. debug_check(x)   our own doing, on fast paths: debug builds only.
  *
- * weft__fatal writes one line to stderr with write(2) alone, runs the hook (the runtime's dump of all tasks, once)
- * and aborts. It may be called from a signal handler.
+ * weft__fatal writes one line to stderr with write(2) alone, runs the hook (the runtime's dump of
+ * all tasks, once) and aborts. It may be called from a signal handler.
  */
 #ifndef WEFT_BASE_FATAL_H
 #define WEFT_BASE_FATAL_H
@@ -29,7 +29,8 @@ extern void (*weft__fatal_hook)(void);
 #define check(x) \
 	do { \
 		if (unlikely(!(x))) \
-			weft__fatal("internal check failed: %s (%s:%d)", #x, __FILE_NAME__, __LINE__); \
+			weft__fatal("internal check failed: %s (%s:%d)", #x, __FILE_NAME__, \
+				    __LINE__); \
 	} while (0)
 
 #ifdef WEFT_DEBUG

@@ -2,7 +2,8 @@
 /*
  * list.h: intrusive lists. The link is a member of what is linked; no list operation allocates.
  *
- * `struct list` is circular and doubly linked, with a head that is a link itself: removal needs no head.
+ * `struct list` is circular and doubly linked, with a head that is a link itself: removal needs no
+ * head.
  */
 #ifndef WEFT_BASE_LIST_H
 #define WEFT_BASE_LIST_H
@@ -69,6 +70,7 @@ static inline void list_move_all(struct list *to, struct list *from)
 #define list_each(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 /* The body may remove `pos`. */
 #define list_each_safe(pos, head) \
-	for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); pos = pos##_next, pos##_next = pos->next)
+	for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); \
+	     pos = pos##_next, pos##_next = pos->next)
 
 #endif

@@ -11,7 +11,8 @@ void weft__lock_slow(struct lock *l)
 {
 	for (int i = 0; i < SPINS; i++) {
 		uint32_t free = 0;
-		if (load_relaxed(&l->word) == 0 && cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop */
+		if (load_relaxed(&l->word) == 0 &&
+		    cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop */
 			return;
 		cpu_relax();
 	}
@@ -30,7 +31,8 @@ static __thread uint64_t held; /* one bit a rank */
 void noipa weft__lock_rank_push(enum lock_rank rank)
 {
 	if (held >> rank)
-		weft__fatal("lock order: rank %d taken while ranks %#llx are held", (int)rank, (unsigned long long)held);
+		weft__fatal("lock order: rank %d taken while ranks %#llx are held", (int)rank,
+			    (unsigned long long)held);
 	held |= (uint64_t)1 << rank;
 }
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.h: the runtime's own lock: four bytes, spins briefly, then sleeps on a futex. All-zero is unlocked.
+ * lock.h: the runtime's own lock: four bytes, spins briefly, then sleeps on a futex. All-zero is
+ * unlocked.
  *
- * For sections of a few dozen instructions that never call user code. Tasks do not use it (weft_mutex is theirs):
- * it stops the thread. Not recursive.
+ * For sections of a few dozen instructions that never call user code. Tasks do not use it
+ * (weft_mutex is theirs): it stops the thread. Not recursive.
  *
  *   word   meaning                 who moves it
- *   0      free                    0 -> 1 the taker, by CAS (acquire: pairs with the release of unlock)
+ *   0      free                    0 -> 1 the taker, by CAS (acquire; pairs with unlock's release)
  *   1      held                    1 -> 0 the holder (release)
- *   2      held, somebody sleeps   any -> 2 a sleeper, by swap (acquire); 2 -> 0 the holder, who then wakes one
+ *   2      held, somebody sleeps   any -> 2 a sleeper, by swap (acquire);
+ *                                  2 -> 0 the holder, who then wakes one
  *
  * Lock ranks (base/lockrank.def): a thread takes locks in rising rank only; debug builds check it.
  *
- * Rejected: a pure spin lock (with two CPUs the holder is often the one who is not running), and pthread_mutex
- * (40 bytes, and interposed by every tool that watches mutexes).
+ * Rejected: a pure spin lock (with two CPUs the holder is often the one who is not running), and
+ * pthread_mutex (40 bytes, and interposed by every tool that watches mutexes).
  */
 #ifndef WEFT_BASE_LOCK_H
 #define WEFT_BASE_LOCK_H

@@ -44,13 +44,15 @@ int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	/* FUTEX_WAIT_BITSET is the form whose timeout is absolute. */
 	struct timespec ts = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
-	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-				  deadline == INT64_MAX ? 0 : (long)&ts, 0, FUTEX_BITSET_MATCH_ANY);
+	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+				  expected, deadline == INT64_MAX ? 0 : (long)&ts, 0,
+				  FUTEX_BITSET_MATCH_ANY);
 }
 
 int weft__futex_wake(const uint32_t *word, int count)
 {
-	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0);
+	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0,
+				  0, 0);
 }
 
 pid_t weft__gettid(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sys.h: the system calls that libc does not wrap, or whose wrapper does more than the call (cancellation points,
- * errno). Each gives 0, a count or -errno.
+ * sys.h: the system calls that libc does not wrap, or whose wrapper does more than the call
+ * (cancellation points, errno). Each gives 0, a count or -errno.
  */
 #ifndef WEFT_BASE_SYS_H
 #define WEFT_BASE_SYS_H
@@ -12,8 +12,9 @@
 #include <sys/types.h>
 
 /*
- * Sleeps while *word is `expected`, until weft__futex_wake or `deadline` (absolute CLOCK_MONOTONIC nanoseconds;
- * INT64_MAX: no limit). 0: woken, perhaps for no reason; -EAGAIN: *word was something else; -ETIMEDOUT; -EINTR.
+ * Sleeps while *word is `expected`, until weft__futex_wake or `deadline` (absolute CLOCK_MONOTONIC
+ * nanoseconds; INT64_MAX: no limit). 0: woken, perhaps for no reason; -EAGAIN: *word was something
+ * else; -ETIMEDOUT; -EINTR.
  */
 int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline);
 /* Wakes up to `count` sleepers on `word`; gives how many. */
@@ -26,7 +27,8 @@ int64_t weft__clock(void);
 /* Lets another thread of this CPU run. */
 void weft__yield_cpu(void);
 
-/* A system call by number with up to six arguments, no errno, no cancellation point: the result or -errno. */
+/* A system call by number with up to six arguments, no errno, no cancellation point: the result or
+ * -errno. */
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f);
 
 #endif

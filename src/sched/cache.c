@@ -26,6 +26,8 @@ static struct {
 static void check_held(const struct thread *t)
 {
 #ifdef WEFT_FAULTS
+	if (t->exit_step)
+		weft__faults.exit_allocations++;
 	if (weft__faults.no_check)
 		return;
 #endif
@@ -35,7 +37,9 @@ static void check_held(const struct thread *t)
 static unsigned bin_of(size_t size)
 {
 	check(size && size <= (size_t)CACHE_MIN << (CACHE_BINS - 1));
-	return size <= CACHE_MIN ? 0 : 58 - (unsigned)__builtin_clzl(size - 1); /* 64 - log2(CACHE_MIN) */
+	return size <= CACHE_MIN
+		       ? 0
+		       : 58 - (unsigned)__builtin_clzl(size - 1); /* 64 - log2(CACHE_MIN) */
 }
 
 static void bin_push(struct cache_bin *bin, void *record)

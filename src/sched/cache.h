@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cache.h: small records of the runtime, from the processor's own free lists. It is what a processor is for when it
- * comes to memory, as mcache is in Go's runtime: whoever allocates must hold a processor.
+ * cache.h: small records of the runtime, from the processor's own free lists. It is what a
+ * processor is for when it comes to memory, as mcache is in Go's runtime: whoever allocates must
+ * hold a processor.
  *
- * A bin's free records are chained through themselves; an empty bin is refilled, a full one emptied, in batches from
- * and to the central lists. Threads without a processor that are not the runtime's use the central lists. Memory
- * goes back to the kernel when the runtime ends. Not for user data: that is malloc's.
+ * A bin's free records are chained through themselves; an empty bin is refilled, a full one
+ * emptied, in batches from and to the central lists. Threads without a processor that are not the
+ * runtime's use the central lists. Memory goes back to the kernel when the runtime ends. Not for
+ * user data: that is malloc's.
  *
- * Beside the bins, a processor keeps ended tasks of the default stack size with their stacks, newest first.
+ * Beside the bins, a processor keeps ended tasks of the default stack size with their stacks,
+ * newest first.
  */
 #ifndef WEFT_SCHED_CACHE_H
 #define WEFT_SCHED_CACHE_H
@@ -32,8 +35,8 @@ struct cache {
 	unsigned task_count;
 };
 
-/* `size` bytes, at most 4096, not cleared; NULL when there is no memory. t: the caller, who must hold a processor;
- * NULL: not one of the runtime's threads. */
+/* `size` bytes, at most 4096, not cleared; NULL when there is no memory. t: the caller, who must
+ * hold a processor; NULL: not one of the runtime's threads. */
 void *weft__cache_alloc(struct thread *t, size_t size);
 /* Gives back what weft__cache_alloc(_, size) gave. */
 void weft__cache_free(struct thread *t, void *record, size_t size);

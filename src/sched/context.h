@@ -2,10 +2,11 @@
 /*
  * context.h: one stack switch, announced to whoever watches stacks.
  *
- * A context is a stack pointer (frame.h) plus what the sanitizers keep for it. The announcements stand in the same
- * frame as the switch. ThreadSanitizer gets every switch without synchronisation, so that it still sees races
- * between tasks that share a thread; what orders tasks (waking, starting, joining) is told to it by tsan_release and
- * tsan_acquire. Scheduler files are compiled without instrumentation: they run on borrowed stacks.
+ * A context is a stack pointer (frame.h) plus what the sanitizers keep for it. The announcements
+ * stand in the same frame as the switch. ThreadSanitizer gets every switch without synchronisation,
+ * so that it still sees races between tasks that share a thread; what orders tasks (waking,
+ * starting, joining) is told to it by tsan_release and tsan_acquire. Scheduler files are compiled
+ * without instrumentation: they run on borrowed stacks.
  */
 #ifndef WEFT_SCHED_CONTEXT_H
 #define WEFT_SCHED_CONTEXT_H

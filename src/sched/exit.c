@@ -2,15 +2,19 @@
 /*
  * exit.c: the end of a thread. The heart of the project: a dying thread owes nothing.
  *
- * Go 1.24.0 to 1.24.2 gave a thread's random state back after its processor was gone (5 before 2 below). Giving back
- * could grow a list, growing allocates, allocating needs a processor: a segmentation fault at address 0, without a
- * word, because all signals were blocked. Three walls stand here instead, each enough by itself:
+ * Go 1.24.0 to 1.24.2 gave a thread's random state back after its processor was gone (5 before 2
+ * below). Giving back could grow a list, growing allocates, allocating needs a processor: a
+ * segmentation fault at address 0, without a word, because all signals were blocked. Three walls
+ * stand here instead, each enough by itself:
  *
  *   the order       2 comes before 5
- *   the structure   weft__state_put links a record that was allocated together with the state: it cannot allocate
- *   the check       the processor's cache asks whether the caller holds it (proc_held), release builds included
+ *   the structure   weft__state_put links a record that was allocated together with the state: it
+ *                   cannot allocate
+ *   the check       the processor's cache asks whether the caller holds it (proc_held), release
+ *                   builds included
  *
- * `weft storm` takes them down one by one, in child processes. models/exit.pml is the proof on paper.
+ * `weft storm` takes them down one by one, in child processes. models/exit.pml is the proof on
+ * paper.
  */
 #include "sched/exit.h"
 
@@ -18,6 +22,10 @@
 
 #include "random/state.h"
 #include "sched/schedule.h"
+
+#ifdef WEFT_FAULTS
+struct weft_faults weft__faults;
+#endif
 
 static void step(struct thread *t, uint32_t number)
 {
@@ -28,8 +36,9 @@ static void step(struct thread *t, uint32_t number)
 #endif
 }
 
-/* All but the signals of a fault: they must be able to kill, with a word, should a fault happen here. Through libc,
- * whose own signals stay open: a later setuid() of the process waits for every thread to answer them. */
+/* All but the signals of a fault: they must be able to kill, with a word, should a fault happen
+ * here. Through libc, whose own signals stay open: a later setuid() of the process waits for every
+ * thread to answer them. */
 static void block_signals(struct thread *t)
 {
 	sigset_t all;
@@ -80,7 +89,8 @@ void *weft__thread_exit(struct thread *t)
 	if (state_goes_first())
 		weft__state_put();
 
-	/* 3. The finished task is freed by now (weft__task_ended); the signal stack, which lies on this stack, goes. */
+	/* 3. The finished task is freed by now (weft__task_ended); the signal stack, which lies on
+	 * this stack, goes. */
 	step(t, 3);
 	drop_signal_stack();
 
@@ -88,14 +98,16 @@ void *weft__thread_exit(struct thread *t)
 	step(t, 4);
 	unlink_thread(t);
 
-	/* 5. The processor goes to another thread, born by the template if need be; who idles it looks for deadlock. */
+	/* 5. The processor goes to another thread, born by the template if need be; who idles it
+	 * looks for deadlock. */
 	step(t, 5);
 	if (t->processor)
 		weft__proc_hand_off(t, NULL);
 	if (!state_goes_first())
 		weft__state_put();
 
-	/* 6. From here on this is a thread like any other: nothing of the runtime's is touched again. */
+	/* 6. From here on this is a thread like any other: nothing of the runtime's is touched
+	 * again. */
 	step(t, 6);
 	weft__thread_set_self(NULL);
 	weft__template_wake();

@@ -2,7 +2,8 @@
 /*
  * lease.h: how a processor is taken back from user code that does not return.
  *
- * A task that runs user code leases its processor. Two words in the thread's record say where things stand:
+ * A task that runs user code leases its processor. Two words in the thread's record say where
+ * things stand:
  *
  *   in_runtime   0 in user code, 1 inside the runtime        written by the owner thread alone
  *   word         HELD       the thread has its processor
@@ -17,15 +18,17 @@
  *   TAKEN     -> HELD        owner     was given another processor
  *   HELD      -> TAKEN       owner     gave its processor away by itself
  *
- * The owner stores in_runtime and then loads the word; the monitor stores the word and then loads in_runtime. Each
- * needs its store to be visible before its load: the monitor pays for both sides with membarrier(2), the owner has a
- * compiler barrier only (about 1 ns a call). Without membarrier the owner pays (`fenced`).
+ * The owner stores in_runtime and then loads the word; the monitor stores the word and then loads
+ * in_runtime. Each needs its store to be visible before its load: the monitor pays for both sides
+ * with membarrier(2), the owner has a compiler barrier only (about 1 ns a call). Without membarrier
+ * the owner pays (`fenced`).
  *
- * Every move between two parties is a CAS, and an owner whose CAS failed must look at what it saw: HELD means that
- * the monitor has just withdrawn, and only TAKEN means that the processor is gone.
+ * Every move between two parties is a CAS, and an owner whose CAS failed must look at what it saw:
+ * HELD means that the monitor has just withdrawn, and only TAKEN means that the processor is gone.
  *
- * Rejected: a lock per thread (an atomic instruction on each call), a signal to the thread (no signals: libraries
- * see EINTR), a plain store by either party for REQUESTED -> HELD (loses the other's move).
+ * Rejected: a lock per thread (an atomic instruction on each call), a signal to the thread (no
+ * signals: libraries see EINTR), a plain store by either party for REQUESTED -> HELD (loses the
+ * other's move).
  */
 #ifndef WEFT_SCHED_LEASE_H
 #define WEFT_SCHED_LEASE_H
@@ -41,10 +44,12 @@ enum lease_word { LEASE_HELD, LEASE_REQUESTED, LEASE_TAKEN };
 struct lease {
 	uint32_t in_runtime;
 	uint32_t word;
-	uint32_t fenced; /* no membarrier in this process: the owner's store must be sequentially consistent */
+	uint32_t fenced; /* no membarrier in this process: the owner's store must be sequentially
+			    consistent */
 };
 
-/* Owner, in user code: goes into the runtime. False: somebody wants the processor, or has it: lease_answer(). */
+/* Owner, in user code: goes into the runtime. False: somebody wants the processor, or has it:
+ * lease_answer(). */
 static always_inline bool lease_enter(struct lease *l)
 {
 	store_relaxed(&l->in_runtime, 1);
@@ -58,18 +63,21 @@ static always_inline bool lease_enter(struct lease *l)
 static inline bool lease_answer(struct lease *l)
 {
 	uint32_t seen = LEASE_REQUESTED;
-	if (cas_acq_rel(&l->word, &seen, LEASE_HELD)) /* against the monitor's two moves from REQUESTED */
+	if (cas_acq_rel(&l->word, &seen,
+			LEASE_HELD)) /* against the monitor's two moves from REQUESTED */
 		return true;
 	return seen == LEASE_HELD;
 }
 
-/* Owner: back to user code. What the runtime wrote is visible to the monitor that takes the processor. */
+/* Owner: back to user code. What the runtime wrote is visible to the monitor that takes the
+ * processor. */
 static always_inline void lease_leave(struct lease *l)
 {
 	store_release(&l->in_runtime, 0); /* pairs with the load_acquire in lease_take */
 }
 
-/* Monitor: takes the processor of a thread that is in user code. `barrier` is membarrier(2): 0 when it worked. */
+/* Monitor: takes the processor of a thread that is in user code. `barrier` is membarrier(2): 0 when
+ * it worked. */
 static inline bool lease_take(struct lease *l, int (*barrier)(void))
 {
 	uint32_t seen = LEASE_HELD;

@@ -3,15 +3,15 @@
  * lockthread.c: a task and its thread belong to each other.
  *
  * While they do, the scheduler keeps this:
- *   - the thread runs no other task: when its task parks or yields, it hands its processor to another thread and
- *     sleeps (THREAD_LOCKED);
- *   - no other thread runs the task: whoever finds it in a queue gives its own processor, with the task, to the
- *     thread that owns it (weft__proc_give), and goes idle;
+ *   - the thread runs no other task: when its task parks or yields, it hands its processor to
+ * another thread and sleeps (THREAD_LOCKED);
+ *   - no other thread runs the task: whoever finds it in a queue gives its own processor, with the
+ * task, to the thread that owns it (weft__proc_give), and goes idle;
  *   - when the task ends, the thread ends: exit.c.
  *
- * No thread is ever started from a locked thread, so nothing that a locked task does to its thread (namespaces,
- * working directory, signal mask, capabilities, scheduling, name) reaches another: threads are started by the
- * template alone (thread.c), which runs no task.
+ * No thread is ever started from a locked thread, so nothing that a locked task does to its thread
+ * (namespaces, working directory, signal mask, capabilities, scheduling, name) reaches another:
+ * threads are started by the template alone (thread.c), which runs no task.
  */
 #include "sched/lockthread.h"
 

@@ -2,26 +2,27 @@
 /*
  * monitor.c: the thread that watches processors in the hands of user code (the lease: lease.h).
  *
- * Each round it looks at every processor whose holder is in user code while work waits in that processor's queues or
- * in the global ones:
+ * Each round it looks at every processor whose holder is in user code while work waits in that
+ * processor's queues or in the global ones:
  *
- *   blocked   the holder's CPU clock stands still between two looks, and the kernel says that it does not run
- *             (state other than R in /proc/self/task/TID/stat): the processor is taken at once, about 100 us after
- *             the call began, 20 us while such takes succeed. Both tests are needed: a runnable thread that waits for
- *             a CPU burns none either, and without the second test a machine shared with two busy processes took
- *             1,000 leases wrongly.
- *   busy      the holder computes: taken after 10 ms; the more threads compute without a processor already, the
- *             rarer, so that many computing tasks do not become as many running threads. The rate is bounded, never
- *             the number: a bound on the number would starve all others once that many compute.
+ *   blocked   the holder's CPU clock stands still between two looks, and the kernel says that it
+ *             does not run (state other than R in /proc/self/task/TID/stat): the processor is taken
+ *             at once, about 100 us after the call began, 20 us while such takes succeed. Both tests
+ *             are needed: a runnable thread that waits for a CPU burns none either, and without the
+ *             second test a machine shared with two busy processes took 1,000 leases wrongly.
+ *   busy      the holder computes: taken after 10 ms; the more threads compute without a processor
+ *             already, the rarer, so that many computing tasks do not become as many running
+ *             threads. The rate is bounded, never the number: a bound on the number would starve all
+ *             others once that many compute.
  *
- * A take hands the processor to another thread, so the task that blocks stalls nobody. Without /proc only the 10 ms
- * rule is left. Without a thread to be had the lease stays.
+ * A take hands the processor to another thread, so the task that blocks stalls nobody. Without
+ * /proc only the 10 ms rule is left. Without a thread to be had the lease stays.
  *
- * It also serves what nobody else can while all processors are in user code: due timers and ready descriptors. And
- * it brings idle processors to queues that have more than their holder runs.
+ * It also serves what nobody else can while all processors are in user code: due timers and ready
+ * descriptors. And it brings idle processors to queues that have more than their holder runs.
  *
- * Rounds are 20 us to 1 ms apart, doubling while they find nothing. When nothing runs, it sleeps until it is woken:
- * an idle runtime has no wake-ups at all.
+ * Rounds are 20 us to 1 ms apart, doubling while they find nothing. When nothing runs, it sleeps
+ * until it is woken: an idle runtime has no wake-ups at all.
  *
  * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch.
  */
@@ -36,8 +37,8 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "sched/park.h"
 #include "sched/netpoll.h"
+#include "sched/park.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
 #include "sched/timer.h"
@@ -63,7 +64,8 @@ static struct {
 /* CPU time of a thread of this process in ns; -1: it cannot be told. */
 static int64_t thread_cpu(pid_t tid)
 {
-	clockid_t clock = (clockid_t)(~(unsigned)tid << 3 | 6); /* CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED, posix-timers.h */
+	clockid_t clock = (clockid_t)(~(unsigned)tid << 3 |
+				      6); /* CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED, posix-timers.h */
 	struct timespec ts;
 	if (weft__syscall(SYS_clock_gettime, clock, (long)&ts, 0, 0, 0, 0) < 0)
 		return -1;
@@ -101,7 +103,9 @@ static bool holder_blocked(struct processor *p, pid_t tid)
 
 static int barrier(void)
 {
-	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) < 0 ? -1 : 0;
+	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) < 0
+		       ? -1
+		       : 0;
 }
 
 static int no_barrier(void)
@@ -143,7 +147,8 @@ static bool watch(struct processor *p, int64_t now)
 	uint64_t switches = load_relaxed(&p->switches);
 	if (!t || load_relaxed(&t->lease.in_runtime))
 		return false;
-	if (t != p->seen.thread || switches != p->seen.switches) { /* other user code than last time */
+	if (t != p->seen.thread ||
+	    switches != p->seen.switches) { /* other user code than last time */
 		p->seen.thread = t;
 		p->seen.switches = switches;
 		p->seen.since = now;
@@ -180,7 +185,8 @@ static void spread(void)
 {
 	if (!load_relaxed(&sched.idle_count))
 		return;
-	bool work = load_relaxed(&sched.global_ready.length) || load_relaxed(&sched.global_fresh.length);
+	bool work = load_relaxed(&sched.global_ready.length) ||
+		    load_relaxed(&sched.global_fresh.length);
 	for (unsigned i = 0; i < sched.processor_count && !work; i++)
 		work = proc_has_work(&sched.processors[i]);
 	if (work)
@@ -198,8 +204,9 @@ static void cancel_one(struct task *task, void *arg)
 		weft__task_cancel(NULL, task);
 }
 
-/* weft_stop: every task is cancelled, once. Who starts a task looks at sched.stopping after the task is in place,
- * this walk looks at the tasks after sched.stopping is set, with a barrier on all threads between: none slips through.
+/* weft_stop: every task is cancelled, once. Who starts a task looks at sched.stopping after the
+ * task is in place, this walk looks at the tasks after sched.stopping is set, with a barrier on all
+ * threads between: none slips through.
  */
 static void stop_tasks(void)
 {
@@ -248,7 +255,8 @@ static bool suspicious(void)
 {
 	for (unsigned i = 0; i < sched.processor_count; i++) {
 		struct processor *p = &sched.processors[i];
-		if (p->seen.thread && load_relaxed(&p->switches) == p->seen.switches && work_waits(p))
+		if (p->seen.thread && load_relaxed(&p->switches) == p->seen.switches &&
+		    work_waits(p))
 			return true;
 	}
 	return false;
@@ -304,7 +312,9 @@ static void *monitor_main(void *arg)
 		quiet = nothing_runs() ? quiet + 1 : 0;
 		if (quiet < QUIET_ROUNDS) {
 			int64_t until = weft__clock() + pause;
-			nap(load_relaxed(&sched.poll_until) == INT64_MIN ? min_of(until, weft__timer_earliest()) : until);
+			nap(load_relaxed(&sched.poll_until) == INT64_MIN
+				    ? min_of(until, weft__timer_earliest())
+				    : until);
 		} else {
 			sleep_deep();
 		}

@@ -21,7 +21,8 @@ int weft__netpoll_open(void)
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (epoll_fd >= 0 && kick_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, kick_fd, &event) == 0)
+	if (epoll_fd >= 0 && kick_fd >= 0 &&
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, kick_fd, &event) == 0)
 		return 0;
 	int err = -errno;
 	weft__netpoll_close();
@@ -40,9 +41,12 @@ void weft__netpoll_close(void)
 /* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
 static int poll_events(struct epoll_event *events, int64_t until)
 {
-	int64_t left = until == INT64_MAX ? -1 : until == 0 ? 0 : max_of(until - weft__sched_now(), 0);
+	int64_t left = until == INT64_MAX ? -1
+		       : until == 0	  ? 0
+					  : max_of(until - weft__sched_now(), 0);
 	struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-	long n = weft__syscall(SYS_epoll_pwait2, epoll_fd, (long)events, BATCH, left < 0 ? 0 : (long)&ts, 0, 0);
+	long n = weft__syscall(SYS_epoll_pwait2, epoll_fd, (long)events, BATCH,
+			       left < 0 ? 0 : (long)&ts, 0, 0);
 	if (n == -ENOSYS) {
 		int ms = left < 0 ? -1 : (int)min_of((left + 999999) / 1000000, 1000000);
 		n = epoll_wait(epoll_fd, events, BATCH, ms);

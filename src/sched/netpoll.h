@@ -2,9 +2,10 @@
 /*
  * netpoll.h: the poller: waits for descriptors, timers and kicks, and returns lists of ready tasks.
  *
- * One epoll instance. An idle thread without a processor sleeps in it, until the earliest timer; while no such thread
- * exists, the monitor looks in at each of its rounds. Threads that find their queues empty look without sleeping.
- * Several threads may be inside at once: the kernel gives each event to one of them.
+ * One epoll instance. An idle thread without a processor sleeps in it, until the earliest timer;
+ * while no such thread exists, the monitor looks in at each of its rounds. Threads that find their
+ * queues empty look without sleeping. Several threads may be inside at once: the kernel gives each
+ * event to one of them.
  *
  * The poller never calls up into the scheduler: it fills a list.
  */
@@ -19,7 +20,8 @@ struct list;
 /* Makes the epoll instance. 0 or -errno. */
 int weft__netpoll_open(void);
 void weft__netpoll_close(void);
-/* Waits until `until` (absolute; 0: only looks) for ready descriptors or a kick; tasks to run go to `ready`. */
+/* Waits until `until` (absolute; 0: only looks) for ready descriptors or a kick; tasks to run go to
+ * `ready`. */
 void weft__netpoll_wait(int64_t until, struct list *ready);
 /* Ends the sleep of one thread in weft__netpoll_wait, or the next one's. Async-signal-safe. */
 void weft__netpoll_kick(void);

@@ -8,7 +8,8 @@
 #include "sched/schedule.h"
 #include "sched/timer.h"
 
-struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable)
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
+				bool cancellable)
 {
 	if (!t) {
 		lone->task = NULL;
@@ -20,7 +21,8 @@ struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const cha
 	bool cancel = cancellable && !task->cancel_masked;
 	task->why = why;
 	task->since = load_relaxed(&sched.coarse_now);
-	/* Against weft__task_cancel: it sets `cancelled` and then tries the word, we the other way round. */
+	/* Against weft__task_cancel: it sets `cancelled` and then tries the word, we the other way
+	 * round. */
 	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
 	if (cancel && unlikely(load_seq_cst(&task->cancelled)) && wait_claim(w))
 		wait_publish(w, WAKE_CANCELLED);
@@ -46,7 +48,8 @@ static struct thread *park(struct thread *t, struct task *task)
 	return weft__switch_away(t, AFTER_PARK);
 }
 
-/* The claim is somebody else's, who will publish in a few instructions; the caller may not go on before. */
+/* The claim is somebody else's, who will publish in a few instructions; the caller may not go on
+ * before. */
 static void await_publish(struct waiter *w)
 {
 	for (unsigned i = 0; wait_open(w); i++) {
@@ -67,7 +70,8 @@ static void give_up(struct waiter *w)
 
 void weft__wait_abandon(struct waiter *w)
 {
-	give_up(w); /* only weft_cancel could still be about to claim it; then it has set `cancelled`, too */
+	give_up(w); /* only weft_cancel could still be about to claim it; then it has set
+		       `cancelled`, too */
 }
 
 static uint32_t park_foreign(struct waiter *w, int64_t deadline)
@@ -75,7 +79,8 @@ static uint32_t park_foreign(struct waiter *w, int64_t deadline)
 	uint32_t word = load_acquire(&w->word); /* pairs with wait_publish */
 	while (word & WAIT_OPEN) {
 		if (!(word & WAIT_PARKED)) {
-			if (!cas_acq_rel(&w->word, &word, word | WAIT_PARKED)) /* against claim and publish */
+			if (!cas_acq_rel(&w->word, &word,
+					 word | WAIT_PARKED)) /* against claim and publish */
 				continue;
 			word |= WAIT_PARKED;
 		}
@@ -109,7 +114,8 @@ uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
 	}
 	tsan_acquire(w);
 	if (unlikely(wait_reason(w) == WAKE_CANCELLED))
-		store_relaxed(&task->cancelled, 1); /* a cancel that overtook weft_cancel_clear stays */
+		store_relaxed(&task->cancelled,
+			      1); /* a cancel that overtook weft_cancel_clear stays */
 	return wait_reason(w);
 }
 

@@ -2,7 +2,8 @@
 /*
  * park.h: how anything waits, and how anything is woken. All of src/api is built on this page.
  *
- * Every wait has one word, in the waiter of the task (or on the stack of a thread that is not the runtime's):
+ * Every wait has one word, in the waiter of the task (or on the stack of a thread that is not the
+ * runtime's):
  *
  *   bit        meaning
  *   OPEN       the wait is announced, nobody has ended it
@@ -12,20 +13,22 @@
  *   without OPEN: the reason, shifted by WAIT_REASON_SHIFT: the wait is over
  *
  *   move                              who                   order
- *   (reason)        -> OPEN           owner: wait_begin     store_release, before it shows the waiter to anyone
- *   OPEN            -> OPEN|CLAIMED   one waker: claim      cas_acq_rel; all other claims fail from here on
- *   OPEN..|CLAIMED  -> reason         the same: publish     swap_acq_rel; pairs with the owner's load_acquire
+ *   (reason)        -> OPEN           owner: wait_begin     store_release, before anyone sees it
+ *   OPEN            -> OPEN|CLAIMED   one waker: claim      cas_acq_rel; all others fail from here
+ *   OPEN..|CLAIMED  -> reason         the same: publish     swap_acq_rel; pairs with the owner's
+ *                                                           load_acquire
  *   any             -> |PARKED        owner, off its stack  or_acq_rel in finish_switch
  *
- * Who makes the task runnable? publish sees PARKED: the waker does. The owner's or sees no OPEN: finish_switch does,
- * on the successor's stack. Exactly one of the two happens, because both are atomic on one word. So a waker needs no
- * lock against a task that is still on its way off its stack, and an object's lock need not be held across a switch.
+ * Who makes the task runnable? publish sees PARKED: the waker does. The owner's or sees no OPEN:
+ * finish_switch does, on the successor's stack. Exactly one of the two happens, because both are
+ * atomic on one word. So a waker needs no lock against a task that is still on its way off its
+ * stack, and an object's lock need not be held across a switch.
  *
- * A waker must be sure that the waiter still waits for what it brings: it finds waiters in queues, under the queue's
- * lock, and a waiter leaves every queue before its wait function returns.
+ * A waker must be sure that the waiter still waits for what it brings: it finds waiters in queues,
+ * under the queue's lock, and a waiter leaves every queue before its wait function returns.
  *
- * Rejected: Go's "unlock after the switch" callback (a pointer to code in every park), one lock per task, a state
- * machine with a hand-over that spins.
+ * Rejected: Go's "unlock after the switch" callback (a pointer to code in every park), one lock per
+ * task, a state machine with a hand-over that spins.
  */
 #ifndef WEFT_SCHED_PARK_H
 #define WEFT_SCHED_PARK_H
@@ -47,20 +50,22 @@ enum {
 enum wake_reason { WAKE_TIMEOUT = 1, WAKE_CANCELLED, WAKE_CLOSED, WAKE_USER = 16 };
 
 /*
- * Announces a wait of the calling task (t) or thread (t NULL, `lone` then is its waiter). From here on claims succeed.
- * `why`: what dumps print. Gives the waiter to show to wakers. A cancelled task's cancellable wait is claimed from
- * the start with WAKE_CANCELLED: wait_park returns at once.
+ * Announces a wait of the calling task (t) or thread (t NULL, `lone` then is its waiter). From here
+ * on claims succeed. `why`: what dumps print. Gives the waiter to show to wakers. A cancelled
+ * task's cancellable wait is claimed from the start with WAKE_CANCELLED: wait_park returns at once.
  */
-struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable);
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
+				bool cancellable);
 
 /*
- * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at once unless it
- * was claimed already). Gives the reason. *t is the caller's thread, another one perhaps when it returns.
+ * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at
+ * once unless it was claimed already). Gives the reason. *t is the caller's thread, another one
+ * perhaps when it returns.
  */
 uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
-/* Ends an announced wait of the caller's own that nobody has to end any more, before it parked. Only for waiters that
- * no waker can find by now. */
+/* Ends an announced wait of the caller's own that nobody has to end any more, before it parked.
+ * Only for waiters that no waker can find by now. */
 void weft__wait_abandon(struct waiter *w);
 
 /* Claims a wait: true: the caller alone may end it, and must, by weft__wait_end, soon. */
@@ -84,11 +89,13 @@ static inline bool wait_claim_cancel(struct waiter *w)
 	return false;
 }
 
-/* The first half of weft__wait_end: true: the waiter had parked, and the caller must make its owner runnable. */
+/* The first half of weft__wait_end: true: the waiter had parked, and the caller must make its owner
+ * runnable. */
 static inline bool wait_publish(struct waiter *w, uint32_t reason)
 {
 	tsan_release(w);
-	uint32_t old = swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT); /* pairs with wait_reason */
+	uint32_t old =
+		swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT); /* pairs with wait_reason */
 	return old & WAIT_PARKED;
 }
 
@@ -97,13 +104,15 @@ static inline uint32_t wait_reason(const struct waiter *w)
 	return load_acquire(&w->word) >> WAIT_REASON_SHIFT; /* pairs with wait_publish */
 }
 
-/* Makes the owner of a published, parked wait runnable: `task`, or the foreign thread that sleeps on `word`. */
+/* Makes the owner of a published, parked wait runnable: `task`, or the foreign thread that sleeps
+ * on `word`. */
 void weft__wake(struct thread *t, struct task *task, const uint32_t *word);
 
 /*
- * Ends a claimed wait and makes its owner runnable when that is ours to do. t: the caller's thread, NULL outside of
- * the runtime. A waiter of a foreign thread may be gone the moment it is published: read it before.
- * Best called after an object's lock is dropped: a claimed waiter stays where it is.
+ * Ends a claimed wait and makes its owner runnable when that is ours to do. t: the caller's thread,
+ * NULL outside of the runtime. A waiter of a foreign thread may be gone the moment it is published:
+ * read it before. Best called after an object's lock is dropped: a claimed waiter stays where it
+ * is.
  */
 static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t reason)
 {
@@ -112,7 +121,8 @@ static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t r
 		weft__wake(t, task, &w->word);
 }
 
-/* The same where the caller collects runnable tasks (timers, the poller): they are added to `ready`. */
+/* The same where the caller collects runnable tasks (timers, the poller): they are added to
+ * `ready`. */
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready);
 
 /* Sets the task's sticky cancellation and ends the cancellable wait that it may be in. */

@@ -5,17 +5,19 @@
  *   a processor is   held      p->thread is its thread, running or (for a moment) about to be woken
  *                    leased    held by a thread whose task is in user code; the monitor may take it
  *                    idle      on sched.idle_processors, all its queues empty
- *                    wanted    on sched.wanted, waits for the template thread to start a thread for it
+ *                    wanted    on sched.wanted, until the template has started a thread for it
  *
  *   a thread without a processor is
- *                    idle      on sched.idle_threads, asleep on its futex; one of them in the poller instead
- *                    locked    asleep until a processor comes for its locked task; may sleep in the poller too
- *                    away      its task is in user code and its processor was taken (counted in sched.in_user)
+ *                    idle      on sched.idle_threads, asleep on its futex; one in the poller instead
+ *                    locked    asleep until a processor comes for its locked task; perhaps in the
+ *                              poller
+ *                    away      its task is in user code and its processor was taken (sched.in_user)
  *
- * Lost wake-ups: work reaches the global queues under sched.lock, and who puts it there looks at the idle list under
- * the same lock; who lets a processor go looks at the global queues under that lock first. Work in a processor's own
- * queues is its holder's, who runs it before letting go. So no work lies while everybody sleeps, and no fence is
- * needed on the way of the common case. Work that lies behind a holder that is busy is the monitor's to notice.
+ * Lost wake-ups: work reaches the global queues under sched.lock, and who puts it there looks at
+ * the idle list under the same lock; who lets a processor go looks at the global queues under that
+ * lock first. Work in a processor's own queues is its holder's, who runs it before letting go. So
+ * no work lies while everybody sleeps, and no fence is needed on the way of the common case. Work
+ * that lies behind a holder that is busy is the monitor's to notice.
  */
 #include "base/sys.h"
 #include "sched/netpoll.h"
@@ -36,7 +38,8 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	p->next = NULL;
 	p->thread = t;
 	t->processor = p;
-	store_release(&t->lease.word, LEASE_HELD); /* the monitor leaves TAKEN alone: no CAS needed */
+	store_release(&t->lease.word,
+		      LEASE_HELD); /* the monitor leaves TAKEN alone: no CAS needed */
 }
 
 struct processor *weft__proc_detach(struct thread *t)
@@ -92,7 +95,8 @@ static struct thread *start_on(struct processor *p, struct thread *t)
 		return NULL;
 	}
 	if (unlikely(t->processor))
-		t->given = p; /* a locked task was found before its thread had let go: sleep_begin takes it */
+		t->given = p; /* a locked task was found before its thread had let go: sleep_begin
+				 takes it */
 	else
 		weft__proc_attach(t, p);
 	store_release(&t->wake, 1); /* pairs with the futex */
@@ -107,7 +111,8 @@ static void all_idle(void)
 	if (weft__task_count() == 0) {
 		store_relaxed(&sched.running, 2);
 		weft__template_wake();
-	} else if (sched.on_stuck && weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters()) {
+	} else if (sched.on_stuck && weft__timer_earliest() == INT64_MAX &&
+		   !weft__netpoll_waiters()) {
 		sched.on_stuck();
 	}
 }
@@ -207,7 +212,9 @@ void weft__proc_wake(void)
 	if (to)
 		to->spinning = 1;
 	else
-		sub_seq_cst(&sched.spinning, 1); /* a thread that must be born first does not count as one that looks */
+		sub_seq_cst(
+			&sched.spinning,
+			1); /* a thread that must be born first does not count as one that looks */
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (p) {
 		weft__monitor_wake();
@@ -248,10 +255,11 @@ static void poll_all(int64_t until, struct list *ready)
 		weft__timer_run(&sched.processors[i], now, ready);
 }
 
-/* The task of `ready` that this thread should run itself: its locked one, or, when it has none, the first. */
+/* The task of `ready` that this thread should run itself: its locked one, or, when it has none, the
+ * first. */
 static struct task *choose(struct thread *t, struct list *ready)
 {
-	list_each(l, ready) {
+	list_each (l, ready) {
 		struct task *task = container_of(l, struct task, link);
 		if (task->locked_thread == (t->locked_task ? t : NULL))
 			return task;
@@ -293,7 +301,9 @@ static bool sleep_begin(struct thread *t, bool *poll)
 			sched.idle_thread_count++;
 		}
 	}
-	store_relaxed(&t->phase, awake ? THREAD_RUNNING : t->locked_task ? THREAD_LOCKED : THREAD_IDLE);
+	store_relaxed(&t->phase, awake		  ? THREAD_RUNNING
+				 : t->locked_task ? THREAD_LOCKED
+						  : THREAD_IDLE);
 	lock_drop(&sched.lock, RANK_SCHED);
 	return awake || ending;
 }

@@ -3,24 +3,27 @@
  * runq.h: a processor's two queues of runnable tasks.
  *
  * `runq` holds tasks that have run before, first in, first out: fairness.
- * `deque` holds tasks that have never run, newest first: a tree of spawns is then walked depth first, and the stacks
- * that it touches are as many as it is deep, not as many as it has leaves. Thieves take the oldest.
+ * `deque` holds tasks that have never run, newest first: a tree of spawns is then walked depth
+ * first, and the stacks that it touches are as many as it is deep, not as many as it has leaves.
+ * Thieves take the oldest.
  *
- *   structure   field    written by          order
- *   runq        tail     owner               store_release(tail) pairs with the thieves' load_acquire(tail)
- *               head     owner and thieves   cas_acq_rel(head): whoever moves it owns what was between
- *   deque       bottom   owner               store_release(bottom) pairs with the thieves' load_acquire(bottom)
- *               top      owner and thieves   cas_seq_cst(top); in pop a fence_seq_cst stands between the owner's
- *                                            store of bottom and its load of top, in steal between the thief's
- *                                            load of top and its load of bottom: for the last task one sees the other
+ *   queue  field    written by          order
+ *   runq   tail     owner               store_release; pairs with the thieves' load_acquire
+ *          head     owner and thieves   cas_acq_rel: whoever moves it owns what was between
+ *   deque  bottom   owner               store_release; pairs with the thieves' load_acquire
+ *          top      owner and thieves   cas_seq_cst, and a fence_seq_cst on both sides: in pop
+ *                                       between the store of bottom and the load of top, in steal
+ *                                       between the loads of top and bottom; for the last task one
+ *                                       of the two sees the other
  *
- * A slot is read before the CAS that claims it; the owner reuses a slot only once head (top) has passed it, so a
- * value read too late is thrown away with the failed CAS.
+ * A slot is read before the CAS that claims it; the owner reuses a slot only once head (top) has
+ * passed it, so a value read too late is thrown away with the failed CAS.
  *
- * The ring is what Go's runtime uses for its local queues, the deque is Chase and Lev's ("Dynamic circular
- * work-stealing deque", 2005) with the orders of Le, Pop, Cohen and Nardelli (2013) and a fixed size: what does not
- * fit goes to the global queues. Rejected: one ring for both (never-run tasks ahead of woken ones made a ticking
- * task late by 195 ms), growing arrays (freeing one needs a grace period).
+ * The ring is what Go's runtime uses for its local queues, the deque is Chase and Lev's ("Dynamic
+ * circular work-stealing deque", 2005) with the orders of Le, Pop, Cohen and Nardelli (2013) and a
+ * fixed size: what does not fit goes to the global queues. Rejected: one ring for both (never-run
+ * tasks ahead of woken ones made a ticking task late by 195 ms), growing arrays (freeing one needs
+ * a grace period).
  */
 #ifndef WEFT_SCHED_RUNQ_H
 #define WEFT_SCHED_RUNQ_H
@@ -63,7 +66,8 @@ static inline uint32_t deque_length(const struct deque *d)
 static inline bool runq_push(struct runq *q, struct task *task)
 {
 	uint32_t tail = load_relaxed(&q->tail);
-	if (unlikely(tail - load_acquire(&q->head) >= RUNQ_SIZE)) /* pairs with the CAS of pop and steal */
+	if (unlikely(tail - load_acquire(&q->head) >=
+		     RUNQ_SIZE)) /* pairs with the CAS of pop and steal */
 		return false;
 	store_relaxed(&q->ring[tail % RUNQ_SIZE], task);
 	store_release(&q->tail, tail + 1); /* pairs with steal */
@@ -84,8 +88,8 @@ static inline struct task *runq_pop(struct runq *q)
 }
 
 /*
- * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Gives how many; 0 also when
- * another thief was faster.
+ * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Gives how many;
+ * 0 also when another thief was faster.
  */
 unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room);
 
@@ -93,7 +97,8 @@ unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room);
 static inline bool deque_push(struct deque *d, struct task *task)
 {
 	uint32_t bottom = load_relaxed(&d->bottom);
-	if (unlikely((int32_t)(bottom - load_acquire(&d->top)) >= RUNQ_SIZE)) /* pairs with steal's CAS */
+	if (unlikely((int32_t)(bottom - load_acquire(&d->top)) >=
+		     RUNQ_SIZE)) /* pairs with steal's CAS */
 		return false;
 	store_relaxed(&d->ring[bottom % RUNQ_SIZE], task);
 	store_release(&d->bottom, bottom + 1); /* pairs with steal */

@@ -5,13 +5,15 @@
  *   sched.running   0 none   1 runs   2 ends
  *
  *   0 -> 1   weft__runtime_run, by CAS: one runtime per process
- *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or when starting failed half way
- *   2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside a call
+ *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or when starting failed
+ * half way 2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside
+ * a call
  *
- * The calling thread becomes the template (thread.c). With WEFT_LOCK_MAIN it runs the main task instead, and a
- * template thread is started before.
+ * The calling thread becomes the template (thread.c). With WEFT_LOCK_MAIN it runs the main task
+ * instead, and a template thread is started before.
  *
- * In a forked child the runtime is not there: its other threads did not come along. The child's calls give -ENOTSUP.
+ * In a forked child the runtime is not there: its other threads did not come along. The child's
+ * calls give -ENOTSUP.
  */
 #include "sched/runtime.h"
 
@@ -91,7 +93,8 @@ static void await_foreigners(void)
 
 static void *map(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
@@ -112,7 +115,8 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 
 static bool register_membarrier(void)
 {
-	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0;
+	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0,
+			     0) == 0;
 }
 
 static void init_lists(void)
@@ -210,7 +214,9 @@ unsigned weft__runtime_default_processors(void)
 		n = (unsigned)sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t holds */
 	struct cgroup_limits limits;
 	weft__cgroup_limits("", &limits);
-	return limits.cpu_millis < 1000 * (int64_t)n ? (unsigned)max_of(1, (limits.cpu_millis + 999) / 1000) : n;
+	return limits.cpu_millis < 1000 * (int64_t)n
+		       ? (unsigned)max_of(1, (limits.cpu_millis + 999) / 1000)
+		       : n;
 }
 
 /* ---- end ---- */
@@ -230,7 +236,8 @@ static void shutdown(void)
 	sched.processor_count = 0;
 }
 
-int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg), void *arg, int *result)
+int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg), void *arg,
+		      int *result)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	uint32_t none = 0;

@@ -38,7 +38,8 @@ void weft__leave(struct thread *t)
 
 void weft__enter_twice(void)
 {
-	weft__fatal("a weft call inside a weft call: a signal handler may only call weft_now, weft_stop and the "
+	weft__fatal("a weft call inside a weft call: a signal handler may only call weft_now, "
+		    "weft_stop and the "
 		    "random functions");
 }
 

@@ -7,21 +7,25 @@
  *   processor   the right to run tasks: queues, caches, timers
  *
  * Invariants
- *  1. A processor is held by at most one thread: p->thread == t exactly while t->processor == p, but for the moment
- *     after a lease was taken, when t has yet to notice (t->lease.word == TAKEN tells).
- *  2. What belongs to a processor (queues' owner side, caches, counters) is touched only by the thread that holds it,
- *     inside the runtime. proc_check() says so on every slow path, release builds included.
- *  3. A task is in exactly one place: in one queue, running on one thread, or parked (its waiter's word says how it
- *     can be woken), or ended. Who moves it out of a place owns it until it is in the next.
- *  4. A task's stack is entered by another thread only after its own thread has left it: everything that publishes
- *     a task (queueing it, marking it parked, freeing it) happens in finish_switch(), on the successor's stack.
- *  5. A processor on the idle list has empty queues: only its holder fills them, and looks before it lets go. So
- *     work is never stranded while all threads sleep.
- *  6. Records of tasks and threads are type-stable while the runtime runs: a stale pointer reads a record, never
- *     unmapped memory.
+ *  1. A processor is held by at most one thread: p->thread == t exactly while t->processor == p,
+ * but for the moment after a lease was taken, when t has yet to notice (t->lease.word == TAKEN
+ * tells).
+ *  2. What belongs to a processor (queues' owner side, caches, counters) is touched only by the
+ * thread that holds it, inside the runtime. proc_check() says so on every slow path, release builds
+ * included.
+ *  3. A task is in exactly one place: in one queue, running on one thread, or parked (its waiter's
+ * word says how it can be woken), or ended. Who moves it out of a place owns it until it is in the
+ * next.
+ *  4. A task's stack is entered by another thread only after its own thread has left it: everything
+ * that publishes a task (queueing it, marking it parked, freeing it) happens in finish_switch(), on
+ * the successor's stack.
+ *  5. A processor on the idle list has empty queues: only its holder fills them, and looks before
+ * it lets go. So work is never stranded while all threads sleep.
+ *  6. Records of tasks and threads are type-stable while the runtime runs: a stale pointer reads a
+ * record, never unmapped memory.
  *
- * Who writes which field is said beside it: [owner] the thread that holds the processor or runs the task, [S] under
- * sched.lock, [any] atomically.
+ * Who writes which field is said beside it: [owner] the thread that holds the processor or runs the
+ * task, [S] under sched.lock, [any] atomically.
  *
  * The way down: user call -> enter() -> park.h (wait, wake) -> schedule.c -> context.h -> switch.S.
  */
@@ -59,9 +63,10 @@ struct waiter {
 
 struct timer {
 	int64_t when;
-	uint32_t index;              /* place in the heap + 1; 0: in none [heap lock] */
+	uint32_t index;		     /* place in the heap + 1; 0: in none [heap lock] */
 	struct processor *processor; /* whose heap [owner while in none, then fixed until out] */
-	/* Called with the heap's lock held, on any thread; tasks that it wakes go to `ready`. Must not block. */
+	/* Called with the heap's lock held, on any thread; tasks that it wakes go to `ready`. Must
+	 * not block. */
 	void (*fire)(struct timer *timer, struct list *ready);
 };
 
@@ -74,7 +79,8 @@ struct timer_heap {
 	struct lock lock;
 	uint32_t count, room;
 	struct timer_slot *slots;
-	int64_t earliest; /* slots[0].when, INT64_MAX when empty; read without the lock [heap lock] */
+	int64_t earliest; /* slots[0].when, INT64_MAX when empty; read without the lock [heap lock]
+			   */
 };
 
 /* ---- tasks ---- */
@@ -94,31 +100,31 @@ enum task_state {
 #define JOIN_ENDED ((struct waiter *)3)
 
 struct task {
-	struct context context; /* while it does not run [owner] */
-	struct waiter waiter;   /* its current wait [any] */
-	struct list link;       /* in a queue or a free list [who owns the task] */
-	struct thread *thread;  /* that runs it, or ran it last; for dumps [owner] */
+	struct context context;	      /* while it does not run [owner] */
+	struct waiter waiter;	      /* its current wait [any] */
+	struct list link;	      /* in a queue or a free list [who owns the task] */
+	struct thread *thread;	      /* that runs it, or ran it last; for dumps [owner] */
 	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
 	unsigned locks;
-	uint32_t state;         /* enum task_state; for dumps [owner] */
-	uint8_t cancelled;      /* sticky [any] */
-	uint8_t cancel_masked;  /* [owner] */
-	uint8_t plain;          /* which of the two kinds of function */
+	uint32_t state;	       /* enum task_state; for dumps [owner] */
+	uint8_t cancelled;     /* sticky [any] */
+	uint8_t cancel_masked; /* [owner] */
+	uint8_t plain;	       /* which of the two kinds of function */
 	union {
 		int (*with_result)(void *arg);
 		void (*plain)(void *arg);
 	} fn;
 	void *arg;
 	int result;
-	struct waiter *join;    /* who waits for the end, or JOIN_* [any] */
-	struct timer timer;     /* for the deadline of the current wait [owner] */
-	const char *why;        /* what it waits for: a string constant; for dumps [owner] */
-	int64_t since;          /* about when the wait began (sched.coarse_now) [owner] */
-	struct values *keys;    /* task-local storage, NULL when none: keys.c [owner] */
+	struct waiter *join; /* who waits for the end, or JOIN_* [any] */
+	struct timer timer;  /* for the deadline of the current wait [owner] */
+	const char *why;     /* what it waits for: a string constant; for dumps [owner] */
+	int64_t since;	     /* about when the wait began (sched.coarse_now) [owner] */
+	struct values *keys; /* task-local storage, NULL when none: keys.c [owner] */
 	uint64_t id;
 	struct stack_class *class;
-	uint32_t slot;          /* number of its stack in the class */
-	uint32_t in_user_wait;  /* weft_blocking_begin's nesting [owner] */
+	uint32_t slot;	       /* number of its stack in the class */
+	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
 	char name[32];
 };
 
@@ -127,62 +133,64 @@ struct task {
 /* What becomes of the task that has just been switched away from: finish_switch(). */
 enum after {
 	AFTER_NOTHING,
-	AFTER_YIELD,  /* runnable: to the tail of the processor's queue */
-	AFTER_PARK,   /* parked: marks its waiter; runnable at once when it was woken meanwhile */
-	AFTER_QUEUE,  /* runnable, but this thread has lost its processor: to the global queue */
-	AFTER_END,    /* ended */
+	AFTER_YIELD, /* runnable: to the tail of the processor's queue */
+	AFTER_PARK,  /* parked: marks its waiter; runnable at once when it was woken meanwhile */
+	AFTER_QUEUE, /* runnable, but this thread has lost its processor: to the global queue */
+	AFTER_END,   /* ended */
 };
 
 enum thread_phase {
 	THREAD_STARTING,
 	THREAD_RUNNING, /* has a processor, or its task is in user code without one */
-	THREAD_IDLE,    /* sleeps: on the idle list */
-	THREAD_LOCKED,  /* sleeps until its locked task may run */
+	THREAD_IDLE,	/* sleeps: on the idle list */
+	THREAD_LOCKED,	/* sleeps until its locked task may run */
 	THREAD_LEAVING, /* in thread_exit, still with the runtime's memory */
-	THREAD_BARE,    /* in thread_exit: the runtime's memory is not touched any more */
-	THREAD_GONE,    /* reaped; the record is free */
+	THREAD_BARE,	/* in thread_exit: the runtime's memory is not touched any more */
+	THREAD_GONE,	/* reaped; the record is free */
 };
 
 struct thread {
-	struct lease lease; /* lease.h [owner and monitor] */
-	struct task *task;  /* that it runs; NULL: the scheduler [owner] */
+	struct lease lease;	     /* lease.h [owner and monitor] */
+	struct task *task;	     /* that it runs; NULL: the scheduler [owner] */
 	struct processor *processor; /* NULL: none, [owner]; [S] hands one to a sleeping thread */
-	struct processor *given; /* that it gets when it has let its own go [S] */
-	struct task *previous;  /* for finish_switch [owner] */
+	struct processor *given;     /* that it gets when it has let its own go [S] */
+	struct task *previous;	     /* for finish_switch [owner] */
 	enum after after;
-	struct context context; /* of the scheduler's stack while a task runs [owner] */
+	struct context context;	  /* of the scheduler's stack while a task runs [owner] */
 	struct task *locked_task; /* [owner] */
-	struct task *next;      /* a task that the scheduler's loop must run next [owner, or who hands it a processor] */
-	uint32_t leaving;       /* its locked task has ended: thread_exit is next [owner] */
+	struct task *next; /* a task that the scheduler's loop must run next [owner, or who hands it
+			      a processor] */
+	uint32_t leaving;  /* its locked task has ended: thread_exit is next [owner] */
 
 	uint32_t wake cache_aligned; /* futex: 1 = go on [any] */
-	uint32_t phase;         /* enum thread_phase [owner] */
-	uint32_t polling;       /* sleeps in the poller, not on the futex [owner] */
-	uint32_t spinning;      /* counted in sched.spinning [owner] */
-	uint32_t number;        /* 1, 2, ... in order of birth */
-	uint32_t clean;         /* the thread that called weft_run: never exits by thread_exit */
+	uint32_t phase;		     /* enum thread_phase [owner] */
+	uint32_t polling;	     /* sleeps in the poller, not on the futex [owner] */
+	uint32_t spinning;	     /* counted in sched.spinning [owner] */
+	uint32_t number;	     /* 1, 2, ... in order of birth */
+	uint32_t clean; /* the thread that called weft_run: never exits by thread_exit */
 	pid_t tid;
 	pthread_t pthread;
-	struct list all;        /* sched.threads, leaving or free_records [S] */
-	struct list idle;       /* sched.idle_threads [S] */
+	struct list all;  /* sched.threads, leaving or free_records [S] */
+	struct list idle; /* sched.idle_threads [S] */
 	sigset_t old_mask;
-	uint64_t random;        /* steal order */
-	uint32_t taken_busy;    /* lost its processor while it computed [S] */
-	uint32_t exit_step;     /* of thread_exit: exit.c [owner] */
-	uint32_t in_use;        /* the record belongs to a living thread [S] */
+	uint64_t random;     /* steal order */
+	uint32_t taken_busy; /* lost its processor while it computed [S] */
+	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
+	uint32_t in_use;     /* the record belongs to a living thread [S] */
 };
 
 /* ---- processors ---- */
 
 struct processor {
-	struct cache *cache;    /* cache.h [owner] */
-	struct thread *thread;  /* holder [S, owner] */
+	struct cache *cache;   /* cache.h [owner] */
+	struct thread *thread; /* holder [S, owner] */
 	uint32_t number;
-	struct task *next;      /* for the thread that a hand-off will find, like thread->next [S] */
-	uint32_t attention;     /* pick_next must look beyond the queues: timers due, deterministic mode [any] */
-	uint32_t tick;          /* picks; every 61st looks at the global queues and timers first [owner] */
-	uint32_t streak;        /* picks of woken tasks since the last never-run one [owner] */
-	struct list idle;       /* sched.idle_processors [S] */
+	struct task *next;  /* for the thread that a hand-off will find, like thread->next [S] */
+	uint32_t attention; /* pick_next must look beyond the queues: timers due, deterministic mode
+			       [any] */
+	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
+	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
+	struct list idle; /* sched.idle_processors [S] */
 	/* counters, written by the holder, read by all */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
 	uint64_t timers_fired;
@@ -211,41 +219,45 @@ struct runtime {
 	size_t stack_size;
 	unsigned flags;
 	struct processor *processors;
-	struct thread *records;    /* of threads, max_threads of them; those in use come first, more or less */
-	uint32_t membarrier;       /* 1: membarrier(2) works */
-	uint32_t spin;             /* rounds a thread without work looks around before it sleeps */
+	struct thread *records; /* of threads, max_threads of them; those in use come first, more or
+				   less */
+	uint32_t membarrier;	/* 1: membarrier(2) works */
+	uint32_t spin;		/* rounds a thread without work looks around before it sleeps */
 
-	uint32_t running;          /* 0 no runtime, 1 runs, 2 ends: threads go home [any] */
-	uint32_t stopping;         /* weft_stop: no new tasks [any] */
-	uint32_t forked;           /* this process is the child of a fork: the runtime is not here */
-	uint32_t foreign_inside;   /* threads of others inside a call [any] */
-	int64_t coarse_now;        /* the monitor's last look at the clock [monitor] */
+	uint32_t running;	 /* 0 no runtime, 1 runs, 2 ends: threads go home [any] */
+	uint32_t stopping;	 /* weft_stop: no new tasks [any] */
+	uint32_t forked;	 /* this process is the child of a fork: the runtime is not here */
+	uint32_t foreign_inside; /* threads of others inside a call [any] */
+	int64_t coarse_now;	 /* the monitor's last look at the clock [monitor] */
 
 	struct lock lock cache_aligned; /* rank SCHED; guards all that is marked [S] */
 	struct list idle_processors;
 	struct list idle_threads;
-	struct list threads;       /* that may run tasks */
-	struct list leaving;       /* on their way out, for the template to reap */
+	struct list threads; /* that may run tasks */
+	struct list leaving; /* on their way out, for the template to reap */
 	struct list free_records;
 	struct task_list global_ready, global_fresh;
-	struct list wanted;        /* processors for which the template must start a thread [S] */
-	uint32_t wanted_count;     /* read without the lock [S] */
-	uint32_t idle_count;       /* idle processors; read without the lock [S] */
+	struct list wanted;    /* processors for which the template must start a thread [S] */
+	uint32_t wanted_count; /* read without the lock [S] */
+	uint32_t idle_count;   /* idle processors; read without the lock [S] */
 	uint32_t idle_thread_count;
-	uint32_t spinning;         /* threads with a processor that look for work [any] */
-	uint32_t thread_count;     /* records in use, the leaving ones included; read without the lock */
+	uint32_t spinning; /* threads with a processor that look for work [any] */
+	uint32_t
+		thread_count; /* records in use, the leaving ones included; read without the lock */
 	uint32_t record_used, thread_numbers;
-	uint32_t clean_threads;    /* records that outlive the template's loop: the caller's with WEFT_LOCK_MAIN */
-	uint32_t in_user;          /* threads whose task is in user code without a processor [S] */
-	uint32_t busy_away;        /* of them, those that computed when it was taken [S] */
-	uint64_t foreign_started;  /* tasks started from threads that hold no processor [S] */
-	uint64_t threads_started, threads_retired, handoffs, leases_taken, netpoll_wakeups; /* [S] */
-	int64_t poll_until;        /* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
+	uint32_t clean_threads;	  /* records that outlive the template's loop: the caller's with
+				     WEFT_LOCK_MAIN */
+	uint32_t in_user;	  /* threads whose task is in user code without a processor [S] */
+	uint32_t busy_away;	  /* of them, those that computed when it was taken [S] */
+	uint64_t foreign_started; /* tasks started from threads that hold no processor [S] */
+	uint64_t threads_started, threads_retired, handoffs, leases_taken,
+		netpoll_wakeups; /* [S] */
+	int64_t poll_until; /* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
 
 	uint32_t template_wake cache_aligned; /* futex of the template thread [any] */
-	uint32_t monitor_wake;     /* futex: 1 = look */
-	uint32_t monitor_asleep;   /* 1: sleeps until woken */
-	void (*on_stuck)(void);    /* every task waits and nothing of ours can wake one; [S] is held */
+	uint32_t monitor_wake;		      /* futex: 1 = look */
+	uint32_t monitor_asleep;	      /* 1: sleeps until woken */
+	void (*on_stuck)(void); /* every task waits and nothing of ours can wake one; [S] is held */
 	uint32_t main_returned;
 };
 
@@ -254,8 +266,9 @@ extern struct runtime weft__sched;
 
 /* ---- the current thread ---- */
 
-/* The calling thread's record, NULL on threads that are not the runtime's. Never inlined nor cached: a task that
- * was switched away from may continue on another thread, and compilers reuse thread-local addresses. */
+/* The calling thread's record, NULL on threads that are not the runtime's. Never inlined nor
+ * cached: a task that was switched away from may continue on another thread, and compilers reuse
+ * thread-local addresses. */
 struct thread *weft__thread_self(void);
 void weft__thread_set_self(struct thread *t);
 
@@ -266,7 +279,8 @@ int64_t weft__sched_now(void);
 struct thread *weft__enter_slow(struct thread *t);
 _Noreturn void weft__enter_twice(void);
 
-/* Into the runtime: the calling task's thread, holding a processor. NULL: the caller is not a task. */
+/* Into the runtime: the calling task's thread, holding a processor. NULL: the caller is not a task.
+ */
 static always_inline struct thread *enter_inline(void)
 {
 	struct thread *t = weft__thread_self();

@@ -4,24 +4,26 @@
  *
  *   user call -> enter() -> weft__wait_park / weft_yield / the end of a task
  *             -> weft__switch_away: who runs next?
- *                  a task of this processor's queues   -> switch straight to it (the common case, one switch)
- *                  anything else                       -> switch to the thread's own stack, where weft__scheduler
- *                                                         looks further: timers, global queues, poller, theft, sleep
+ *                  a task of this processor's queues: straight to it (the common case, one switch)
+ *                  anything else: to the thread's own stack, where weft__scheduler looks further:
+ *                  timers, global queues, poller, theft, sleep
  *             -> finish_switch, on the new stack: what becomes of the task that was left
  *
  * Who runs next
- *   1. every 61st time, and when `attention` is set: the scheduler's stack looks at everything, oldest first
+ *   1. every 61st time, and when `attention` is set: the scheduler's stack looks at everything,
+ *      oldest first
  *   2. tasks that were woken, first in first out
  *   3. tasks in the global queue (they come back from blocking code, or were woken by the poller)
  *   4. tasks that have never run, newest first
- *   Woken ones go ahead of never-run ones, but after FRESH_EVERY of them a never-run one gets its turn; the 61st look
- *   takes the oldest never-run one. So neither kind starves.
+ *   Woken ones go ahead of never-run ones, but after FRESH_EVERY of them a never-run one gets its
+ * turn; the 61st look takes the oldest never-run one. So neither kind starves.
  *
- * No clock is read on this path. A task is never published before its stack is left: finish_switch does it.
+ * No clock is read on this path. A task is never published before its stack is left: finish_switch
+ * does it.
  *
- * Rejected: always switching through the scheduler's stack (Go's way: two switches for one), a "run next" slot for
- * the last woken task (needs a time slice to be fair; first in, first out is fair by itself, and a pair that plays
- * ping-pong finds the queue empty anyway).
+ * Rejected: always switching through the scheduler's stack (Go's way: two switches for one), a "run
+ * next" slot for the last woken task (needs a time slice to be fair; first in, first out is fair by
+ * itself, and a pair that plays ping-pong finds the queue empty anyway).
  */
 #include "sched/schedule.h"
 
@@ -39,7 +41,8 @@ static void queue_global(struct task_list *q, struct task *task)
 }
 
 /* Half of a full queue and one more to the global queue. */
-static noinline void overflow(struct task_list *q, struct task **tasks, unsigned n, struct task *more)
+static noinline void overflow(struct task_list *q, struct task **tasks, unsigned n,
+			      struct task *more)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	for (unsigned i = 0; i < n; i++)
@@ -52,7 +55,8 @@ static noinline void overflow(struct task_list *q, struct task **tasks, unsigned
 static noinline void overflow_ready(struct processor *p, struct task *task)
 {
 	struct task *half[RUNQ_SIZE / 2];
-	overflow(&sched.global_ready, half, weft__runq_steal(&p->ready, half, array_len(half)), task);
+	overflow(&sched.global_ready, half, weft__runq_steal(&p->ready, half, array_len(half)),
+		 task);
 }
 
 static noinline void overflow_fresh(struct processor *p, struct task *task)
@@ -64,11 +68,12 @@ static noinline void overflow_fresh(struct processor *p, struct task *task)
 	overflow(&sched.global_fresh, half, n, task);
 }
 
-/* Another processor may help when there is more than this one will run next; a lone task waits for the monitor's
- * look: waking a thread costs more than most tasks run. */
+/* Another processor may help when there is more than this one will run next; a lone task waits for
+ * the monitor's look: waking a thread costs more than most tasks run. */
 static always_inline void offer(struct processor *p)
 {
-	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) && proc_has_surplus(p))
+	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) &&
+	    proc_has_surplus(p))
 		weft__proc_wake();
 }
 
@@ -101,7 +106,7 @@ void weft__ready_list(struct list *tasks)
 	uint32_t n = 0;
 	if (list_empty(tasks))
 		return;
-	list_each(l, tasks) {
+	list_each (l, tasks) {
 		container_of(l, struct task, link)->state = TASK_READY;
 		n++;
 	}
@@ -141,7 +146,8 @@ static always_inline void start_running(struct thread *t, struct task *task)
 /* A task that parked: its waker makes it runnable, unless it came before the stack was left. */
 static always_inline void finish_park(struct thread *t, struct task *task)
 {
-	uint32_t old = __atomic_fetch_or(&task->waiter.word, WAIT_PARKED, __ATOMIC_ACQ_REL); /* with wait_publish */
+	uint32_t old = __atomic_fetch_or(&task->waiter.word, WAIT_PARKED,
+					 __ATOMIC_ACQ_REL); /* with wait_publish */
 	if (unlikely(!(old & WAIT_OPEN)))
 		weft__ready(t, task);
 }

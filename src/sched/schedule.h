@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* schedule.h: the main path (schedule.c) and what it stands on (proc.c, steal.c, thread.c, lockthread.c, task.c). */
+/* schedule.h: the main path (schedule.c) and what it stands on (proc.c, steal.c, thread.c,
+ * lockthread.c, task.c). */
 #ifndef WEFT_SCHED_SCHEDULE_H
 #define WEFT_SCHED_SCHEDULE_H
 
@@ -7,16 +8,19 @@
 
 /* ---- schedule.c ---- */
 
-/* Leaves the calling task's stack; `after` says what becomes of the task. Returns when it runs again, on *that*
- * thread. Inside the runtime. */
+/* Leaves the calling task's stack; `after` says what becomes of the task. Returns when it runs
+ * again, on *that* thread. Inside the runtime. */
 struct thread *weft__switch_away(struct thread *t, enum after after);
-/* A task that may run: to the caller's processor; t NULL or without a processor: to the global queue. */
+/* A task that may run: to the caller's processor; t NULL or without a processor: to the global
+ * queue. */
 void weft__ready(struct thread *t, struct task *task);
-/* Tasks that may run, to the global queue; wakes processors for them. Any thread. Empties the list. */
+/* Tasks that may run, to the global queue; wakes processors for them. Any thread. Empties the list.
+ */
 void weft__ready_list(struct list *tasks);
 /* A task that has never run. */
 void weft__ready_fresh(struct thread *t, struct task *task);
-/* The loop of a thread on its own stack: returns when its locked task has ended or the runtime ends. */
+/* The loop of a thread on its own stack: returns when its locked task has ended or the runtime
+ * ends. */
 void weft__scheduler(struct thread *t);
 
 /* ---- steal.c ---- */
@@ -34,7 +38,8 @@ struct processor *weft__proc_detach(struct thread *t);
 bool weft__proc_take_idle(struct thread *t);
 /* t lets its processor go, to the idle list. False, and t keeps it: work has come meanwhile. */
 bool weft__proc_release(struct thread *t);
-/* t's processor, with `next` to run first (or NULL), to another thread: of the idle ones, or a new one. */
+/* t's processor, with `next` to run first (or NULL), to another thread: of the idle ones, or a new
+ * one. */
 void weft__proc_hand_off(struct thread *t, struct task *next);
 /* The same for a processor that the monitor has taken. */
 void weft__proc_start(struct processor *p);
@@ -46,9 +51,11 @@ void weft__proc_lend(struct thread *t);
 void weft__proc_wake(void);
 /* Sleeps until t holds a processor. False: the runtime ends. */
 bool weft__thread_sleep(struct thread *t);
-/* Does the caller have a processor and all rights? One predicted branch; see sched.h, invariant 2. */
+/* Does the caller have a processor and all rights? One predicted branch; see sched.h, invariant 2.
+ */
 void weft__proc_check(const struct thread *t, const char *what);
-/* Are more runnable tasks queued here than the holder will run next? Then another processor should help. */
+/* Are more runnable tasks queued here than the holder will run next? Then another processor should
+ * help. */
 static inline bool proc_has_surplus(const struct processor *p)
 {
 	return runq_length(&p->ready) + deque_length(&p->fresh) > 1;
@@ -66,7 +73,8 @@ void weft__thread_want(struct processor *p);
 /* The template thread's work until the runtime has ended and every thread is reaped. */
 void weft__template_loop(void);
 void weft__template_wake(void);
-/* The thread that called weft_run gets a record and may run weft__scheduler; and back, once that has returned. */
+/* The thread that called weft_run gets a record and may run weft__scheduler; and back, once that
+ * has returned. */
 void weft__thread_adopt_caller(struct thread *t);
 void weft__thread_retire_caller(struct thread *t);
 struct thread *weft__thread_record(void);

@@ -66,7 +66,8 @@ static uint32_t *slot_cold_next(const struct stack_class *c, uint32_t slot)
 struct task *weft__stack_task(const struct stack_class *c, uint32_t slot)
 {
 	char *top = slot_base(c, slot) + c->size - (slot % COLOURS) * COLOUR_STEP;
-	return (struct task *)((uintptr_t)(top - sizeof(struct task)) & ~(uintptr_t)(CACHE_LINE - 1));
+	return (struct task *)((uintptr_t)(top - sizeof(struct task)) &
+			       ~(uintptr_t)(CACHE_LINE - 1));
 }
 
 void *weft__stack_bottom(const struct task *task)
@@ -76,11 +77,12 @@ void *weft__stack_bottom(const struct task *task)
 
 static void *map_reserved(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
-		       -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
-	madvise(p, size, MADV_NOHUGEPAGE); /* a huge page would make every parked task cost all of it */
+	madvise(p, size,
+		MADV_NOHUGEPAGE); /* a huge page would make every parked task cost all of it */
 	return p;
 }
 
@@ -112,8 +114,10 @@ static int guard_install(char *base)
 	}
 	if (mprotect(base, page_size(), PROT_NONE) == 0)
 		return 0;
-	weft__warn("cannot guard one more stack: %s; this kernel needs two mappings a stack (raise vm.max_map_count, "
-		   "or use Linux 6.13 or later)", errno == ENOMEM ? "vm.max_map_count is reached" : "mprotect failed");
+	weft__warn("cannot guard one more stack: %s; this kernel needs two mappings a stack (raise "
+		   "vm.max_map_count, "
+		   "or use Linux 6.13 or later)",
+		   errno == ENOMEM ? "vm.max_map_count is reached" : "mprotect failed");
 	return -ENOMEM;
 }
 
@@ -123,7 +127,8 @@ static struct task *slot_new(struct stack_class *c)
 	uint32_t slot = c->used;
 	unsigned region = slot_region(slot);
 	if (region >= STACK_REGIONS || (!c->regions[region] && region_add(c, region) < 0)) {
-		weft__warn("cannot reserve address space for more stacks of %zu KiB (RLIMIT_AS, or vm.overcommit_memory=2?)",
+		weft__warn("cannot reserve address space for more stacks of %zu KiB (RLIMIT_AS, or "
+			   "vm.overcommit_memory=2?)",
 			   c->size / 1024);
 		return NULL;
 	}
@@ -159,7 +164,9 @@ int weft__stack_take(struct stack_class *c, struct task **out, unsigned room)
 {
 	unsigned n = 0;
 	lock_take(&c->lock, RANK_STACK);
-	while (n < room && (n == 0 || c->warm_count)) { /* touch new memory only for the one that is needed now */
+	while (n < room &&
+	       (n == 0 ||
+		c->warm_count)) { /* touch new memory only for the one that is needed now */
 		struct task *task = slot_take(c);
 		if (!task)
 			break;
@@ -202,7 +209,8 @@ static void trim_class(struct stack_class *c)
 	unsigned n;
 	while ((n = trim_take(c, slots, array_len(slots)))) {
 		for (unsigned i = 0; i < n; i++)
-			madvise(slot_base(c, slots[i]) + page_size(), c->size - page_size(), MADV_DONTNEED);
+			madvise(slot_base(c, slots[i]) + page_size(), c->size - page_size(),
+				MADV_DONTNEED);
 		lock_take(&c->lock, RANK_STACK);
 		for (unsigned i = 0; i < n; i++) {
 			*slot_cold_next(c, slots[i]) = c->cold_first;
@@ -247,8 +255,10 @@ struct task *weft__stack_guard_owner(const void *address)
 		struct stack_class *c = &classes[i];
 		for (unsigned k = 0; k < STACK_REGIONS && c->regions[k]; k++) {
 			size_t offset = (size_t)((const char *)address - c->regions[k]);
-			if (offset < ((size_t)STACK_FIRST << k) * c->size && offset % c->size < page_size())
-				return weft__stack_task(c, region_first(k) + (uint32_t)(offset / c->size));
+			if (offset < ((size_t)STACK_FIRST << k) * c->size &&
+			    offset % c->size < page_size())
+				return weft__stack_task(c, region_first(k) +
+								   (uint32_t)(offset / c->size));
 		}
 	}
 	return NULL;

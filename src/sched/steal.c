@@ -2,10 +2,11 @@
 /*
  * steal.c: looking for work everywhere, on the scheduler's own stack.
  *
- * In this order: due timers, the global queues, the own queues, the poller (a look), the other processors (their
- * queues, then their due timers). A thread that finds nothing looks around for a short while before it lets its
- * processor go: waking a thread costs a hundred times what such a look costs. At most one thread in two does so
- * (sched.spinning), and who stops because it found work wakes the next one when there is more.
+ * In this order: due timers, the global queues, the own queues, the poller (a look), the other
+ * processors (their queues, then their due timers). A thread that finds nothing looks around for a
+ * short while before it lets its processor go: waking a thread costs a hundred times what such a
+ * look costs. At most one thread in two does so (sched.spinning), and who stops because it found
+ * work wakes the next one when there is more.
  */
 #include "base/sys.h"
 #include "sched/netpoll.h"
@@ -68,7 +69,9 @@ static struct task *from_global_ready(struct thread *t)
 {
 	struct task *got[GLOBAL_BATCH];
 	unsigned room = RUNQ_SIZE - min_of(runq_length(&t->processor->ready), RUNQ_SIZE);
-	return keep_rest(t, got, take_global(&sched.global_ready, got, max_of(1, min_of(room, array_len(got)))));
+	return keep_rest(
+		t, got,
+		take_global(&sched.global_ready, got, max_of(1, min_of(room, array_len(got)))));
 }
 
 static struct task *from_global_fresh(struct thread *t)
@@ -138,8 +141,9 @@ static void stop_spinning(struct thread *t, bool found)
 		return;
 	t->spinning = 0;
 	uint32_t left = sub_seq_cst(&sched.spinning, 1) - 1;
-	if (found && left == 0 && (proc_has_work(t->processor) || load_relaxed(&sched.global_ready.length) ||
-				   load_relaxed(&sched.global_fresh.length)))
+	if (found && left == 0 &&
+	    (proc_has_work(t->processor) || load_relaxed(&sched.global_ready.length) ||
+	     load_relaxed(&sched.global_fresh.length)))
 		weft__proc_wake();
 }
 
@@ -147,7 +151,8 @@ static void stop_spinning(struct thread *t, bool found)
 static struct task *spin(struct thread *t)
 {
 	if (!t->spinning) {
-		if (2 * load_relaxed(&sched.spinning) >= sched.processor_count - load_relaxed(&sched.idle_count))
+		if (2 * load_relaxed(&sched.spinning) >=
+		    sched.processor_count - load_relaxed(&sched.idle_count))
 			return NULL;
 		add_seq_cst(&sched.spinning, 1);
 		t->spinning = 1;

@@ -2,19 +2,19 @@
 /*
  * task.c: birth and end of tasks.
  *
- * A task ends in two halves. The first (weft__task_exit) runs on its own stack and leaves it for ever; the second
- * (weft__task_ended) runs on the stack that comes next and tells the joiner. So whoever learns that a task has ended
- * may free its stack at once.
+ * A task ends in two halves. The first (weft__task_exit) runs on its own stack and leaves it for
+ * ever; the second (weft__task_ended) runs on the stack that comes next and tells the joiner. So
+ * whoever learns that a task has ended may free its stack at once.
  *
- *   task->join       meaning                                   who moves it
+ *   task->join       meaning                               who moves it
  *   JOIN_RUNNING     nobody waits yet
- *   a waiter         that one waits                            RUNNING <-> waiter: the joiner, by CAS
- *   JOIN_DETACHED    nobody ever will; frees itself            RUNNING -> DETACHED: the owner of the handle, by CAS
- *   JOIN_CLAIMING    the end is being told to the waiter       waiter -> CLAIMING -> ENDED: weft__task_ended
- *   JOIN_ENDED       ended; the handle's owner frees it        RUNNING -> ENDED: weft__task_ended, by CAS
+ *   a waiter         that one waits                        RUNNING <-> waiter: the joiner, by CAS
+ *   JOIN_DETACHED    nobody ever will; frees itself        RUNNING -> DETACHED: the handle's owner
+ *   JOIN_CLAIMING    the waiter is being told              waiter -> CLAIMING -> ENDED: tell_joiner
+ *   JOIN_ENDED       ended; the handle's owner frees it    RUNNING -> ENDED: tell_joiner
  *
- * A joiner that gives up (deadline, cancel) moves its waiter out by CAS; when it finds CLAIMING instead, it waits the
- * few instructions until ENDED: nobody touches its waiter after that.
+ * A joiner that gives up (deadline, cancel) moves its waiter out by CAS; when it finds CLAIMING
+ * instead, it waits the few instructions until ENDED: nobody touches its waiter after that.
  */
 #include <string.h>
 
@@ -67,7 +67,8 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	if (unlikely(!task))
 		return NULL;
 	tsan_acquire(task);
-	weft__context_init(&task->context, weft__stack_bottom(task), (void *)((uintptr_t)task & ~(uintptr_t)15));
+	weft__context_init(&task->context, weft__stack_bottom(task),
+			   (void *)((uintptr_t)task & ~(uintptr_t)15));
 	list_init(&task->link);
 	task->waiter.word = 0;
 	task->waiter.task = task;
@@ -123,7 +124,8 @@ static void tell_joiner(struct thread *t, struct task *task)
 			return;
 		}
 		struct waiter *to = seen == JOIN_RUNNING ? JOIN_ENDED : JOIN_CLAIMING;
-		if (cas_acq_rel(&task->join, &seen, to)) /* against the handle's owner; pairs with weft_join */
+		if (cas_acq_rel(&task->join, &seen,
+				to)) /* against the handle's owner; pairs with weft_join */
 			break;
 	}
 	if (seen == JOIN_RUNNING)

@@ -2,19 +2,20 @@
 /*
  * thread.c: birth and reaping of threads, both by the template thread.
  *
- * The template is a clean thread: it runs no task, so nothing a task did to its thread can be inherited from it. It
- * is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was started before the main task ran. It
- * sleeps on sched.template_wake and does two things:
+ * The template is a clean thread: it runs no task, so nothing a task did to its thread can be
+ * inherited from it. It is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was
+ * started before the main task ran. It sleeps on sched.template_wake and does two things:
  *
  *   start   a thread for each processor on sched.wanted; the new thread is born holding it
- *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's key destructors,
- *           which may take their time, and the template must not wait for them; at the very end it may
+ *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's
+ *           key destructors, which may take their time, and the template must not wait for them; at
+ *           the very end it may
  *
- * When no thread can be had (pids limit, memory) the processor stays wanted and the template tries again; after
- * ten seconds without any success it says so and aborts.
+ * When no thread can be had (pids limit, memory) the processor stays wanted and the template tries
+ * again; after ten seconds without any success it says so and aborts.
  *
- * Rejected: starting threads where they are needed (inherits what a locked task did), detached threads (weft_run
- * could not promise that all are gone).
+ * Rejected: starting threads where they are needed (inherits what a locked task did), detached
+ * threads (weft_run could not promise that all are gone).
  */
 #include <errno.h>
 #include <limits.h>
@@ -30,9 +31,9 @@
 #include "sched/schedule.h"
 
 enum {
-	STACK_SIZE = 256 * 1024,        /* the scheduler's frames and the program's key destructors */
-	SIGNAL_STACK = 48 * 1024,       /* AMX state alone takes 8 KiB of a signal frame */
-	RETRY_NS = 10 * 1000 * 1000,    /* until a thread is tried again */
+	STACK_SIZE = 256 * 1024,     /* the scheduler's frames and the program's key destructors */
+	SIGNAL_STACK = 48 * 1024,    /* AMX state alone takes 8 KiB of a signal frame */
+	RETRY_NS = 10 * 1000 * 1000, /* until a thread is tried again */
 	GIVE_UP_NS = 1000 * 1000 * 1000, /* times ten */
 };
 
@@ -170,7 +171,8 @@ void weft__thread_want(struct processor *p)
 
 static _Noreturn void thread_limit(void)
 {
-	weft__fatal("the limit of %u threads is reached: %u are in code that blocks or belong to locked tasks; "
+	weft__fatal("the limit of %u threads is reached: %u are in code that blocks or belong to "
+		    "locked tasks; "
 		    "raise weft_options.max_threads",
 		    sched.max_threads, sched.thread_count);
 }
@@ -198,7 +200,9 @@ static void start_failed(struct thread *t, int err)
 	int64_t now = weft__clock();
 	if (!failing_since) {
 		failing_since = now;
-		weft__warn("cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory); trying on", strerror(-err));
+		weft__warn(
+			"cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory); trying on",
+			strerror(-err));
 	}
 	if ((now - failing_since) / 10 > GIVE_UP_NS)
 		weft__fatal("no thread could be started for ten seconds: %s", strerror(-err));
@@ -245,7 +249,8 @@ static bool reap(bool wait)
 	struct thread *t;
 	list_init(&later);
 	while ((t = next_leaving())) {
-		int busy = wait ? pthread_join(t->pthread, NULL) : pthread_tryjoin_np(t->pthread, NULL);
+		int busy = wait ? pthread_join(t->pthread, NULL)
+				: pthread_tryjoin_np(t->pthread, NULL);
 		lock_take(&sched.lock, RANK_SCHED);
 		if (busy)
 			list_push_tail(&later, &t->all);
@@ -264,7 +269,7 @@ static bool reap(bool wait)
 static void wake_everybody(void)
 {
 	lock_take(&sched.lock, RANK_SCHED);
-	list_each(l, &sched.threads) {
+	list_each (l, &sched.threads) {
 		struct thread *t = container_of(l, struct thread, all);
 		store_release(&t->wake, 1);
 		weft__futex_wake(&t->wake, 1);
@@ -277,7 +282,8 @@ static void template_sleep(int64_t deadline)
 {
 	if (!swap_acq_rel(&sched.template_wake, 0)) /* pairs with weft__template_wake */
 		weft__futex_wait(&sched.template_wake, 0, deadline);
-	swap_acq_rel(&sched.template_wake, 0); /* whoever set it meanwhile: his work is seen from here on */
+	swap_acq_rel(&sched.template_wake,
+		     0); /* whoever set it meanwhile: his work is seen from here on */
 }
 
 void weft__template_loop(void)

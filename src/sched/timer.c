@@ -73,7 +73,8 @@ static int heap_grow(struct timer_heap *h)
 	size_t old = h->room * sizeof(*h->slots);
 	size_t new = h->room ? 2 * old : FIRST_ROOM * sizeof(*h->slots);
 	void *p = h->room ? mremap(h->slots, old, new, MREMAP_MAYMOVE)
-			  : mmap(NULL, new, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			  : mmap(NULL, new, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				 0);
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 	h->slots = p;

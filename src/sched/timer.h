@@ -2,16 +2,17 @@
 /*
  * timer.h: one heap of timers per processor.
  *
- * A four-ary heap whose slots hold the time beside the pointer: sifting reads one or two cache lines a level. A timer
- * knows its place, so stopping one removes it at once: nothing lies around dead, and a timer may live in the waiting
- * task's record or on its stack. Each heap has a lock, taken by its processor, by whoever stops one of its timers,
- * and by a thread that serves timers for processors that are in user code. `earliest` is read without the lock.
+ * A four-ary heap whose slots hold the time beside the pointer: sifting reads one or two cache
+ * lines a level. A timer knows its place, so stopping one removes it at once: nothing lies around
+ * dead, and a timer may live in the waiting task's record or on its stack. Each heap has a lock,
+ * taken by its processor, by whoever stops one of its timers, and by a thread that serves timers
+ * for processors that are in user code. `earliest` is read without the lock.
  *
- * Firing happens under the heap's lock, so after weft__timer_stop the timer is nobody's but the caller's. Woken tasks
- * are returned in a list: timers never call up into the scheduler.
+ * Firing happens under the heap's lock, so after weft__timer_stop the timer is nobody's but the
+ * caller's. Woken tasks are returned in a list: timers never call up into the scheduler.
  *
- * Rejected: a timing wheel (cheaper insertion, but 100,000 timers in a heap cost 80 ns each and fire to the
- * nanosecond), lazy deletion (a stopped timer would have to outlive its owner).
+ * Rejected: a timing wheel (cheaper insertion, but 100,000 timers in a heap cost 80 ns each and
+ * fire to the nanosecond), lazy deletion (a stopped timer would have to outlive its owner).
  */
 #ifndef WEFT_SCHED_TIMER_H
 #define WEFT_SCHED_TIMER_H
@@ -24,11 +25,13 @@ struct processor;
 struct thread;
 struct timer;
 
-/* Starts `timer` (when and fire are set, it runs nowhere) on the caller's processor. 0 or -ENOMEM. */
+/* Starts `timer` (when and fire are set, it runs nowhere) on the caller's processor. 0 or -ENOMEM.
+ */
 int weft__timer_start(struct thread *t, struct timer *timer);
 /* Stops it: true when it had not fired. When it gives false, fire has returned. Any thread. */
 bool weft__timer_stop(struct timer *timer);
-/* Fires what is due at `now` in the heap of `p`; woken tasks are added to `ready`. Gives how many fired. */
+/* Fires what is due at `now` in the heap of `p`; woken tasks are added to `ready`. Gives how many
+ * fired. */
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready);
 /* The earliest of all processors' timers, INT64_MAX when there is none. */
 int64_t weft__timer_earliest(void);
