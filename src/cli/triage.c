@@ -43,9 +43,9 @@ static bool ended_itself(const struct dead *d)
 
 static const char *explain(const struct dead *d, enum crash crash, const struct go_rule *rule)
 {
-	switch (crash) {
-	case CRASH_RULE:
+	if (rule)
 		return rule->title;
+	switch (crash) {
 	case CRASH_REPLAY:
 		return "weft's own demonstration of the crash (weft storm)";
 	case CRASH_UNKNOWN:

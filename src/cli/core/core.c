@@ -89,7 +89,7 @@ static int read_segments(struct core *core, const struct headers *h)
 
 int weft__core_open(struct core *core, struct view *view)
 {
-	struct headers h;
+	struct headers h = {0, 0};
 
 	*core = (struct core){.view = view};
 	view->big_endian = false;
