@@ -6,7 +6,7 @@
  * The threads of a scenario are fibres of one OS thread. Each operation of base/atomic.h is a point
  * where another fibre may go on; where the program has a choice (who runs, how much of a store
  * buffer reaches memory) the run takes one and writes it down. Then the program starts again and
- * takes the next, depth first, until there are no more (explore.c). A failing run is the string of
+ * takes the next, depth first, until there are no more (engine.c). A failing run is the string of
  * its choices: the same string replays the same run, step by step.
  *
  * What it covers: all schedules with at most `preemptions` switches away from a fibre that could

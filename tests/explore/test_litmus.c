@@ -131,6 +131,14 @@ static void wait_in_vain(unsigned n)
 		cpu_relax();
 }
 
+/* The one that could wake the other has ended. */
+static void left_behind(unsigned n)
+{
+	store_relaxed(n ? &b : &a, (int)n);
+	while (n == 1 ? !load_relaxed(&a) : !load_relaxed(&b))
+		cpu_relax();
+}
+
 /* Publishes by membarrier on one side and a compiler barrier on the other. */
 static void one_sided(unsigned n)
 {
@@ -143,6 +151,7 @@ static void one_sided(unsigned n)
 }
 
 static const struct explore_scenario scenarios[] = {
+	{"being left behind is noticed", "nobody can go on", 2, 0, 0, setup, left_behind, NULL},
 	{"store buffering happens", "r[0] == 1", 2, 2, 0, setup, store_then_load, one_is_seen},
 	{"store buffering needs buffers", NULL, 2, 4, EXPLORE_NO_BUFFERS, setup, store_then_load,
 	 one_is_seen},
