@@ -40,8 +40,8 @@ enum {
 	STACK = 256 * 1024,
 	OPERATIONS = 100 * 1000, /* of one run */
 	FUTILE_MAX = 4,
-	NOBODY = EXPLORE_THREADS_MAX + 1,
-	FINISHER = EXPLORE_THREADS_MAX, /* the fibre that runs scenario->finish */
+	DIRECTOR =
+		EXPLORE_THREADS_MAX, /* the fibre that runs what is not explored: setup and finish */
 };
 
 struct store {
@@ -65,7 +65,7 @@ static struct {
 	const struct explore_scenario *scenario;
 	struct fibre fibres[EXPLORE_THREADS_MAX + 1];
 	ucontext_t home;
-	unsigned current;
+	unsigned current, first;
 	unsigned preemptions;
 	unsigned long writes; /* to memory, in this run */
 	uint8_t chosen[CHOICES], among[CHOICES];
@@ -114,10 +114,10 @@ static printf_like(1, 2) void tell(const char *format, ...)
 	va_list args;
 	if (!x.tell)
 		return;
-	if (x.current < FINISHER)
-		printf("  thread %u: ", x.current);
+	if (x.current == DIRECTOR)
+		printf("  before or after: ");
 	else
-		printf("  %s: ", x.current == FINISHER ? "finish" : "setup");
+		printf("  thread %u: ", x.current);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -146,7 +146,7 @@ _Noreturn void weft__fatal(const char *format, ...)
 
 static struct fibre *self(void)
 {
-	return &x.fibres[min_of(x.current, FINISHER)];
+	return &x.fibres[x.current];
 }
 
 static uint64_t read_memory(const void *p, size_t size)
@@ -254,7 +254,7 @@ static void point(void)
 {
 	struct fibre *f = self();
 	unsigned list[EXPLORE_THREADS_MAX];
-	if (x.current >= FINISHER)
+	if (x.current == DIRECTOR)
 		return;
 	if (++x.operations > OPERATIONS)
 		explore_fail("a run without end");
@@ -330,6 +330,14 @@ static void run_thread(unsigned number)
 	setcontext(&x.home);
 }
 
+static void run_setup(void)
+{
+	if (x.scenario->setup)
+		x.scenario->setup();
+	x.first = choose(x.scenario->threads);
+	setcontext(&x.home);
+}
+
 static void run_finish(void)
 {
 	x.scenario->finish();
@@ -346,7 +354,7 @@ static unsigned faults(void)
 uint64_t explore_load(const void *p, size_t size)
 {
 	point();
-	uint64_t value = x.current < FINISHER ? view(p, size) : read_memory(p, size);
+	uint64_t value = x.current != DIRECTOR ? view(p, size) : read_memory(p, size);
 	tell("load %p: %#lx", p, (unsigned long)value);
 	return value;
 }
@@ -355,7 +363,7 @@ void explore_store(void *p, size_t size, uint64_t value)
 {
 	point();
 	tell("store %#lx to %p", (unsigned long)value, p);
-	if (x.current >= FINISHER || faults() & EXPLORE_NO_BUFFERS) {
+	if (x.current == DIRECTOR || faults() & EXPLORE_NO_BUFFERS) {
 		write_memory(self(), p, size, value);
 		return;
 	}
@@ -367,7 +375,7 @@ void explore_store(void *p, size_t size, uint64_t value)
 
 void explore_fence(void)
 {
-	if (x.current >= FINISHER || faults() & EXPLORE_NO_FENCE)
+	if (x.current == DIRECTOR || faults() & EXPLORE_NO_FENCE)
 		return;
 	tell("fence");
 	flush_all(self());
@@ -387,7 +395,7 @@ int explore_membarrier(void)
 static uint64_t begin_change(const void *p, size_t size)
 {
 	point();
-	if (x.current >= FINISHER)
+	if (x.current == DIRECTOR)
 		return read_memory(p, size);
 	flush_all(self());
 	settle(p);
@@ -427,7 +435,7 @@ bool explore_cas(void *p, size_t size, void *expected, uint64_t value)
 void explore_relax(void)
 {
 	struct fibre *f = self();
-	if (x.current >= FINISHER)
+	if (x.current == DIRECTOR)
 		return;
 	f->relaxing = f->looked == others_writes(f);
 	if (f->relaxing)
@@ -486,15 +494,16 @@ void engine_run(void)
 	x.writes = 0;
 	x.wrong[0] = 0;
 	x.preemptions = x.scenario->preemptions;
-	x.current = NOBODY;
-	if (x.scenario->setup)
-		x.scenario->setup();
+	prepare_fibre(DIRECTOR, run_setup);
+	enter_fibre(DIRECTOR);
+	if (x.wrong[0])
+		return;
 	for (unsigned i = 0; i < x.scenario->threads; i++)
 		prepare_fibre(i, (void (*)(void))run_thread);
-	enter_fibre(choose(x.scenario->threads));
+	enter_fibre(x.first);
 	if (x.scenario->finish && !x.wrong[0]) {
-		prepare_fibre(FINISHER, run_finish);
-		enter_fibre(FINISHER);
+		prepare_fibre(DIRECTOR, run_finish);
+		enter_fibre(DIRECTOR);
 	}
 }
 
