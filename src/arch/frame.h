@@ -1,40 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frame.h: what switch.S leaves on a stack, for C code that prepares or reads it.
+ * frame.h: what a switch leaves on a stack, for C code that prepares or reads it.
  *
- * A context is its stack pointer; everything else lies on its stack in the order that switch.S
- * names.
+ * A context is its stack pointer; everything else lies on its stack in the order that <cpu>/switch.h names:
+ * FRAME_PC and FRAME_FP are indices of words from the stack pointer upwards.
  */
 #ifndef WEFT_ARCH_FRAME_H
 #define WEFT_ARCH_FRAME_H
 
 #include <stdint.h>
-#include <string.h>
 
-struct thread;
-
-/* Leaves the calling context in *from_sp, continues the one at to_sp; gives the `t` of whoever came
- * back here. */
-struct thread *weft__switch(void **from_sp, void *to_sp, struct thread *t);
-/* The bottom frame of a task (switch.S); it calls weft__task_main(t). */
-void weft__task_start(void);
-
-/* Words of the frame: where switch.S keeps the frame pointer and the return address. */
 #if defined(__x86_64__)
-enum { FRAME_WORDS = 7, FRAME_FP = 5, FRAME_PC = 6 };
+#include "arch/x86_64/switch.h"
 #elif defined(__aarch64__)
-enum { FRAME_WORDS = 20, FRAME_FP = 0, FRAME_PC = 1 };
+#include "arch/aarch64/switch.h"
 #endif
 
-/*
- * Prepares a stack that ends below `top` (16-byte aligned) so that the first switch to the result
- * enters weft__task_start, with the stack pointer at `top`.
- */
+/* The bottom frame of a task (start.S); it calls weft__task_main(t). */
+void weft__task_start(void);
+
+/* Prepares a stack that ends below `top` (16-byte aligned) so that the first switch to the result enters
+ * weft__task_start. */
 static inline void *frame_prepare(void *top)
 {
 	uintptr_t *sp = (uintptr_t *)top - FRAME_WORDS;
-	memset(sp, 0, FRAME_WORDS * sizeof(*sp));
 	sp[FRAME_PC] = (uintptr_t)weft__task_start;
+	sp[FRAME_FP] = 0;
 	return sp;
 }
 

@@ -27,7 +27,7 @@
  * Who writes which field is said beside it: [owner] the thread that holds the processor or runs the
  * task, [S] under sched.lock, [any] atomically.
  *
- * The way down: user call -> enter() -> park.h (wait, wake) -> schedule.c -> context.h -> switch.S.
+ * The way down: user call -> enter() -> park.h (wait, wake) -> schedule.c -> context.h -> switch.h.
  */
 #ifndef WEFT_SCHED_SCHED_H
 #define WEFT_SCHED_SCHED_H
@@ -259,6 +259,11 @@ struct runtime {
 	uint32_t monitor_asleep;	      /* 1: sleeps until woken */
 	void (*on_stuck)(void); /* every task waits and nothing of ours can wake one; [S] is held */
 	uint32_t main_returned;
+	struct task *main_task; /* until it ends [owner] */
+	int main_result;	/* [owner] */
+	/* Signal channels, child waits: what may still wake a task from outside [any] */
+	uint32_t outside_wakers;
+	pid_t template_tid, monitor_tid; /* for the deadlock report */
 };
 
 extern struct runtime weft__sched;

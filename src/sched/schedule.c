@@ -197,7 +197,7 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 	return t;
 }
 
-/* The first C code on every task's stack; switch.S calls it. */
+/* The first C code on every task's stack; start.S calls it. */
 _Noreturn void weft__task_main(struct thread *t);
 void weft__task_main(struct thread *t)
 {
