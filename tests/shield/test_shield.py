@@ -18,6 +18,7 @@ import unittest
 WEFT, TWIN, TWIN_PIE, REPAIRED = sys.argv[1:5]
 del sys.argv[1:5]
 ROOT = os.geteuid() == 0
+CORPUS = os.environ.get("WEFT_CORPUS")
 METHODS = (["shield"], ["shield", "--follow"], ["shield", "--method=seccomp"])
 
 
@@ -277,6 +278,53 @@ class Live(unittest.TestCase):
         done = shield(f"--pid={server.pid}")
         self.assertEqual(done.returncode, 2)
         self.assertIn("neither the compiled nor the changed one", done.stderr)
+
+
+@unittest.skipUnless(CORPUS, "WEFT_CORPUS is not set: no real Go binaries")
+class Real(unittest.TestCase):
+    """Programs of Go 1.24.0 to 1.24.2 that wait for something."""
+
+    WAITING = {
+        "dbmate": ["--url=postgres://127.0.0.1:1/none", "--wait-timeout=60s", "wait"],
+        "buf": ["beta", "lsp"],
+    }
+
+    def binaries(self):
+        for directory, _, names in os.walk(CORPUS):
+            for name in set(names) & set(self.WAITING):
+                yield os.path.join(directory, name), self.WAITING[name]
+
+    def test_a_running_program_is_changed_runs_on_and_is_changed_back(self):
+        for path, arguments in self.binaries():
+            with tempfile.TemporaryDirectory() as home, self.subTest(path):
+                try:
+                    child = subprocess.Popen([path, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                             stderr=subprocess.DEVNULL, cwd=home, env={"HOME": home})
+                except OSError:
+                    continue  # of the other processor
+                wait_until(lambda pid=child.pid: len(os.listdir(f"/proc/{pid}/task")) > 3)
+                for undo, result in (((), "is safe now"), ((), "so already"), (("--undo",), "as it was compiled")):
+                    done = shield(f"--pid={child.pid}", *undo)
+                    if "does not have the bug" in done.stdout:
+                        break
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn(result, done.stdout)
+                    time.sleep(0.2)
+                    self.assertIsNone(child.poll())
+                child.terminate()
+                child.communicate(timeout=20)
+
+    def test_they_start_under_every_shield(self):
+        for path, _ in self.binaries():
+            with tempfile.TemporaryDirectory() as home, self.subTest(path):
+                options = {"cwd": home, "env": {"HOME": home, "PATH": os.environ["PATH"]}}
+                try:
+                    plain = run(path, "--version", **options)
+                except OSError:
+                    continue
+                for method in METHODS:
+                    done = run(WEFT, *method, "--", path, "--version", **options)
+                    self.assertEqual((done.returncode, done.stdout), (plain.returncode, plain.stdout), done.stderr)
 
 
 class Unit(unittest.TestCase):
