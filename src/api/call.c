@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* call.c: see call.h. */
+#include "api/call.h"
+
+#include "sched/runtime.h"
+
+void weft__foreign_wake(struct waiter *w, uint32_t reason)
+{
+	/* A task that waits keeps the runtime alive, but for the child of a fork, where it is not. */
+	bool task = w->task;
+	if (task && weft__foreign_enter() < 0)
+		return;
+	weft__wait_end(NULL, w, reason);
+	if (task)
+		weft__foreign_leave();
+}
+
+int weft__would_wait(void)
+{
+	struct thread *t = weft__thread_self();
+	const struct task *task = t ? t->task : NULL;
+	return task && load_relaxed(&task->cancelled) && !task->cancel_masked ? -ECANCELED
+									      : -EAGAIN;
+}
+
+int weft__wait_alone(const char *why, int64_t deadline)
+{
+	struct waiter lone;
+	struct thread *t = enter();
+	if (call_forked(t))
+		return -ENOTSUP;
+	struct waiter *w = weft__wait_begin(t, &lone, why, true);
+	uint32_t reason = weft__wait_park(&t, w, deadline);
+	call_leave(t);
+	return weft__wait_result(reason, deadline);
+}
+
+/* Weyl's sequence through a mixer: for threads that have no state of their own. */
+static uint32_t pick_shared(void)
+{
+	static uint64_t sum;
+	uint64_t x = add_relaxed(&sum, 0x9e3779b97f4a7c15u); /* 2^64 divided by the golden ratio */
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;	     /* Mulvey, "Bit mixing", 2016 */
+	return (uint32_t)(x >> 32);
+}
+
+uint32_t weft__pick(struct thread *t, uint32_t bound)
+{
+	uint32_t draw;
+	if (t) {
+		uint64_t x = load_relaxed(&t->random);
+		x ^= x << 13; /* xorshift64, as in steal.c */
+		x ^= x >> 7;
+		x ^= x << 17;
+		store_relaxed(&t->random, x);
+		draw = (uint32_t)(x >> 32);
+	} else {
+		draw = pick_shared();
+	}
+	return (uint32_t)((uint64_t)draw * bound >> 32);
+}

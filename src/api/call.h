@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * call.h: what the calls of src/api share: who calls, whom to wake, and chance.
+ *
+ * A caller is a task (its thread t, between enter and leave) or a thread that is not the runtime's (t NULL). The
+ * latter waits in the kernel, on a waiter of its own stack, without keeping the runtime from ending; only while it
+ * makes a task runnable is it counted as inside. So objects work between such threads before weft_run, too.
+ */
+#ifndef WEFT_API_CALL_H
+#define WEFT_API_CALL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sched/park.h"
+#include "sched/sched.h"
+
+static always_inline void call_leave(struct thread *t)
+{
+	if (likely(t))
+		leave(t);
+}
+
+/* A child of fork has no runtime: its tasks stayed with the parent. */
+static always_inline bool call_forked(const struct thread *t)
+{
+	return unlikely(!t) && unlikely(sched.forked);
+}
+
+/* weft__wait_end for a caller that is not the runtime's. */
+void weft__foreign_wake(struct waiter *w, uint32_t reason);
+
+/* Ends a claimed wait, whoever calls. No object's lock is held. */
+static always_inline void call_wake(struct thread *t, struct waiter *w, uint32_t reason)
+{
+	if (likely(t))
+		weft__wait_end(t, w, reason);
+	else
+		weft__foreign_wake(w, reason);
+}
+
+/*
+ * The result of a cancellable call that would have to wait and may not (deadline 0): -ECANCELED for a cancelled task,
+ * as from any wait, else -EAGAIN. Needs no way into the runtime.
+ */
+int weft__would_wait(void);
+
+/* Waits for the deadline or a cancel alone. */
+int weft__wait_alone(const char *why, int64_t deadline);
+
+/* A number below `bound`, each about as likely. t: the caller's thread, or NULL. */
+uint32_t weft__pick(struct thread *t, uint32_t bound);
+
+#endif

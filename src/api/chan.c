@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chan.c: channels: a ring of items, a queue of waiting receivers, a queue of waiting senders, one short lock.
+ *
+ * What holds whenever the lock is free
+ *  1. receivers wait only while the ring is empty, senders only while it is full: so at most one queue has anybody
+ *     in it, but for a select that waits on both sides, which never meets itself (it takes one case only).
+ *  2. a closed channel has nobody in either queue.
+ *     ("Waits" means a wait that can still be claimed; those that end by deadline or cancel may linger.)
+ *
+ * Hand-over is direct: a sender that finds a waiting receiver copies the item to where that one wants it, and a
+ * receiver that makes room in a full ring fills it from the first waiting sender. Nobody who was woken has to try
+ * again, so first in, first out needs nothing more, and an item costs one copy where it can.
+ *
+ * Who wakes claims the other's wait under the lock, copies, drops the lock and publishes: deadline, cancel, close and
+ * the other cases of a select compete for the same claim, and exactly one of them wins. That is why an error always
+ * means that nothing happened.
+ *
+ * A call that may not wait (deadline 0) and sees that it would have to takes no lock at all.
+ *
+ * Rejected: a lock-free ring beside the queues (closing, select and direct hand-over then need a protocol between
+ * ring and queues, for the price of one CAS), waking without handing over (the woken may find the item gone), one
+ * lock for each end (a receive that makes room touches both).
+ */
+#include "api/chan.h"
+
+#include <stdlib.h>
+
+#include "api/call.h"
+
+struct weft_chan *weft_chan_new(size_t item_size, size_t capacity)
+{
+	size_t size;
+	if (__builtin_mul_overflow(item_size, capacity, &size) || size > SIZE_MAX / 2)
+		return NULL;
+	struct weft_chan *c =
+		aligned_alloc(CACHE_LINE, round_up(sizeof(*c) + size, (size_t)CACHE_LINE));
+	if (!c)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	c->item_size = item_size;
+	c->capacity = capacity;
+	c->refs = 1;
+	return c;
+}
+
+struct weft_chan *weft_chan_ref(struct weft_chan *c)
+{
+	if (c)
+		add_relaxed(&c->refs, 1);
+	return c;
+}
+
+void weft_chan_unref(struct weft_chan *c)
+{
+	if (!c || sub_acq_rel(&c->refs, 1) != 1) /* the last one sees what the others did */
+		return;
+	require(waitq_empty(&c->senders) && waitq_empty(&c->receivers),
+		"weft_chan_unref: somebody still waits");
+	free(c);
+}
+
+/* Waits for the other side. The lock is held, and dropped here. */
+static int await(struct thread **t, struct weft_chan *c, int op, void *item, int64_t deadline)
+{
+	struct waiter lone;
+	struct waitq *q = chan_queue(c, op);
+	const char *why = op == WEFT_CHAN_SEND ? "chan send" : "chan recv";
+	struct waiter *w = weft__wait_begin(*t, &lone, why, true);
+	struct chan_node node = {.link.waiter = w, .item = item, .result = CHAN_WAIT};
+	waitq_push_tail(q, &node.link);
+	lock_drop(&c->lock, RANK_CHAN);
+	uint32_t reason = weft__wait_park(t, w, deadline);
+	if (likely(reason == WAKE_USER))
+		return node.result;
+	lock_take(&c->lock, RANK_CHAN);
+	waitq_remove(q, &node.link);
+	lock_drop(&c->lock, RANK_CHAN);
+	return weft__wait_result(reason, deadline);
+}
+
+static always_inline int operate(struct weft_chan *c, int op, void *item, int64_t deadline)
+{
+	struct chan_node *peer = NULL;
+	struct thread *t = enter();
+	if (call_forked(t))
+		return -ENOTSUP;
+	lock_take(&c->lock, RANK_CHAN);
+	int result = chan_try(c, op, item, &peer);
+	if (result == CHAN_WAIT && deadline != 0) {
+		result = await(&t, c, op, item, deadline);
+	} else {
+		lock_drop(&c->lock, RANK_CHAN);
+		if (peer)
+			call_wake(t, peer->link.waiter, WAKE_USER);
+	}
+	call_leave(t);
+	return result == CHAN_WAIT ? weft__would_wait() : result;
+}
+
+int weft_chan_send(struct weft_chan *c, const void *item, int64_t deadline)
+{
+	if (unlikely(!c))
+		return weft__wait_alone("send on a NULL channel", deadline);
+	if (deadline == 0 && !chan_ready(c, WEFT_CHAN_SEND))
+		return weft__would_wait();
+	return operate(c, WEFT_CHAN_SEND, (void *)item, deadline);
+}
+
+int weft_chan_recv(struct weft_chan *c, void *item, int64_t deadline)
+{
+	if (unlikely(!c))
+		return weft__wait_alone("recv on a NULL channel", deadline);
+	if (deadline == 0 && !chan_ready(c, WEFT_CHAN_RECV))
+		return weft__would_wait();
+	int result = operate(c, WEFT_CHAN_RECV, item, deadline);
+	if (unlikely(result == -EPIPE))
+		chan_zero(c, item);
+	return result;
+}
+
+/* Moves everybody who waits in `q` to `woken`, claimed. */
+static void refuse_all(struct waitq *q, struct waitq *woken)
+{
+	struct waitq_node *link;
+	while ((link = waitq_claim(q))) {
+		chan_node_of(link)->result = -EPIPE;
+		waitq_push_tail(woken, link);
+	}
+}
+
+int weft_chan_close(struct weft_chan *c)
+{
+	struct waitq woken = {0};
+	if (!c)
+		return -EINVAL;
+	struct thread *t = enter();
+	if (call_forked(t))
+		return -ENOTSUP;
+	lock_take(&c->lock, RANK_CHAN);
+	int result = c->closed ? -EPIPE : 0;
+	store_release(&c->closed, 1); /* pairs with chan_ready */
+	refuse_all(&c->receivers, &woken);
+	refuse_all(&c->senders, &woken);
+	lock_drop(&c->lock, RANK_CHAN);
+	for (struct waitq_node *link = woken.first, *next; link; link = next) {
+		next = link->next;
+		call_wake(t, link->waiter, WAKE_USER);
+	}
+	call_leave(t);
+	return result;
+}
+
+int weft__chan_offer(struct weft_chan *c, const void *item, struct list *ready)
+{
+	struct chan_node *peer = NULL;
+	lock_take(&c->lock, RANK_CHAN);
+	int result = chan_try_send(c, item, &peer);
+	lock_drop(&c->lock, RANK_CHAN);
+	if (peer)
+		weft__wait_end_list(peer->link.waiter, WAKE_USER, ready);
+	return result == CHAN_WAIT ? -EAGAIN : result;
+}
+
+size_t weft_chan_len(const struct weft_chan *c)
+{
+	return c ? load_relaxed(&c->count) : 0;
+}
+
+size_t weft_chan_cap(const struct weft_chan *c)
+{
+	return c ? c->capacity : 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * select.c: exactly one of several sends and receives.
+ *
+ *   1. Look at all cases without locks, choose one of those that seem ready, all with the same chance, and try it
+ *      under its channel's lock alone. Mostly this is all.
+ *   2. Otherwise lock all channels, in address order. That nothing is ready must be seen of all at one moment: looked
+ *      at one after the other, two channels of which one is always ready may both seem empty.
+ *   3. Still nothing: queue a node on each channel, all with one waiter, drop the locks, park. The first to claim the
+ *      waiter runs its case; all others find it claimed.
+ *   4. Take the other nodes out again, one lock at a time.
+ *
+ * The nodes of up to FEW cases lie on the stack; for more, one allocation by malloc, outside of the runtime.
+ *
+ * Rejected: shuffling the cases first (a random number for each, also when only one is ready), locking all channels
+ * always (most selects find something).
+ */
+#include <stdlib.h>
+
+#include "api/call.h"
+#include "api/chan.h"
+
+enum { FEW = 16 };
+
+struct selection {
+	struct weft_case *cases;
+	struct chan_node *nodes; /* of the cases, by index */
+	uint32_t *order; /* indices of the `live` cases; from step 2 on by address of the channel */
+	uint32_t live;
+};
+
+/* ---- step 1 ---- */
+
+/* A ready case, each with the same chance; -1: none seems ready. */
+static int choose(const struct selection *s, struct thread *t)
+{
+	uint32_t ready = 0;
+	int chosen = -1;
+	for (uint32_t i = 0; i < s->live; i++) {
+		const struct weft_case *k = &s->cases[s->order[i]];
+		/* The n-th ready one replaces the choice with chance 1/n. */
+		if (chan_ready(k->chan, k->op) && (++ready == 1 || weft__pick(t, ready) == 0))
+			chosen = (int)s->order[i];
+	}
+	return chosen;
+}
+
+/* ---- step 2 ---- */
+
+static struct weft_chan *chan_at(const struct selection *s, uint32_t i)
+{
+	return s->cases[s->order[i]].chan;
+}
+
+static void sort_by_address(struct selection *s)
+{
+	for (uint32_t gap = s->live / 2; gap; gap /= 2) /* Shell's sort */
+		for (uint32_t i = gap; i < s->live; i++)
+			for (uint32_t j = i; j >= gap && chan_at(s, j - gap) > chan_at(s, j);
+			     j -= gap) {
+				uint32_t swapped = s->order[j];
+				s->order[j] = s->order[j - gap];
+				s->order[j - gap] = swapped;
+			}
+}
+
+/* Does the same channel stand before place i? */
+static bool again(const struct selection *s, uint32_t i)
+{
+	return i > 0 && chan_at(s, i) == chan_at(s, i - 1);
+}
+
+static void lock_all(const struct selection *s)
+{
+	for (uint32_t i = 0; i < s->live; i++)
+		if (!again(s, i))
+			lock_take(&chan_at(s, i)->lock, RANK_CHAN_NEXT);
+}
+
+static void unlock_all(const struct selection *s)
+{
+	for (uint32_t i = s->live; i > 0; i--)
+		if (!again(s, i - 1))
+			lock_drop(&chan_at(s, i - 1)->lock, RANK_CHAN_NEXT);
+}
+
+static int try_case(struct weft_case *k, struct chan_node **peer)
+{
+	int result = chan_try(k->chan, k->op, k->item, peer);
+	if (result != CHAN_WAIT)
+		k->result = result;
+	return result;
+}
+
+/* All locks held. The index of the case that ran, or -1: none could. */
+static int try_all(const struct selection *s, struct thread *t, struct chan_node **peer)
+{
+	int chosen;
+	/* A try in vain has cleaned the queue of waits that had ended: each case fails at most once. */
+	while ((chosen = choose(s, t)) >= 0 && try_case(&s->cases[chosen], peer) == CHAN_WAIT)
+		;
+	return chosen;
+}
+
+/* ---- steps 3 and 4 ---- */
+
+static void enqueue_all(const struct selection *s, struct waiter *w)
+{
+	for (uint32_t i = 0; i < s->live; i++) {
+		const struct weft_case *k = &s->cases[s->order[i]];
+		struct chan_node *node = &s->nodes[s->order[i]];
+		*node = (struct chan_node){.link.waiter = w, .item = k->item, .result = CHAN_WAIT};
+		waitq_push_tail(chan_queue(k->chan, k->op), &node->link);
+	}
+}
+
+/* The index of the case that a waker ran, or -1. */
+static int dequeue_all(const struct selection *s, bool woken)
+{
+	int ran = -1;
+	for (uint32_t i = 0; i < s->live; i++) {
+		struct weft_case *k = &s->cases[s->order[i]];
+		struct chan_node *node = &s->nodes[s->order[i]];
+		if (woken && node->result != CHAN_WAIT) { /* its waker took it out */
+			k->result = node->result;
+			ran = (int)s->order[i];
+			continue;
+		}
+		lock_take(&k->chan->lock, RANK_CHAN);
+		waitq_remove(chan_queue(k->chan, k->op), &node->link);
+		lock_drop(&k->chan->lock, RANK_CHAN);
+	}
+	return ran;
+}
+
+static int await(const struct selection *s, struct thread **t, int64_t deadline)
+{
+	struct waiter lone;
+	struct waiter *w = weft__wait_begin(*t, &lone, "select", true);
+	enqueue_all(s, w);
+	unlock_all(s);
+	uint32_t reason = weft__wait_park(t, w, deadline);
+	int ran = dequeue_all(s, reason == WAKE_USER);
+	return ran >= 0 ? ran : weft__wait_result(reason, deadline);
+}
+
+/* ---- the call ---- */
+
+static int try_chosen(struct thread *t, struct weft_case *k)
+{
+	struct chan_node *peer = NULL;
+	lock_take(&k->chan->lock, RANK_CHAN);
+	int result = try_case(k, &peer);
+	lock_drop(&k->chan->lock, RANK_CHAN);
+	if (peer)
+		call_wake(t, peer->link.waiter, WAKE_USER);
+	return result;
+}
+
+static int run_one(struct selection *s, struct thread **t, int64_t deadline)
+{
+	struct chan_node *peer = NULL;
+	int chosen = choose(s, *t);
+	if (chosen >= 0 && try_chosen(*t, &s->cases[chosen]) != CHAN_WAIT)
+		return chosen;
+	sort_by_address(s);
+	lock_all(s);
+	chosen = try_all(s, *t, &peer);
+	if (chosen < 0 && deadline != 0)
+		return await(s, t, deadline);
+	unlock_all(s);
+	if (peer)
+		call_wake(*t, peer->link.waiter, WAKE_USER);
+	return chosen < 0 ? weft__would_wait() : chosen;
+}
+
+static int run(struct selection *s, int64_t deadline)
+{
+	struct thread *t = enter();
+	if (call_forked(t))
+		return -ENOTSUP;
+	int ran = run_one(s, &t, deadline);
+	call_leave(t);
+	if (ran >= 0 && s->cases[ran].op == WEFT_CHAN_RECV && s->cases[ran].result == -EPIPE)
+		chan_zero(s->cases[ran].chan, s->cases[ran].item);
+	return ran;
+}
+
+/* Fills in the cases that can ever be ready. 0 or -EINVAL. */
+static int check_cases(struct selection *s, unsigned count)
+{
+	s->live = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct weft_case *k = &s->cases[i];
+		if (k->op != 0 && k->op != WEFT_CHAN_SEND && k->op != WEFT_CHAN_RECV)
+			return -EINVAL;
+		if (k->op && k->chan)
+			s->order[s->live++] = i;
+	}
+	return 0;
+}
+
+static int select_few(struct weft_case *cases, unsigned count, int64_t deadline)
+{
+	struct chan_node nodes[FEW];
+	uint32_t order[FEW];
+	struct selection s = {.cases = cases, .nodes = nodes, .order = order};
+	int err = check_cases(&s, count);
+	return err ? err : run(&s, deadline);
+}
+
+static int select_many(struct weft_case *cases, unsigned count, int64_t deadline)
+{
+	struct chan_node *nodes = calloc(count, sizeof(*nodes) + sizeof(uint32_t));
+	if (!nodes)
+		return -ENOMEM;
+	struct selection s = {.cases = cases, .nodes = nodes, .order = (uint32_t *)(nodes + count)};
+	int result = check_cases(&s, count);
+	if (!result)
+		result = run(&s, deadline);
+	free(nodes);
+	return result;
+}
+
+int weft_select(struct weft_case *cases, unsigned count, int64_t deadline)
+{
+	if ((!cases && count) || count > INT32_MAX)
+		return -EINVAL;
+	return count <= FEW ? select_few(cases, count, deadline)
+			    : select_many(cases, count, deadline);
+}

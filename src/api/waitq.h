@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waitq.h: who waits for an object, first come first served. All-zero is empty.
+ *
+ * The object's lock guards the queue. A node lies on the stack of the waiting call. Who wakes takes a node out by
+ * waitq_claim: it is claimed from then on (park.h), so its owner cannot go on before the waker has published, and the
+ * waker may read and write the node until then, the lock dropped or not. Nodes whose wait is just ending by deadline
+ * or cancel cannot be claimed; they are dropped from the queue on the way. Who waits calls waitq_remove under the
+ * lock when it was not woken out of the queue.
+ *
+ * `first` is also read without the lock, to see that nobody waits.
+ */
+#ifndef WEFT_API_WAITQ_H
+#define WEFT_API_WAITQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sched/park.h"
+
+struct waitq_node {
+	struct waitq_node *next, *prev;
+	struct waiter *waiter;
+	bool queued;
+};
+
+struct waitq {
+	struct waitq_node *first, *last;
+};
+
+static inline bool waitq_empty(const struct waitq *q)
+{
+	return load_relaxed(&q->first) == NULL;
+}
+
+static inline void waitq_push_tail(struct waitq *q, struct waitq_node *node)
+{
+	node->queued = true;
+	node->next = NULL;
+	node->prev = q->last;
+	if (q->last)
+		q->last->next = node;
+	else
+		store_relaxed(&q->first, node);
+	q->last = node;
+}
+
+static inline void waitq_push_head(struct waitq *q, struct waitq_node *node)
+{
+	node->queued = true;
+	node->prev = NULL;
+	node->next = q->first;
+	if (q->first)
+		q->first->prev = node;
+	else
+		q->last = node;
+	store_relaxed(&q->first, node);
+}
+
+/* Does nothing to a node that is out already. */
+static inline void waitq_remove(struct waitq *q, struct waitq_node *node)
+{
+	if (!node->queued)
+		return;
+	node->queued = false;
+	if (node->next)
+		node->next->prev = node->prev;
+	else
+		q->last = node->prev;
+	if (node->prev)
+		node->prev->next = node->next;
+	else
+		store_relaxed(&q->first, node->next);
+}
+
+/* The first node whose wait could be claimed, taken out; NULL: nobody waits. */
+static inline struct waitq_node *waitq_claim(struct waitq *q)
+{
+	struct waitq_node *node;
+	while ((node = q->first)) {
+		waitq_remove(q, node);
+		if (likely(wait_claim(node->waiter)))
+			return node;
+	}
+	return NULL;
+}
+
+#endif
