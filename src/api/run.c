@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sched/observe.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
@@ -54,6 +55,8 @@ static int check_options(const struct weft_options *given, struct runtime_option
 	o->max_threads = w.max_threads ? w.max_threads : DEFAULT_THREADS;
 	o->stack_size = w.stack_size ? w.stack_size : DEFAULT_STACK;
 	o->flags = w.flags;
+	o->begin = weft__observe_begin;
+	o->end = weft__observe_end;
 	if (o->processors > MAX_PROCESSORS || o->max_threads > MAX_THREADS || o->max_threads < 2)
 		return -EINVAL;
 	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS) ||

@@ -296,8 +296,6 @@ int weft_set_name(const char *name)
 	struct task *task = self();
 	if (!task || !name)
 		return -EINVAL;
-	char copy[sizeof(task->name)] = {0};
-	strncpy(copy, name, sizeof(copy) - 1);
-	memcpy(task->name, copy, sizeof(copy));
+	weft__task_name(task, name);
 	return 0;
 }

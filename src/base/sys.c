@@ -3,6 +3,7 @@
 #include "base/sys.h"
 
 #include <linux/futex.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,6 +59,20 @@ int weft__futex_wake(const uint32_t *word, int count)
 pid_t weft__gettid(void)
 {
 	return (pid_t)weft__syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+void *weft__remap(void *p, size_t old, size_t size)
+{
+	long addr = p ? weft__syscall(SYS_mremap, (long)p, (long)old, (long)size, MREMAP_MAYMOVE, 0, 0)
+		      : weft__syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return addr < 0 && addr >= -4095 ? NULL : (void *)addr;
+}
+
+void weft__unmap(void *p, size_t size)
+{
+	if (p)
+		weft__syscall(SYS_munmap, (long)p, (long)size, 0, 0, 0, 0);
 }
 
 void weft__yield_cpu(void)

@@ -27,6 +27,13 @@ int64_t weft__clock(void);
 /* Lets another thread of this CPU run. */
 void weft__yield_cpu(void);
 
+/*
+ * Zeroed memory from the kernel, by system call alone (ThreadSanitizer takes libc's mmap for a write by the calling
+ * task). weft__remap makes `old` bytes at p, or nothing at NULL, into `size` bytes, perhaps elsewhere. NULL: no memory.
+ */
+void *weft__remap(void *p, size_t old, size_t size);
+void weft__unmap(void *p, size_t size); /* NULL is allowed */
+
 /* A system call by number with up to six arguments, no errno, no cancellation point: the result or
  * -errno. */
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f);

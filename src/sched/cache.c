@@ -9,7 +9,7 @@
 #include "sched/stack.h"
 
 enum { BATCH = 16, BIN_MAX = 64, CHUNK = 64 * 1024 };
-enum { TASK_BATCH = 64, TASK_MAX = 192 };
+enum { TASK_BATCH = 256, TASK_MAX = 1024, TASK_KEEP = 64 };
 
 struct chunk {
 	struct chunk *next;
@@ -129,7 +129,7 @@ void weft__cache_free(struct thread *t, void *record, size_t size)
 static struct task *task_refill(struct cache *cache)
 {
 	struct task *got[TASK_BATCH];
-	struct stack_class *class = weft__stack_class(sched.stack_size);
+	struct stack_class *class = sched.stack_class;
 	int n = weft__stack_take(class, got, cache ? TASK_BATCH : 1);
 	if (n < 0)
 		return NULL;

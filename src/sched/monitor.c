@@ -304,6 +304,7 @@ static void *monitor_main(void *arg)
 	int64_t pause = ROUND;
 	unsigned quiet = 0;
 	sigset_t all;
+	store_relaxed(&sched.monitor_tid, weft__gettid());
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_TIMERSLACK, 1); /* 50 us by default: longer than a round */

@@ -10,15 +10,18 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "sched/descriptor.h"
 #include "sched/sched.h"
 
 enum { BATCH = 128 };
+enum { KICK = -1 }; /* in place of a descriptor's number */
 
 static int epoll_fd = -1, kick_fd = -1;
+static uint32_t waiters cache_aligned;
 
 int weft__netpoll_open(void)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = KICK};
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (epoll_fd >= 0 && kick_fd >= 0 &&
@@ -36,6 +39,13 @@ void weft__netpoll_close(void)
 	if (kick_fd >= 0)
 		close(kick_fd);
 	epoll_fd = kick_fd = -1;
+	weft__descriptor_shutdown();
+}
+
+int weft__netpoll_control(int operation, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+	return (int)weft__syscall(SYS_epoll_ctl, epoll_fd, operation, fd, (long)&event, 0, 0);
 }
 
 /* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
@@ -58,11 +68,15 @@ void weft__netpoll_wait(int64_t until, struct list *ready)
 {
 	struct epoll_event events[BATCH];
 	int n = poll_events(events, until);
+	if (n > 0)
+		add_relaxed(&sched.netpoll_wakeups, 1);
 	for (int i = 0; i < n; i++) {
-		if (!events[i].data.ptr) {
-			uint64_t kicks;
-			(void)!read(kick_fd, &kicks, sizeof(kicks));
-		}
+		int fd = events[i].data.fd;
+		uint64_t kicks;
+		if (fd != KICK)
+			weft__descriptor_event(fd, events[i].events, ready);
+		else if (until) /* only looking: the kick is for who sleeps */
+			weft__syscall(SYS_read, kick_fd, (long)&kicks, sizeof(kicks), 0, 0, 0);
 	}
 }
 
@@ -72,7 +86,12 @@ void weft__netpoll_kick(void)
 	weft__syscall(SYS_write, kick_fd, (long)&one, sizeof(one), 0, 0, 0);
 }
 
+void weft__netpoll_count(int more)
+{
+	add_relaxed(&waiters, (uint32_t)more);
+}
+
 bool weft__netpoll_waiters(void)
 {
-	return false;
+	return load_relaxed(&waiters);
 }

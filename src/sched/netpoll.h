@@ -7,7 +7,8 @@
  * queues empty look without sleeping. Several threads may be inside at once: the kernel gives each
  * event to one of them.
  *
- * The poller never calls up into the scheduler: it fills a list.
+ * What is registered and who waits for it: descriptor.h. The poller never calls up into the
+ * scheduler: it fills a list.
  */
 #ifndef WEFT_SCHED_NETPOLL_H
 #define WEFT_SCHED_NETPOLL_H
@@ -25,6 +26,10 @@ void weft__netpoll_close(void);
 void weft__netpoll_wait(int64_t until, struct list *ready);
 /* Ends the sleep of one thread in weft__netpoll_wait, or the next one's. Async-signal-safe. */
 void weft__netpoll_kick(void);
+/* epoll_ctl(2) on the poller's instance for `fd`: 0 or -errno. */
+int weft__netpoll_control(int operation, int fd, uint32_t events);
+/* One more wait, or one less (-1), depends on the poller. */
+void weft__netpoll_count(int more);
 /* Does any wait depend on the poller? (for the deadlock report) */
 bool weft__netpoll_waiters(void);
 

@@ -13,7 +13,7 @@
 
 #include <signal.h>
 
-#include "sched/sched.h"
+#include "sched/schedule.h"
 #include "sched/stack.h"
 
 static struct sigaction before[2]; /* of SIGSEGV and SIGBUS */
@@ -37,7 +37,7 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 	if (task)
 		weft__warn("task %llu '%s' overflowed its %zu KiB stack "
 			   "(weft_spawn_options.stack_size gives it more)",
-			   (unsigned long long)task->id, task->name, task->class->size / 1024);
+			   (unsigned long long)task->id, task_name(task), task->class->size / 1024);
 	pass_on(signo, info, context);
 }
 

@@ -23,7 +23,7 @@ struct task *weft__deque_steal(struct deque *d)
 	uint32_t bottom = load_acquire(&d->bottom); /* pairs with push */
 	if ((int32_t)(bottom - top) <= 0)
 		return NULL;
-	struct task *task = load_relaxed(&d->ring[top % RUNQ_SIZE]);
+	struct task *task = load_relaxed(&d->ring[top % DEQUE_SIZE]);
 	return cas_seq_cst(&d->top, &top, top + 1) ? task
 						   : NULL; /* against pop and other thieves */
 }

@@ -36,7 +36,7 @@
 
 struct task;
 
-enum { RUNQ_SIZE = 256 }; /* a power of two */
+enum { RUNQ_SIZE = 256, DEQUE_SIZE = 1024 }; /* powers of two; one batch of spawns fits the latter */
 
 struct runq {
 	uint32_t head cache_aligned;
@@ -47,7 +47,7 @@ struct runq {
 struct deque {
 	uint32_t top cache_aligned;
 	uint32_t bottom cache_aligned;
-	struct task *ring[RUNQ_SIZE];
+	struct task *ring[DEQUE_SIZE];
 };
 
 /* How many, roughly: exact for the owner when no thief is at work. */
@@ -87,6 +87,16 @@ static inline struct task *runq_pop(struct runq *q)
 	return NULL;
 }
 
+/* Owner, where there are no thieves because there is no other processor: no atomic instruction. */
+static inline struct task *runq_pop_alone(struct runq *q)
+{
+	uint32_t head = load_relaxed(&q->head);
+	if (head == load_relaxed(&q->tail))
+		return NULL;
+	store_relaxed(&q->head, head + 1);
+	return load_relaxed(&q->ring[head % RUNQ_SIZE]);
+}
+
 /*
  * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Gives how many;
  * 0 also when another thief was faster.
@@ -98,9 +108,9 @@ static inline bool deque_push(struct deque *d, struct task *task)
 {
 	uint32_t bottom = load_relaxed(&d->bottom);
 	if (unlikely((int32_t)(bottom - load_acquire(&d->top)) >=
-		     RUNQ_SIZE)) /* pairs with steal's CAS */
+		     DEQUE_SIZE)) /* pairs with steal's CAS */
 		return false;
-	store_relaxed(&d->ring[bottom % RUNQ_SIZE], task);
+	store_relaxed(&d->ring[bottom % DEQUE_SIZE], task);
 	store_release(&d->bottom, bottom + 1); /* pairs with steal */
 	return true;
 }
@@ -117,14 +127,24 @@ static inline struct task *deque_pop(struct deque *d)
 	uint32_t top = load_relaxed(&d->top);
 	struct task *task = NULL;
 	if ((int32_t)(bottom - top) > 0)
-		return load_relaxed(&d->ring[bottom % RUNQ_SIZE]);
+		return load_relaxed(&d->ring[bottom % DEQUE_SIZE]);
 	if (bottom == top) { /* the last one: thieves want it too */
-		task = load_relaxed(&d->ring[bottom % RUNQ_SIZE]);
+		task = load_relaxed(&d->ring[bottom % DEQUE_SIZE]);
 		if (!cas_seq_cst(&d->top, &top, top + 1)) /* against steal */
 			task = NULL;
 	}
 	store_relaxed(&d->bottom, bottom + 1);
 	return task;
+}
+
+/* Owner, where there are no thieves. */
+static inline struct task *deque_pop_alone(struct deque *d)
+{
+	uint32_t bottom = load_relaxed(&d->bottom);
+	if (bottom == load_relaxed(&d->top))
+		return NULL;
+	store_relaxed(&d->bottom, bottom - 1);
+	return load_relaxed(&d->ring[(bottom - 1) % DEQUE_SIZE]);
 }
 
 /* Anyone, the owner included: takes the oldest. NULL: empty, or another was faster. */

@@ -38,12 +38,6 @@
 
 enum { SPIN_ROUNDS = 64 };
 
-static struct {
-	int (*fn)(void *arg);
-	void *arg;
-	int result;
-} main_task;
-
 /* ---- forked children ---- */
 
 static void in_child(void)
@@ -107,6 +101,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 {
 	p->cache = cache;
 	p->number = number;
+	p->alone = sched.processor_count == 1;
 	p->timers.earliest = INT64_MAX;
 	list_init(&cache->tasks);
 	list_push_tail(&sched.idle_processors, &p->idle);
@@ -138,7 +133,7 @@ static int init(const struct runtime_options *o)
 	init_lists();
 	sched.processor_count = o->processors;
 	sched.max_threads = o->max_threads;
-	sched.stack_size = weft__stack_class(o->stack_size)->size;
+	sched.stack_class = weft__stack_class(o->stack_size);
 	sched.flags = o->flags;
 	sched.membarrier = register_membarrier();
 	sched.spin = o->processors > 1 ? SPIN_ROUNDS : 0;
@@ -153,14 +148,9 @@ static int init(const struct runtime_options *o)
 	return weft__netpoll_open();
 }
 
-static void main_entry(void *arg)
-{
-	main_task.result = main_task.fn(main_task.arg);
-	store_relaxed(&sched.main_returned, 1);
-}
-
 static void *template_main(void *arg)
 {
+	store_relaxed(&sched.template_tid, weft__gettid());
 	weft__template_loop();
 	return NULL;
 }
@@ -189,16 +179,19 @@ static int run_locked(struct task *task)
 	return 0;
 }
 
-static int run(void)
+static int run(int (*fn)(void *arg), void *arg)
 {
 	struct task_options options = {.name = "main", .detached = true};
 	struct task *task = weft__task_new(NULL, &options);
 	if (!task)
 		return -ENOMEM;
-	task->plain = 1;
-	task->fn.plain = main_entry;
+	task->plain = 0;
+	task->fn.with_result = fn;
+	task->arg = arg;
+	sched.main_task = task;
 	if (sched.flags & WEFT_LOCK_MAIN)
 		return run_locked(task);
+	store_relaxed(&sched.template_tid, weft__gettid());
 	weft__ready_fresh(NULL, task);
 	weft__template_loop();
 	return 0;
@@ -246,21 +239,23 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	if (!cas_acq_rel(&sched.running, &none, 1))
 		return -EBUSY;
 	pthread_once(&once, watch_forks);
-	main_task.fn = fn;
-	main_task.arg = arg;
 	int err = init(options);
 	if (!err && !(options->flags & WEFT_NO_SIGNALS))
 		weft__overflow_watch();
+	if (!err && options->begin)
+		options->begin();
 	if (!err)
 		err = weft__monitor_start();
 	if (!err) {
-		err = run();
+		err = run(fn, arg);
 		weft__monitor_stop();
 	}
 	weft__overflow_unwatch();
 	store_release(&sched.running, 2);
+	if (sched.processors && options->end)
+		options->end();
 	shutdown();
-	*result = main_task.result;
+	*result = sched.main_result;
 	store_release(&sched.running, 0);
 	return err;
 }

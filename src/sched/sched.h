@@ -99,32 +99,36 @@ enum task_state {
 #define JOIN_CLAIMING ((struct waiter *)2)
 #define JOIN_ENDED ((struct waiter *)3)
 
+/* The first two cache lines are all that a task touches which is started, runs and ends without waiting. */
 struct task {
-	struct context context;	      /* while it does not run [owner] */
-	struct waiter waiter;	      /* its current wait [any] */
-	struct list link;	      /* in a queue or a free list [who owns the task] */
-	struct thread *thread;	      /* that runs it, or ran it last; for dumps [owner] */
-	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
-	unsigned locks;
-	uint32_t state;	       /* enum task_state; for dumps [owner] */
-	uint8_t cancelled;     /* sticky [any] */
-	uint8_t cancel_masked; /* [owner] */
-	uint8_t plain;	       /* which of the two kinds of function */
+	struct list link;	/* in a queue or a free list [who owns the task] */
+	struct context context; /* while it does not run [owner] */
+	struct thread *thread;	/* that runs it, or ran it last; for dumps [owner] */
 	union {
 		int (*with_result)(void *arg);
 		void (*plain)(void *arg);
 	} fn;
 	void *arg;
-	int result;
 	struct waiter *join; /* who waits for the end, or JOIN_* [any] */
-	struct timer timer;  /* for the deadline of the current wait [owner] */
-	const char *why;     /* what it waits for: a string constant; for dumps [owner] */
-	int64_t since;	     /* about when the wait began (sched.coarse_now) [owner] */
-	struct values *keys; /* task-local storage, NULL when none: keys.c [owner] */
+	int result;
+	uint8_t plain;	       /* which of the two kinds of function */
+	uint8_t cancelled;     /* sticky [any] */
+	uint8_t cancel_masked; /* [owner] */
+	uint8_t named;	       /* `name` is set [owner] */
+
+	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
+	struct waiter waiter;	      /* its current wait [any] */
+	struct values *keys;	      /* task-local storage, NULL when none: keys.c [owner] */
 	uint64_t id;
 	struct stack_class *class;
-	uint32_t slot;	       /* number of its stack in the class */
+	uint32_t slot;	/* number of its stack in the class */
+	uint32_t state; /* enum task_state; for dumps [owner] */
+	uint32_t locks; /* lock_os_thread's nesting [owner] */
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
+
+	struct timer timer; /* for the deadline of the current wait; in no heap when the task ends [owner] */
+	const char *why;    /* what it waits for: a string constant; for dumps [owner] */
+	int64_t since;	    /* about when the wait began (sched.coarse_now) [owner] */
 	char name[32];
 };
 
@@ -188,6 +192,7 @@ struct processor {
 	struct task *next;  /* for the thread that a hand-off will find, like thread->next [S] */
 	uint32_t attention; /* pick_next must look beyond the queues: timers due, deterministic mode
 			       [any] */
+	uint32_t alone;	 /* there is no other processor: nobody steals; fixed */
 	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
 	struct list idle; /* sched.idle_processors [S] */
@@ -216,7 +221,7 @@ struct runtime {
 	/* fixed while the runtime runs */
 	unsigned processor_count;
 	unsigned max_threads;
-	size_t stack_size;
+	struct stack_class *stack_class; /* of tasks that ask for no other */
 	unsigned flags;
 	struct processor *processors;
 	struct thread *records; /* of threads, max_threads of them; those in use come first, more or

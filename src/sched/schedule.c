@@ -61,7 +61,7 @@ static noinline void overflow_ready(struct processor *p, struct task *task)
 
 static noinline void overflow_fresh(struct processor *p, struct task *task)
 {
-	struct task *half[RUNQ_SIZE / 2];
+	struct task *half[DEQUE_SIZE / 2];
 	unsigned n = 0;
 	while (n < array_len(half) && (half[n] = weft__deque_steal(&p->fresh)))
 		n++;
@@ -123,7 +123,7 @@ static always_inline struct task *pick_next(struct processor *p)
 	if (unlikely(++p->tick >= LOOK_EVERY) || unlikely(load_relaxed(&p->attention)))
 		return NULL;
 	if (likely(p->streak < FRESH_EVERY)) {
-		struct task *task = runq_pop(&p->ready);
+		struct task *task = p->alone ? runq_pop_alone(&p->ready) : runq_pop(&p->ready);
 		if (task) {
 			p->streak++;
 			return task;
@@ -132,7 +132,7 @@ static always_inline struct task *pick_next(struct processor *p)
 			return NULL;
 	}
 	p->streak = 0;
-	return deque_pop(&p->fresh);
+	return p->alone ? deque_pop_alone(&p->fresh) : deque_pop(&p->fresh);
 }
 
 static always_inline void start_running(struct thread *t, struct task *task)

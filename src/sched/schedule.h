@@ -93,6 +93,13 @@ struct task_options {
 };
 /* NULL: no memory. The task is not yet visible to anyone. */
 struct task *weft__task_new(struct thread *t, const struct task_options *options);
+/* Names it: a copy, cut to fit. */
+void weft__task_name(struct task *task, const char *name);
+/* Its name; "" when it has none. */
+static inline const char *task_name(const struct task *task)
+{
+	return task->named ? task->name : "";
+}
 /* Frees an ended task. */
 void weft__task_free(struct thread *t, struct task *task);
 /* The second half of a task's end, on another stack. */

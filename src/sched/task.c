@@ -41,10 +41,10 @@ static uint64_t new_id(struct processor *p)
 
 static struct task *allocate(struct thread *t, size_t stack_size)
 {
-	if (!stack_size || stack_size == sched.stack_size)
-		return weft__cache_task_take(t);
+	struct stack_class *class = stack_size ? weft__stack_class(stack_size) : sched.stack_class;
 	struct task *task = NULL;
-	struct stack_class *class = weft__stack_class(stack_size);
+	if (class == sched.stack_class)
+		return weft__cache_task_take(t);
 	if (class)
 		weft__stack_take(class, &task, 1);
 	return task;
@@ -75,26 +75,31 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	task->thread = NULL;
 	task->locked_thread = NULL;
 	task->locks = 0;
+	debug_check(task->timer.index == 0);
 	task->cancelled = task->cancel_masked = 0;
 	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
-	task->timer.index = 0;
-	task->why = "start";
 	task->keys = NULL;
 	task->in_user_wait = 0;
 	task->id = new_id(t ? t->processor : NULL);
-	task->name[0] = 0;
+	task->named = 0;
 	if (options->name)
-		strncpy(task->name, options->name, sizeof(task->name) - 1);
-	task->name[sizeof(task->name) - 1] = 0;
+		weft__task_name(task, options->name);
 	count_started(t);
 	return task;
+}
+
+void weft__task_name(struct task *task, const char *name)
+{
+	memset(task->name, 0, sizeof(task->name));
+	strncpy(task->name, name, sizeof(task->name) - 1);
+	task->named = 1;
 }
 
 void weft__task_free(struct thread *t, struct task *task)
 {
 	task->state = TASK_FREE;
 	tsan_release(task);
-	if (likely(t && t->processor && task->class->size == sched.stack_size)) {
+	if (likely(t && t->processor && task->class == sched.stack_class)) {
 		weft__cache_task_give(t, task);
 		return;
 	}
@@ -110,6 +115,11 @@ void weft__task_exit(int result)
 	struct thread *t = enter();
 	struct task *task = t->task;
 	task->result = result;
+	if (unlikely(task == sched.main_task)) {
+		sched.main_task = NULL;
+		sched.main_result = result;
+		store_relaxed(&sched.main_returned, 1);
+	}
 	tsan_release(task);
 	weft__switch_away(t, AFTER_END);
 	__builtin_unreachable();

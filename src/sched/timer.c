@@ -3,8 +3,8 @@
 #include "sched/timer.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
+#include "base/sys.h"
 #include "sched/netpoll.h"
 #include "sched/sched.h"
 
@@ -72,10 +72,8 @@ static int heap_grow(struct timer_heap *h)
 {
 	size_t old = h->room * sizeof(*h->slots);
 	size_t new = h->room ? 2 * old : FIRST_ROOM * sizeof(*h->slots);
-	void *p = h->room ? mremap(h->slots, old, new, MREMAP_MAYMOVE)
-			  : mmap(NULL, new, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-				 0);
-	if (p == MAP_FAILED)
+	void *p = weft__remap(h->slots, old, new);
+	if (!p)
 		return -ENOMEM;
 	h->slots = p;
 	h->room = (uint32_t)(new / sizeof(*h->slots));
@@ -146,6 +144,5 @@ int64_t weft__timer_earliest(void)
 
 void weft__timer_heap_free(struct processor *p)
 {
-	if (p->timers.room)
-		munmap(p->timers.slots, p->timers.room * sizeof(*p->timers.slots));
+	weft__unmap(p->timers.slots, p->timers.room * sizeof(*p->timers.slots));
 }

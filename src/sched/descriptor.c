@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* descriptor.c: see descriptor.h. */
+#include "sched/descriptor.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/sys.h"
+#include "sched/netpoll.h"
+#include "sched/park.h"
+#include "sched/sched.h"
+
+/* A task that waits: on its stack. */
+struct wait_node {
+	struct list link;
+	struct waiter *waiter;
+	uint32_t tokens; /* any of which it takes */
+};
+
+/* ---- the table ---- */
+
+/* Region k holds the records of numbers FIRST << k up to twice that, less FIRST; never moved. */
+enum { FIRST = 1024, REGIONS = 21 };
+
+static struct descriptor *regions[REGIONS];
+
+static size_t region_bytes(unsigned k)
+{
+	return ((size_t)FIRST << k) * sizeof(struct descriptor);
+}
+
+static noinline struct descriptor *region_map(unsigned k)
+{
+	struct descriptor *none = NULL;
+	struct descriptor *fresh = mmap(NULL, region_bytes(k), PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fresh == MAP_FAILED)
+		return NULL;
+	if (cas_acq_rel(&regions[k], &none, fresh)) /* against another first user */
+		return fresh;
+	munmap(fresh, region_bytes(k));
+	return none;
+}
+
+struct descriptor *weft__descriptor(int fd)
+{
+	if (unlikely(fd < 0))
+		return NULL;
+	uint32_t place = (uint32_t)fd + FIRST;
+	unsigned k = 21 - (unsigned)__builtin_clz(place); /* log2(place) - log2(FIRST) */
+	struct descriptor *region = load_acquire(&regions[k]); /* pairs with region_map */
+	if (unlikely(!region) && !(region = region_map(k)))
+		return NULL;
+	return &region[place - ((uint32_t)FIRST << k)];
+}
+
+void weft__descriptor_shutdown(void)
+{
+	for (unsigned k = 0; k < REGIONS; k++) {
+		if (regions[k])
+			munmap(regions[k], region_bytes(k));
+		regions[k] = NULL;
+	}
+}
+
+/* ---- tokens ---- */
+
+/* Fresh records are all zero: their lists are made on first use. */
+static bool nobody_waits(const struct descriptor *d)
+{
+	const struct list *first = load_relaxed(&d->waiting.next);
+	return !first || first == &d->waiting;
+}
+
+static void take_lock(struct descriptor *d)
+{
+	lock_take(&d->lock, RANK_NETPOLL);
+	if (unlikely(!d->waiting.next))
+		list_init(&d->waiting);
+}
+
+static void drop_lock(struct descriptor *d)
+{
+	lock_drop(&d->lock, RANK_NETPOLL);
+}
+
+/* Claims the first task that waits for any of `tokens`. NULL: nobody does. [lock] */
+static struct wait_node *claim_first(struct descriptor *d, uint32_t tokens)
+{
+	list_each(l, &d->waiting) {
+		struct wait_node *node = container_of(l, struct wait_node, link);
+		if ((node->tokens & tokens) && wait_claim(node->waiter)) {
+			list_remove(l);
+			return node;
+		}
+	}
+	return NULL;
+}
+
+/* Each token to the first task that waits for it, what is left to `ready`. [lock] */
+static void hand_out(struct descriptor *d, uint32_t tokens, struct list *woken)
+{
+	struct wait_node *node;
+	while (tokens && (node = claim_first(d, tokens))) {
+		tokens &= ~node->tokens;
+		weft__wait_end_list(node->waiter, WAKE_USER, woken);
+	}
+	if (tokens)
+		__atomic_fetch_or(&d->ready, tokens, __ATOMIC_SEQ_CST);
+}
+
+static noinline void give_to_waiters(struct descriptor *d, uint32_t tokens)
+{
+	struct list woken;
+	struct thread *t = enter();
+	list_init(&woken);
+	take_lock(d);
+	if (descriptor_take(d, tokens))
+		hand_out(d, tokens, &woken);
+	drop_lock(d);
+	for (struct list *l; (l = list_pop_head(&woken));)
+		weft__wake(t, container_of(l, struct task, link), NULL);
+	leave(t);
+}
+
+void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
+{
+	/* First the token, then the queue; await_token does it the other way round. */
+	__atomic_fetch_or(&d->ready, tokens, __ATOMIC_SEQ_CST);
+	if (unlikely(!nobody_waits(d)))
+		give_to_waiters(d, tokens);
+}
+
+/* ---- waiting ---- */
+
+static uint32_t wanted(struct descriptor *d)
+{
+	uint32_t tokens = 0;
+	list_each(l, &d->waiting)
+		tokens |= container_of(l, struct wait_node, link)->tokens;
+	return tokens;
+}
+
+/* One event for those who wait on a borrowed descriptor. The number may stand for another file than when
+ * the poller saw it last. [lock] */
+static int arm(int fd, struct descriptor *d, uint32_t tokens)
+{
+	uint32_t events = (tokens & ~(uint32_t)TOKEN_UNUSED) | EPOLLONESHOT;
+	int err = -ENOENT;
+	if (descriptor_is(d, DESCRIPTOR_KNOWN))
+		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
+	if (err == -ENOENT)
+		err = weft__netpoll_control(EPOLL_CTL_ADD, fd, events);
+	if (err == -EEXIST)
+		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
+	if (!err)
+		__atomic_fetch_or(&d->flags, DESCRIPTOR_KNOWN, __ATOMIC_RELAXED);
+	return err;
+}
+
+/* Queues the node. 0: queued; 1: a token was there, and is taken; -errno. */
+static int await_token(int fd, struct descriptor *d, struct wait_node *node)
+{
+	bool lasts = node->tokens == TOKEN_UNUSED; /* the closer */
+	int err = 0;
+	take_lock(d);
+	list_push_tail(&d->waiting, &node->link);
+	fence_seq_cst(); /* pairs with weft__descriptor_give */
+	if (!lasts && (load_relaxed(&d->users) & DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
+		err = -EBADF;
+	else if (lasts || descriptor_is(d, DESCRIPTOR_OWN))
+		err = descriptor_take(d, node->tokens);
+	else
+		err = arm(fd, d, wanted(d));
+	if (err)
+		list_remove(&node->link);
+	drop_lock(d);
+	return err;
+}
+
+static int park(struct thread **t, struct descriptor *d, struct wait_node *node, int64_t deadline)
+{
+	uint32_t reason = weft__wait_park(t, node->waiter, deadline);
+	if (reason == WAKE_USER)
+		return 0;
+	if (reason == WAKE_CLOSED)
+		return -EBADF;
+	take_lock(d);
+	list_remove(&node->link);
+	drop_lock(d);
+	return weft__wait_result(reason, deadline);
+}
+
+static int wait_for(int fd, struct descriptor *d, uint32_t tokens, const char *why, int64_t deadline)
+{
+	struct thread *t = enter();
+	struct wait_node node = {.tokens = tokens};
+	node.waiter = weft__wait_begin(t, NULL, why, tokens != TOKEN_UNUSED);
+	int err = await_token(fd, d, &node);
+	if (err) {
+		weft__wait_abandon(node.waiter);
+	} else {
+		weft__netpoll_count(1);
+		err = park(&t, d, &node, deadline);
+		weft__netpoll_count(-1);
+	}
+	leave(t);
+	return min_of(err, 0);
+}
+
+int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why, int64_t deadline)
+{
+	return wait_for(fd, d, tokens, why, deadline);
+}
+
+void weft__descriptor_event(int fd, uint32_t events, struct list *woken)
+{
+	const uint32_t all = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
+	struct descriptor *d = weft__descriptor(fd);
+	uint32_t tokens = events;
+	if (events & (EPOLLERR | EPOLLHUP))
+		tokens = all;
+	if (events & EPOLLRDHUP)
+		tokens |= EPOLLIN;
+	take_lock(d);
+	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP | EPOLLPRI))
+		__atomic_fetch_or(&d->flags, DESCRIPTOR_UNSURE, __ATOMIC_RELAXED);
+	hand_out(d, tokens, woken);
+	if (!descriptor_is(d, DESCRIPTOR_OWN) && !list_empty(&d->waiting))
+		arm(fd, d, wanted(d) & ~tokens); /* fails for a number that is closed: nobody can tell them */
+	drop_lock(d);
+}
+
+/* ---- opening and closing ---- */
+
+int weft__descriptor_adopt(int fd, uint32_t flags)
+{
+	const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+	struct descriptor *d = weft__descriptor(fd);
+	if (!d)
+		return -ENOMEM;
+	lock_take(&d->closing, RANK_IO); /* its last life may be just ending */
+	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
+	store_relaxed(&d->ready, EPOLLIN | EPOLLOUT);
+	int err = weft__netpoll_control(EPOLL_CTL_ADD, fd, events);
+	if (err)
+		store_relaxed(&d->flags, 0);
+	lock_drop(&d->closing, RANK_IO);
+	return err;
+}
+
+bool weft__descriptor_enter_slow(struct descriptor *d)
+{
+	bool entered = true;
+	descriptor_leave(d);
+	lock_take(&d->closing, RANK_IO);
+	if (add_acq_rel(&d->users, 1) & DESCRIPTOR_CLOSING)
+		entered = false;
+	lock_drop(&d->closing, RANK_IO);
+	if (!entered)
+		descriptor_leave(d);
+	return entered;
+}
+
+void weft__descriptor_leave_slow(struct descriptor *d)
+{
+	weft__descriptor_give(d, TOKEN_UNUSED);
+}
+
+/* Everybody who waits ends with -EBADF, and the poller forgets the descriptor. */
+static void turn_out(int fd, struct descriptor *d)
+{
+	struct list ended;
+	struct thread *t = enter();
+	struct wait_node *node;
+	list_init(&ended);
+	take_lock(d);
+	while ((node = claim_first(d, UINT32_MAX)))
+		weft__wait_end_list(node->waiter, WAKE_CLOSED, &ended);
+	if (descriptor_is(d, DESCRIPTOR_KNOWN))
+		weft__netpoll_control(EPOLL_CTL_DEL, fd, 0);
+	drop_lock(d);
+	for (struct list *l; (l = list_pop_head(&ended));)
+		weft__wake(t, container_of(l, struct task, link), NULL);
+	leave(t);
+}
+
+int weft__descriptor_close(int fd, struct descriptor *d)
+{
+	if (__atomic_fetch_or(&d->users, DESCRIPTOR_CLOSING, __ATOMIC_ACQ_REL) & DESCRIPTOR_CLOSING)
+		return -EBADF;
+	turn_out(fd, d);
+	while (load_acquire(&d->users) != DESCRIPTOR_CLOSING) /* pairs with descriptor_leave */
+		wait_for(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER);
+	lock_take(&d->closing, RANK_IO);
+	store_relaxed(&d->flags, 0);
+	store_relaxed(&d->ready, 0);
+	store_relaxed(&d->accept, 0);
+	long err = weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	__atomic_fetch_and(&d->users, ~(uint32_t)DESCRIPTOR_CLOSING, __ATOMIC_RELEASE); /* with descriptor_enter */
+	lock_drop(&d->closing, RANK_IO);
+	return err == -EINTR ? 0 : (int)err; /* Linux has closed it all the same */
+}
