@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deadlock.c: every task waits, for ever: say so, and end the process with status 2.
+ *
+ * The scheduler asks when its last processor goes idle while tasks live, no task is in user code, no timer runs and
+ * no descriptor is waited for. What it cannot know is whether the process has threads that are not the runtime's:
+ * any of them may call weft_chan_send in the next second. So the report comes only when /proc/self/task shows none,
+ * and never when that cannot be read. Signal channels and child waits count as sched.outside_wakers.
+ *
+ * A thread that has just ended may still be listed for a moment. An unknown thread is therefore looked at again for a
+ * few milliseconds; sched.lock is held meanwhile, which holds up nobody but that stranger.
+ */
+#include "debug/deadlock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "debug/dump.h"
+#include "sched/schedule.h"
+
+enum { LOOKS = 20, BETWEEN_LOOKS = 200 * 1000 };
+
+struct linux_dirent64 { /* getdents64(2) */
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+static bool in_list(const struct list *threads, pid_t tid)
+{
+	list_each (l, threads)
+		if (load_relaxed(&container_of(l, struct thread, all)->tid) == tid)
+			return true;
+	return false;
+}
+
+static bool is_ours(pid_t tid)
+{
+	return tid == load_relaxed(&sched.template_tid) ||
+	       tid == load_relaxed(&sched.monitor_tid) || in_list(&sched.threads, tid) ||
+	       in_list(&sched.leaving, tid);
+}
+
+/* Is there an entry of /proc/self/task that is not ours in these bytes of getdents64? */
+static bool strangers_in(const char *entries, long size)
+{
+	for (long at = 0; at < size;) {
+		const struct linux_dirent64 *d = (const void *)(entries + at);
+		at += d->length;
+		if (d->name[0] != '.' && !is_ours((pid_t)atoi(d->name)))
+			return true;
+	}
+	return false;
+}
+
+/* Does the process have threads that are not the runtime's? True also when it cannot be told. */
+static bool has_strangers(void)
+{
+	char entries[2048] __attribute__((aligned(8)));
+	bool found = false;
+	long n = -1;
+	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/task",
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	if (fd < 0)
+		return true;
+	while (!found &&
+	       (n = weft__syscall(SYS_getdents64, fd, (long)entries, sizeof(entries), 0, 0, 0)) > 0)
+		found = strangers_in(entries, n);
+	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	return found || n < 0;
+}
+
+static bool strangers_stay(void)
+{
+	uint32_t never = 0;
+	for (int i = 0; i < LOOKS; i++) {
+		if (!has_strangers())
+			return false;
+		weft__futex_wait(&never, 0, weft__clock() + BETWEEN_LOOKS);
+	}
+	return true;
+}
+
+void weft__deadlock_judge(void)
+{
+	if (load_relaxed(&sched.outside_wakers) || load_relaxed(&sched.foreign_inside) ||
+	    !weft__fatal_hook)
+		return; /* without the hook the process is dying of something else already */
+	if (strangers_stay())
+		return;
+	if (load_relaxed(&sched.main_returned)) {
+		unsigned long long n = weft__task_count();
+		weft__warn("main returned; %llu task%s still wait%s", n, n == 1 ? "" : "s",
+			   n == 1 ? "s" : "");
+	}
+	weft__warn("all tasks are asleep - deadlock!");
+	weft__dump_to(STDERR_FILENO, NULL);
+	_exit(2);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dump.c: every task, close to the form that Go prints:
+ *
+ *   task 17 'resolver' [chan recv, 3 minutes, locked to thread 5]:
+ *   	weft_chan_recv+0x4c (libweft.so.0)
+ *   	resolve+0x31 (server)
+ *
+ * The runtime is not stopped: records are type-stable and read as they are, stacks within their bounds. What changes
+ * meanwhile may look odd, as in a photograph of something that moves; it never hurts. Tasks that run on other threads
+ * are held still one by one (stop.h). The calls of the runtime's own above a public weft_ call are left out.
+ *
+ * The buffers are static and belong to one dump at a time.
+ */
+#include "debug/dump.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "debug/out.h"
+#include "debug/stop.h"
+#include "debug/symbols.h"
+#include "sched/runtime.h"
+#include "sched/sched.h"
+#include "sched/stack.h"
+#include "weft/debug.h"
+#include "weft/version.h"
+
+enum { FRAMES = 64 };
+
+static struct {
+	uint32_t busy; /* the number of the thread that dumps */
+	struct out out;
+	struct frame frames[FRAMES];
+	struct registers own;
+	struct task *self;
+	int64_t now;
+	unsigned count[TASK_ENDED + 1];
+} dump;
+
+static const char *state_name(const struct task *task, uint32_t state)
+{
+	static const char *const names[] = {"free", "runnable", "running", "waiting",
+					    "ended, not joined"};
+	const char *why = load_relaxed(&task->why);
+	if (state == TASK_WAITING && why)
+		return why;
+	return state < array_len(names) ? names[state] : "?";
+}
+
+static void write_duration(int64_t ns)
+{
+	if (ns >= 120ll * 1000000000)
+		weft__out(&dump.out, ", %lld minutes", (long long)(ns / 60000000000));
+	else if (ns >= 1000000000)
+		weft__out(&dump.out, ", %lld s", (long long)(ns / 1000000000));
+	else
+		weft__out(&dump.out, ", %lld ms", (long long)(max_of(ns, 0) / 1000000));
+}
+
+static void write_head(const struct task *task, uint32_t state)
+{
+	char name[sizeof(task->name)] = "";
+	if (task->named)
+		memcpy(name, task->name, sizeof(name));
+	name[sizeof(name) - 1] = 0;
+	const struct thread *t = task_thread(task);
+	const struct thread *locked = load_relaxed(&task->locked_thread);
+	weft__out(&dump.out, "\ntask %llu", (unsigned long long)task->id);
+	if (name[0])
+		weft__out(&dump.out, " '%s'", name);
+	weft__out(&dump.out, " [%s", state_name(task, state));
+	if (state == TASK_WAITING)
+		write_duration(dump.now - task->since);
+	if (state == TASK_RUNNING && t)
+		weft__out(&dump.out, " on thread %u%s", t->number,
+			  load_relaxed(&t->lease.word) == LEASE_TAKEN ? " without a processor"
+								      : "");
+	if (load_relaxed(&task->cancelled))
+		weft__out(&dump.out, ", cancelled");
+	if (locked)
+		weft__out(&dump.out, ", locked to thread %u", locked->number);
+	weft__out(&dump.out, "]:\n");
+}
+
+/* ---- stacks ---- */
+
+static bool is_public(const char *name)
+{
+	return name && strncmp(name, "weft_", 5) == 0 && name[5] != '_';
+}
+
+static struct symbol symbol_of(unsigned i)
+{
+	/* A return address may already belong to the next function: the call before it counts. */
+	return weft__symbol_at(dump.frames[i].pc - (i > 0));
+}
+
+/* How many frames at the top are the runtime's own, below the public call that led there. */
+static unsigned inner_frames(unsigned n)
+{
+	for (unsigned i = 0; i < n && i < 12; i++)
+		if (is_public(symbol_of(i).name))
+			return i;
+	return 0;
+}
+
+static bool is_start(const struct symbol *s)
+{
+	return s->name && strcmp(s->name, "weft__task_main") == 0;
+}
+
+static void write_frame(unsigned i)
+{
+	struct symbol s = symbol_of(i);
+	const char *mark = dump.frames[i].guess ? "? " : "";
+	if (is_start(&s))
+		return;
+	if (s.name)
+		weft__out(&dump.out, "\t%s%s+0x%llx (%s)\n", mark, s.name,
+			  (unsigned long long)s.offset + (i > 0), s.module);
+	else if (s.module)
+		weft__out(&dump.out, "\t%s%#lx (%s+0x%llx)\n", mark, dump.frames[i].pc, s.module,
+			  (unsigned long long)s.offset + (i > 0));
+	else
+		weft__out(&dump.out, "\t%s%#lx\n", mark, dump.frames[i].pc);
+}
+
+/* The frames of a task that runs on a thread that can be held; 0: it cannot. */
+static unsigned running_frames(struct task *task)
+{
+	struct registers r;
+	struct thread *t = task_thread(task);
+	unsigned n = 0;
+	if (task == dump.self)
+		return weft__unwind(task, dump.own, dump.frames, FRAMES);
+	if (!t || !weft__stop_hold(load_relaxed(&t->tid), &r))
+		return 0;
+	if (load_relaxed(&t->task) == task)
+		n = weft__unwind(task, r, dump.frames, FRAMES);
+	weft__stop_release();
+	return n;
+}
+
+static void write_stack(struct task *task, uint32_t state)
+{
+	unsigned n = state == TASK_RUNNING
+			     ? running_frames(task)
+			     : weft__unwind(task, weft__unwind_parked(task), dump.frames, FRAMES);
+	if (state == TASK_RUNNING && n == 0)
+		weft__out(&dump.out, "\t(its stack cannot be read while it runs)\n");
+	for (unsigned i = inner_frames(n); i < n; i++)
+		write_frame(i);
+	if (n == FRAMES)
+		weft__out(&dump.out, "\t...\n");
+}
+
+/* ---- all ---- */
+
+static void count_task(struct task *task, void *arg)
+{
+	uint32_t state = load_relaxed(&task->state);
+	dump.count[min_of(state, TASK_ENDED)]++;
+}
+
+static void write_task(struct task *task, void *arg)
+{
+	uint32_t state = load_relaxed(&task->state);
+	if (state == TASK_FREE || dump.out.error)
+		return;
+	write_head(task, state);
+	if (state == TASK_ENDED)
+		return;
+	write_stack(task, state);
+}
+
+static void write_all(void)
+{
+	const unsigned *n = dump.count;
+	weft__stack_each(count_task, NULL);
+	weft__out(&dump.out,
+		  "weft %s: %u tasks (%u running, %u runnable, %u waiting, %u ended), %u "
+		  "processors, %u threads\n",
+		  weft_version(), n[TASK_RUNNING] + n[TASK_READY] + n[TASK_WAITING] + n[TASK_ENDED],
+		  n[TASK_RUNNING], n[TASK_READY], n[TASK_WAITING], n[TASK_ENDED],
+		  sched.processor_count, load_relaxed(&sched.thread_count));
+	weft__stack_each(write_task, NULL);
+	weft__out(&dump.out, "\n");
+}
+
+/* Where the function goes on that called the one with this frame. */
+static struct registers caller_registers(void *pc, void *frame)
+{
+	return (struct registers){
+		.pc = (uintptr_t)pc,
+		.sp = (uintptr_t)frame + 2 * sizeof(uintptr_t),
+		.fp = *(uintptr_t *)frame,
+	};
+}
+
+noinline int weft__dump_to(int fd, const struct registers *own)
+{
+	uint32_t none = 0;
+	if (!cas_acq_rel(&dump.busy, &none, 1)) /* pairs with the store below */
+		return -EBUSY;
+	struct thread *t = weft__thread_self();
+	memset(dump.count, 0, sizeof(dump.count));
+	dump.self = t ? t->task : NULL;
+	dump.own = own ? *own
+		       : caller_registers(__builtin_return_address(0), __builtin_frame_address(0));
+	dump.now = weft__sched_now();
+	weft__out_begin(&dump.out, fd);
+	weft__symbols_open();
+	write_all();
+	weft__symbols_close();
+	int err = weft__out_flush(&dump.out);
+	store_release(&dump.busy, 0); /* pairs with the CAS above */
+	return err;
+}
+
+int weft_dump(int fd)
+{
+	int err = weft__foreign_enter();
+	if (err)
+		return err;
+	err = weft__dump_to(fd, NULL);
+	weft__foreign_leave();
+	return err;
+}

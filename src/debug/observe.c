@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * observe.c: what looks into the runtime comes and goes with it (sched/observe.h).
+ *
+ *   WEFT_STATS=1      counters on stderr when the runtime ends
+ */
+#include "sched/observe.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "debug/deadlock.h"
+#include "debug/dump.h"
+#include "debug/quit.h"
+#include "debug/stats.h"
+#include "sched/sched.h"
+
+static void dump_to_stderr(void)
+{
+	weft__dump_to(STDERR_FILENO, NULL);
+}
+
+static bool wanted(const char *variable)
+{
+	const char *value = getenv(variable);
+	return value && *value && *value != '0';
+}
+
+void weft__observe_begin(void)
+{
+	sched.on_stuck = weft__deadlock_judge;
+	store_release(&weft__fatal_hook, dump_to_stderr);
+	if (!(sched.flags & WEFT_NO_SIGNALS))
+		weft__quit_watch();
+}
+
+void weft__observe_end(void)
+{
+	weft__quit_unwatch();
+	store_release(&weft__fatal_hook, NULL);
+	if (wanted("WEFT_STATS"))
+		weft__stats_print();
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stop.c: see stop.h.
+ *
+ *   note.state   IDLE      nobody is asked
+ *                ASKED     a signal is on its way        IDLE -> ASKED: the reader
+ *                HELD      registers are there           ASKED -> HELD: the handler, by CAS
+ *                                                        ASKED -> IDLE: the reader, by CAS, when nobody answers
+ *                                                        HELD -> IDLE: the reader, who wakes the handler
+ *
+ * A handler that comes too late finds another state, or another thread's number, and returns.
+ */
+#include "debug/stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "base/attr.h"
+#include "base/sys.h"
+#include "debug/quit.h"
+
+enum { IDLE, ASKED, HELD };
+enum { PATIENCE = 20 * 1000 * 1000, REFUSALS = 4 };
+
+static struct {
+	uint32_t state; /* futex of both sides */
+	pid_t tid;
+	unsigned
+		refusals; /* in a row: threads that block SIGQUIT; who meets that many asks no more */
+	struct registers registers;
+} note;
+
+/* "0 0x3 0x7f.. ... SP PC": the thread is in a system call; "running": it is not. */
+static bool sleeping(pid_t tid, struct registers *r)
+{
+	char path[48], text[256];
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
+	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	if (fd < 0)
+		return false;
+	long n = weft__syscall(SYS_read, fd, (long)text, sizeof(text) - 1, 0, 0, 0);
+	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	text[max_of(n, 0)] = 0;
+	char *pc = strrchr(text, ' ');
+	if (!pc)
+		return false;
+	*pc = 0;
+	char *sp = strrchr(text, ' ');
+	*r = (struct registers){.pc = strtoul(pc + 1, NULL, 16),
+				.sp = sp ? strtoul(sp, NULL, 16) : 0};
+	return sp != NULL;
+}
+
+static int send_note(pid_t tid)
+{
+	siginfo_t info;
+	memset(&info, 0, sizeof(info));
+	info.si_code = SI_QUEUE;
+	info.si_pid = getpid();
+	info.si_value.sival_ptr = &note;
+	return (int)weft__syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGQUIT, (long)&info, 0, 0);
+}
+
+static bool hold(pid_t tid, struct registers *r)
+{
+	int64_t limit = weft__clock() + PATIENCE;
+	uint32_t seen = ASKED;
+	if (!weft__quit_watched() || note.refusals >= REFUSALS)
+		return false;
+	note.tid = tid;
+	store_release(&note.state, ASKED); /* pairs with weft__stop_answer */
+	if (send_note(tid) == 0)
+		while (load_acquire(&note.state) == ASKED && weft__clock() < limit)
+			weft__futex_wait(&note.state, ASKED, limit);
+	if (cas_acq_rel(&note.state, &seen, IDLE)) { /* against weft__stop_answer */
+		note.refusals++;
+		return false;
+	}
+	note.refusals = 0;
+	*r = note.registers;
+	return true;
+}
+
+bool weft__stop_hold(pid_t tid, struct registers *r)
+{
+	return sleeping(tid, r) || hold(tid, r);
+}
+
+void weft__stop_release(void)
+{
+	store_release(&note.state, IDLE); /* pairs with weft__stop_answer */
+	weft__futex_wake(&note.state, 1);
+}
+
+struct registers weft__stop_registers(const void *context)
+{
+	const mcontext_t *m = &((const ucontext_t *)context)->uc_mcontext;
+#if defined(__x86_64__)
+	return (struct registers){
+		.pc = (uintptr_t)m->gregs[REG_RIP],
+		.sp = (uintptr_t)m->gregs[REG_RSP],
+		.fp = (uintptr_t)m->gregs[REG_RBP],
+	};
+#else
+	return (struct registers){.pc = m->pc, .sp = m->sp, .fp = m->regs[29]};
+#endif
+}
+
+bool weft__stop_answer(const siginfo_t *info, const void *context)
+{
+	uint32_t seen = ASKED;
+	if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &note)
+		return false;
+	if (note.tid != weft__gettid() || load_acquire(&note.state) != ASKED)
+		return true;
+	note.registers = weft__stop_registers(context);
+	if (!cas_acq_rel(&note.state, &seen, HELD)) /* against a reader that gave up */
+		return true;
+	weft__futex_wake(&note.state, 1);
+	while (load_acquire(&note.state) == HELD) /* pairs with weft__stop_release */
+		weft__futex_wait(&note.state, HELD, INT64_MAX);
+	return true;
+}

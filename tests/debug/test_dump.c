@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* test_dump.c: weft_dump, SIGQUIT, and the last words of a misuse show every task. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "debug_test.h"
+
+#define assert_in(text, word) \
+	ck_assert_msg(strstr((text), (word)) != NULL, "'%s' is not in:\n%s", (word), (text))
+
+/* What it says stands in the stack of a task that has called it. */
+static noinline void sleep_in_named_function(void *arg)
+{
+	weft_set_name("resolver");
+	weft_sleep(3600ll * 1000 * MS);
+	__asm__ volatile(""); /* no tail call: the frame has to be there */
+}
+
+static void give_time(void)
+{
+	for (int i = 0; i < 20; i++)
+		weft_sleep(MS);
+}
+
+static int dump_of_a_sleeper(void *arg)
+{
+	weft_go(sleep_in_named_function, NULL);
+	give_time();
+	weft_dump(STDERR_FILENO);
+	_exit(0);
+}
+
+START_TEST(dump_names_a_task_its_wait_and_its_stack)
+{
+	run_in_child(NULL, dump_of_a_sleeper);
+	ck_assert_int_eq(status, 0);
+	assert_said("'resolver' [sleep, ");
+	assert_said("weft_sleep");
+	assert_said("sleep_in_named_function+0x");
+	assert_said("'main' [running on thread");
+	assert_said("dump_of_a_sleeper+0x");
+	assert_not_said("weft__task_main");
+	assert_not_said("weft__switch_away");
+}
+END_TEST
+
+static int slept_whole;
+
+static noinline void block_in_named_function(void *arg)
+{
+	slept_whole = usleep(300 * 1000) == 0;
+	__asm__ volatile("");
+}
+
+static int dump_of_runners(void *arg)
+{
+	weft_go(spin_for_ever, NULL);
+	weft_go(block_in_named_function, NULL);
+	give_time();
+	weft_dump(STDERR_FILENO);
+	weft_sleep(500 * MS);
+	_exit(!slept_whole); /* a dump ends nobody's system call */
+}
+
+START_TEST(dump_shows_the_stacks_of_running_tasks)
+{
+	run_in_child(NULL, dump_of_runners);
+	ck_assert_int_eq(status, 0);
+	assert_said("spin_for_ever+0x");
+	assert_said("block_in_named_function+0x");
+}
+END_TEST
+
+static int dump_without_signals(void *arg)
+{
+	weft_go(spin_for_ever, NULL);
+	give_time();
+	weft_dump(STDERR_FILENO);
+	_exit(0);
+}
+
+START_TEST(dump_leaves_running_tasks_alone_without_signals)
+{
+	struct weft_options options = {.flags = WEFT_NO_SIGNALS};
+	run_in_child(&options, dump_without_signals);
+	ck_assert_int_eq(status, 0);
+	assert_said("cannot be read while it runs");
+	assert_not_said("spin_for_ever+0x");
+}
+END_TEST
+
+static int dump_many(void *arg)
+{
+	for (int i = 0; i < 10000; i++)
+		ck_assert_int_eq(weft_go(sleep_in_named_function, NULL), 0);
+	give_time();
+	int64_t start = weft_now();
+	char *text = dump_text();
+	int64_t took = weft_now() - start;
+	bool all = count_of(text, "'resolver' [sleep, ") == 10000 &&
+		   count_of(text, "sleep_in_named_function+0x") == 10000;
+	_exit(all ? took > 1000ll * MS : 2);
+}
+
+START_TEST(dump_of_ten_thousand_tasks_takes_less_than_a_second)
+{
+	run_in_child(NULL, dump_many);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void yield_for_ever(void *arg)
+{
+	for (;;)
+		weft_yield();
+}
+
+static int dump_while_tasks_switch(void *arg)
+{
+	for (int i = 0; i < 50; i++)
+		weft_go(yield_for_ever, NULL);
+	for (int i = 0; i < 200; i++) {
+		char *text = dump_text();
+		if (count_of(text, "\ntask ") <
+		    40) /* a task that ends or moves meanwhile may be missed, not most of them */
+			_exit(1);
+		weft_yield();
+	}
+	_exit(0);
+}
+
+START_TEST(dump_may_be_taken_while_tasks_run)
+{
+	run_in_child(NULL, dump_while_tasks_switch);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void *dump_from_thread(void *arg)
+{
+	*(int *)arg = weft_dump(STDERR_FILENO);
+	return NULL;
+}
+
+static int dump_by_a_foreign_thread(void *arg)
+{
+	pthread_t thread;
+	int result = 1;
+	pthread_create(&thread, NULL, dump_from_thread, &result);
+	pthread_join(thread, NULL);
+	return result;
+}
+
+START_TEST(dump_works_from_any_thread)
+{
+	run_in_child(NULL, dump_by_a_foreign_thread);
+	ck_assert_int_eq(status, 0);
+	assert_said("task 1 'main' [running");
+	assert_said("dump_by_a_foreign_thread+0x");
+}
+END_TEST
+
+static int dump_to_nowhere(void *arg)
+{
+	ck_assert_int_eq(weft_dump(-1), -EBADF);
+	return 0;
+}
+
+START_TEST(dump_says_what_is_wrong)
+{
+	ck_assert_int_eq(weft_dump(STDERR_FILENO), -EINVAL);
+	ck_assert_int_eq(weft_run(NULL, dump_to_nowhere, NULL), 0);
+}
+END_TEST
+
+/* ---- SIGQUIT ---- */
+
+static int quit_while_all_spin(void *arg)
+{
+	for (int i = 0; i < 4; i++)
+		weft_go(spin_for_ever, NULL);
+	weft_go(sleep_in_named_function, NULL);
+	give_time();
+	kill(getpid(), SIGQUIT);
+	spin_for_ever(NULL);
+	return 0;
+}
+
+START_TEST(sigquit_dumps_while_all_spin_and_dies_of_it)
+{
+	run_in_child(NULL, quit_while_all_spin);
+	ck_assert_int_eq(status, -SIGQUIT);
+	assert_said("sleep_in_named_function+0x");
+	ck_assert_uint_ge(count_of(said, "spin_for_ever+0x"), 2);
+}
+END_TEST
+
+static int quit_and_go_on(void *arg)
+{
+	kill(getpid(), SIGQUIT);
+	give_time();
+	return 7;
+}
+
+static int ignore_quit(void *arg)
+{
+	signal(SIGQUIT, SIG_IGN);
+	return weft_run(NULL, quit_and_go_on, NULL);
+}
+
+START_TEST(sigquit_goes_on_where_the_program_ignored_it)
+{
+	in_child(ignore_quit, NULL);
+	ck_assert_int_eq(status, 7);
+	assert_said("task 1 'main'");
+}
+END_TEST
+
+static volatile sig_atomic_t handled;
+
+static void program_handler(int signo)
+{
+	handled = 1;
+}
+
+static int handle_quit(void *arg)
+{
+	struct sigaction now;
+	signal(SIGQUIT, program_handler);
+	int result = weft_run(NULL, quit_and_go_on, NULL);
+	sigaction(SIGQUIT, NULL, &now);
+	return result == 7 && handled && now.sa_handler == program_handler ? 0 : 1;
+}
+
+START_TEST(sigquit_goes_on_to_the_programs_handler)
+{
+	in_child(handle_quit, NULL);
+	ck_assert_int_eq(status, 0);
+	assert_said("task 1 'main'");
+}
+END_TEST
+
+START_TEST(no_signals_leaves_sigquit_alone)
+{
+	struct weft_options options = {.flags = WEFT_NO_SIGNALS};
+	run_in_child(&options, quit_and_go_on);
+	ck_assert_int_eq(status, -SIGQUIT);
+	assert_not_said("task 1");
+}
+END_TEST
+
+/* ---- last words ---- */
+
+static int misuse(void *arg)
+{
+	weft_go(sleep_in_named_function, NULL);
+	give_time();
+	weft_detach(weft_self()); /* the main task is nobody's to detach */
+	return 0;
+}
+
+START_TEST(misuse_dumps_the_tasks_and_aborts)
+{
+	run_in_child(NULL, misuse);
+	ck_assert_int_eq(status, -SIGABRT);
+	assert_said("weft: weft_detach: task 1");
+	assert_said("sleep_in_named_function+0x");
+	assert_not_said("deadlock");
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		dump_names_a_task_its_wait_and_its_stack,
+		dump_shows_the_stacks_of_running_tasks,
+		dump_leaves_running_tasks_alone_without_signals,
+		dump_of_ten_thousand_tasks_takes_less_than_a_second,
+		dump_may_be_taken_while_tasks_run,
+		dump_works_from_any_thread,
+		dump_says_what_is_wrong,
+		sigquit_dumps_while_all_spin_and_dies_of_it,
+		sigquit_goes_on_where_the_program_ignored_it,
+		sigquit_goes_on_to_the_programs_handler,
+		no_signals_leaves_sigquit_alone,
+		misuse_dumps_the_tasks_and_aborts,
+	};
+	return run_tests("dump", tests, array_len(tests));
+}
