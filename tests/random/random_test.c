@@ -96,11 +96,7 @@ int end_of(pid_t child)
 
 unsigned scaled(unsigned count)
 {
-#if defined(WEFT_TSAN) || defined(WEFT_ASAN)
-	return count / 10;
-#else
-	return count;
-#endif
+	return UNDER_SANITIZER ? count / 10 : count;
 }
 
 int run_suite(Suite *suite)

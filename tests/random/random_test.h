@@ -14,7 +14,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/attr.h"
 #include "weft/random.h"
+
+/* What the sanitizers cannot live with, or answer in their own way, is left out under them. */
+#ifdef WEFT_ASAN
+enum { UNDER_ASAN = 1 };
+#else
+enum { UNDER_ASAN = 0 };
+#endif
+#ifdef WEFT_TSAN
+enum { UNDER_TSAN = 1 };
+#else
+enum { UNDER_TSAN = 0 };
+#endif
+enum { UNDER_SANITIZER = UNDER_ASAN | UNDER_TSAN };
 
 /* weft_random_info, whose success is checked. */
 struct weft_random_info info_now(void);

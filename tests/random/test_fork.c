@@ -217,14 +217,15 @@ int main(void)
 
 	tcase_set_timeout(tests, 240);
 	tcase_add_test(tests, after_fork_parent_and_child_differ);
-#ifndef WEFT_TSAN /* it does not follow such children */
-	tcase_add_test(tests, after_a_raw_clone_parent_and_child_differ);
-	tcase_add_test(tests, after_vfork_parent_and_child_differ);
-#endif
 	tcase_add_test(tests, control_states_in_ordinary_memory_are_noticed);
 	tcase_add_test(tests, bulk_draws_differ_too);
-	tcase_add_test(tests, a_child_reuses_the_states_of_threads_that_are_not_there);
-	tcase_add_test(tests, children_of_a_busy_parent_draw_and_never_hang);
+	if (!UNDER_TSAN) { /* it follows neither such children nor threads of a forked child */
+		tcase_add_test(tests, after_a_raw_clone_parent_and_child_differ);
+		tcase_add_test(tests, after_vfork_parent_and_child_differ);
+		tcase_add_test(tests, a_child_reuses_the_states_of_threads_that_are_not_there);
+	}
+	if (!UNDER_SANITIZER) /* a fork may find the allocator's locks taken, for ever */
+		tcase_add_test(tests, children_of_a_busy_parent_draw_and_never_hang);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -58,7 +58,7 @@ static void take_away(const void *address, void (*fn)(void))
 
 static void take_slots_away(void (*fn)(void))
 {
-	int error;
+	int error = 0;
 	struct slot *slot = weft__pool_take(&error, &error);
 	ck_assert_ptr_nonnull(slot);
 	weft__pool_give(slot);
@@ -281,6 +281,17 @@ static void stay(void)
 		;
 }
 
+/* Made by a raw clone, about which no library is told. */
+static void child_draws(void)
+{
+	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, NULL, NULL, 0);
+	if (child == 0) {
+		alarm(20);
+		_exit(weft_random_u64() == 0);
+	}
+	ck_assert_int_eq(end_of(child), 0);
+}
+
 /* While one thread is in the middle of a take: nobody waits, not here and not in a child that has
  * no such thread. */
 START_TEST(a_take_that_stands_still_holds_up_nobody)
@@ -295,14 +306,8 @@ START_TEST(a_take_that_stands_still_holds_up_nobody)
 	while (sem_wait(&inside) != 0)
 		;
 	ck_assert(!another_thread_gets_a_state());
-#ifndef WEFT_TSAN
-	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, NULL, NULL, 0);
-	if (child == 0) {
-		alarm(20);
-		_exit(weft_random_u64() == 0);
-	}
-	ck_assert_int_eq(end_of(child), 0);
-#endif
+	if (!UNDER_TSAN)
+		child_draws();
 	sem_post(&go_on);
 	pthread_join(taker, NULL);
 	ck_assert(another_thread_gets_a_state());
@@ -389,8 +394,12 @@ int main(void)
 	tcase_add_test(tests, draws_left_again_and_again_cost_a_bounded_number_of_states);
 	tcase_add_test(tests, a_draw_wrongly_held_for_left_goes_on_with_its_own_state);
 	tcase_add_test(tests, a_take_that_stands_still_holds_up_nobody);
-	tcase_add_test(tests, a_handler_at_10_khz_draws_beside_the_draws_that_it_interrupts);
-	tcase_add_test(tests, draws_left_at_any_moment_leave_a_thread_that_draws_and_gives_back);
+	if (!UNDER_TSAN) { /* it holds signals back until the next call that it knows */
+		tcase_add_test(tests,
+			       a_handler_at_10_khz_draws_beside_the_draws_that_it_interrupts);
+		tcase_add_test(tests,
+			       draws_left_at_any_moment_leave_a_thread_that_draws_and_gives_back);
+	}
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
