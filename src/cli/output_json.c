@@ -54,6 +54,7 @@ static json_t *process_json(const struct scan_process *p)
 	cli_json_set(o, "deleted", json_boolean(p->deleted));
 	cli_json_set(o, "library", json_boolean(p->library));
 	cli_json_set(o, "vdso_getrandom", answer(p->vdso));
+	cli_json_set(o, "seccomp", json_boolean(p->seccomp));
 	cli_json_set(o, "state_pages", p->page_limit ? json_integer(p->pages) : json_null());
 	cli_json_set(o, "state_page_limit",
 		     p->page_limit ? json_integer(p->page_limit) : json_null());

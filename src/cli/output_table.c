@@ -53,20 +53,18 @@ static void print_callers(const struct go_judgement *j, FILE *out)
 		print_line(out, cli_format("and by %u more", j->callers_left_out));
 }
 
-static void print_processes(const struct scan_result *r, FILE *out)
+static void print_process(const struct scan_process *p, FILE *out)
 {
-	for (const struct scan_process *p = r->processes; p; p = p->next) {
-		char *gauge = p->page_limit ? cli_format(", %u of %u state pages%s", p->pages,
-							 p->page_limit,
-							 p->pages > p->page_limit ? ": primed" : "")
-					    : cli_strdup("");
-		print_line(out, cli_format("process %d (%s)%s%s: %s, sees the vDSO symbol: %s%s",
-					   (int)p->pid, p->name, p->library ? ", as a library" : "",
-					   p->deleted ? ", file deleted" : "",
-					   weft__go_verdict_name(p->verdict),
-					   weft__answer_name(p->vdso), gauge));
-		free(gauge);
-	}
+	char *gauge = p->page_limit
+			      ? cli_format(", %u of %u state pages%s", p->pages, p->page_limit,
+					   p->pages > p->page_limit ? ": primed" : "")
+			      : cli_strdup("");
+	print_line(out, cli_format("process %d (%s)%s%s: %s, sees the vDSO symbol: %s%s%s",
+				   (int)p->pid, p->name, p->library ? ", as a library" : "",
+				   p->deleted ? ", file deleted" : "",
+				   weft__go_verdict_name(p->verdict), weft__answer_name(p->vdso),
+				   gauge, p->seccomp ? ", under a seccomp filter" : ""));
+	free(gauge);
 }
 
 /* Everything that is known of the binaries that deserve it. */
@@ -85,7 +83,8 @@ static void print_details(const struct scan *scan, FILE *out)
 		for (unsigned e = 0; e < j->evidence_count; e++)
 			print_line(out, cli_strdup(j->evidence[e]));
 		print_callers(j, out);
-		print_processes(r, out);
+		for (const struct scan_process *p = r->processes; p; p = p->next)
+			print_process(p, out);
 	}
 }
 

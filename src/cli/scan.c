@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/shield.h"
 
 #define DEFAULT_TIME_LIMIT 60 /* seconds that one file may take */
 
@@ -124,6 +125,7 @@ int cli_scan(int argc, char **argv)
 		.exclude = options.exclude,
 		.jobs = (unsigned)options.jobs,
 		.time_limit = (unsigned)options.time_limit,
+		.is_made_safe = weft__shield_is_live,
 	};
 	struct scan *scan = weft__scan_new(&how);
 	add_operands(scan, argv + 1, count);

@@ -28,10 +28,12 @@
 struct scan_options {
 	bool one_file_system;
 	bool progress; /* on stderr, when that is a terminal */
-	struct cli_list
-		exclude;     /* patterns against the whole path and against the last component */
+	/* Patterns against the whole path and against the last component. */
+	struct cli_list exclude;
 	unsigned jobs;	     /* 0: as many as CPUs */
 	unsigned time_limit; /* seconds that one file may take; 0: no limit */
+	/* Was the code of a running process changed so that it is safe? NULL: nobody can tell. */
+	bool (*is_made_safe)(pid_t pid);
 };
 
 struct scan_name {
@@ -46,22 +48,24 @@ struct scan_process {
 	struct scan_process *next;
 	pid_t pid;
 	char name[16];
-	bool deleted;		 /* the file has no name any more */
-	bool library;		 /* the file is not its program but mapped by it */
-	enum scan_answer vdso;	 /* does it see the symbol that the rule needs? */
-	enum go_verdict verdict; /* of the file, or `mitigated` when the symbol is hidden from it */
-	unsigned pages, page_limit; /* pages of states now; how many the first batch holds (limit 0:
-				       not known) */
+	bool deleted;	       /* the file has no name any more */
+	bool library;	       /* the file is not its program but mapped by it */
+	bool seccomp;	       /* under a filter: perhaps the one that refuses pages for states */
+	enum scan_answer vdso; /* does it see the symbol that the rule needs? */
+	/* Of the file, or `mitigated`: the symbol is hidden from it, or its code was changed. */
+	enum go_verdict verdict;
+	/* Pages of states now; how many the first batch holds (0: not known). */
+	unsigned pages, page_limit;
 };
 
 struct scan_result {
 	struct scan_result *next;      /* while it waits in an image */
 	const char *path;	       /* the first of its names in alphabetical order */
 	const struct scan_name *names; /* all names that were met */
-	char *image, *layer; /* for a file of a container image: which one, and the layer's digest;
-				else NULL */
-	bool named;	     /* met by path, not only through a process */
-	bool packed;	     /* by UPX */
+	/* Of a file in a container image: which one, and the layer's digest; else NULL. */
+	char *image, *layer;
+	bool named;  /* met by path, not only through a process */
+	bool packed; /* by UPX */
 	char version[96], arch[16];
 	struct go_judgement judgement;
 	struct scan_process *processes;

@@ -254,8 +254,29 @@ unsigned weft__scan_process_limit(pid_t pid)
 	return weft__scan_page_limit((unsigned)CPU_COUNT(&set));
 }
 
+static bool has_filter(pid_t pid)
+{
+	FILE *f = open_proc(pid, "status");
+	char line[256];
+	unsigned mode = 0;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Seccomp: %u", &mode) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return mode == 2;
+}
+
+static bool is_mitigated(const struct scan *scan, const struct scan_process *p,
+			 const struct go_rule *rule)
+{
+	if (rule->needs_vdso && p->vdso == SCAN_NO)
+		return true;
+	return !p->library && scan->options.is_made_safe && scan->options.is_made_safe(p->pid);
+}
+
 /* A copy of what is known of the process, completed for this result. */
-static struct scan_process *process_look(const struct scan_process *known,
+static struct scan_process *process_look(const struct scan *scan, const struct scan_process *known,
 					 const struct scan_result *r)
 {
 	struct scan_process *p = cli_alloc(sizeof(*p));
@@ -265,9 +286,10 @@ static struct scan_process *process_look(const struct scan_process *known,
 	if (r->judgement.verdict == GO_NOT_AFFECTED)
 		return p;
 	p->vdso = weft__scan_process_vdso(p->pid);
+	p->seccomp = has_filter(p->pid);
 	if (weft__scan_process_pages(p->pid, &p->pages) == 0)
 		p->page_limit = weft__scan_process_limit(p->pid);
-	if (r->judgement.rule->needs_vdso && p->vdso == SCAN_NO && p->verdict > GO_MITIGATED)
+	if (p->verdict > GO_MITIGATED && is_mitigated(scan, p, r->judgement.rule))
 		p->verdict = GO_MITIGATED;
 	return p;
 }
@@ -279,7 +301,7 @@ void weft__scan_processes_finish(struct scan *scan)
 		const struct scan_process *known = r->file ? r->file->processes : NULL;
 		struct scan_process **tail = &r->processes;
 		for (; known; known = known->next) {
-			*tail = process_look(known, r);
+			*tail = process_look(scan, known, r);
 			tail = &(*tail)->next;
 		}
 	}

@@ -249,6 +249,14 @@ static _Noreturn void refuse(pid_t pid, const char *why, int error)
 	cli_die("process %d: %s", pid, strerror(-error));
 }
 
+bool weft__shield_is_live(pid_t pid)
+{
+	struct target t = {.pid = pid};
+	const char *why;
+
+	return !open_target(&t, &why) && !read_states(&t) && all_are(&t, CHANGED);
+}
+
 int weft__shield_live(const struct shield_options *options, pid_t pid, bool undo)
 {
 	struct target t = {.pid = pid};

@@ -141,6 +141,9 @@ class Verdicts(Case):
             self.assertIn(words, text)
         self.assertIn("harmless", scan(self.twin("dormant", "caller=pkg.init.0")).stdout)
 
+    def test_the_scanner_does_not_take_itself_for_go(self):
+        self.assertEqual(report(WEFT)["results"], [])
+
     def test_a_running_double_of_the_bug_is_recognised(self):
         if not GOTWIN:
             self.skipTest("no double of the bug on this machine")
@@ -436,6 +439,21 @@ class Processes(Case):
         if not process:
             self.skipTest("the shield did not start it here")
         self.assertEqual((result["verdict"], process["verdict"]), (OLD, "mitigated"))
+
+
+    def test_a_process_that_was_changed_while_it_runs_is_mitigated(self):
+        child = self.start(GOTWIN, "serve")
+        if subprocess.run([WEFT, "shield", "--pid", str(child.pid)], capture_output=True).returncode:
+            self.skipTest("processes cannot be changed here")
+        _, process = self.process(child.pid)
+        self.assertEqual((process["verdict"], process["vdso_getrandom"]), ("mitigated", report(WEFT)["host"]["vdso_getrandom"]))
+
+    def test_a_seccomp_shield_shows_in_the_gauge(self):
+        child = self.start(WEFT, "shield", "--method=seccomp", "--", GOTWIN, "serve")
+        _, process = self.process(child.pid)
+        if not process:
+            self.skipTest("the shield did not start it here")
+        self.assertEqual((process["seccomp"], process["state_pages"]), (True, 0))
 
 
 def tar_bytes(entries):

@@ -71,9 +71,13 @@ struct search {
 
 static const char build_info_magic[] = "\xff Go buildinf:";
 
-static void found_build_info(struct search *s, uint64_t at)
+/* The magic alone is none: whoever looks for it has it among his constants, as this program does. */
+static void found_build_info(struct search *s, const unsigned char *p, uint64_t at)
 {
 	struct go_image *go = s->go;
+	unsigned width = p[14], flags = p[15];
+	if (at % 16 || (width != 4 && width != 8) || flags > 3)
+		return;
 	go->has_build_info = true;
 	if (!go->version[0] &&
 	    !weft__go_build_version(go->elf, at, go->version, sizeof(go->version)))
@@ -114,7 +118,7 @@ static int search_word(struct search *s, const unsigned char *p, uint64_t at)
 {
 	bool big = s->go->elf->view->big_endian;
 	if (memcmp(p, build_info_magic, sizeof(build_info_magic) - 1) == 0)
-		found_build_info(s, at);
+		found_build_info(s, p, at);
 	else if (get_u32(p, big) >= 0xfffffff0 && !p[4] && !p[5] && (p[7] == 4 || p[7] == 8))
 		return found_table(s, at);
 	return 0;
