@@ -40,8 +40,8 @@ enum {
 	STACK = 256 * 1024,
 	OPERATIONS = 100 * 1000, /* of one run */
 	FUTILE_MAX = 4,
-	DIRECTOR =
-		EXPLORE_THREADS_MAX, /* the fibre that runs what is not explored: setup and finish */
+	/* The fibre that runs what is not explored: setup and finish. */
+	DIRECTOR = EXPLORE_THREADS_MAX,
 };
 
 struct store {
@@ -197,14 +197,14 @@ static void flush_all(struct fibre *f)
 		flush_oldest(f, NULL);
 }
 
-/* Before memory at p is read or written: which of the other fibres' buffered stores to it have
- * arrived? */
+/* Before memory at p is read or written: which of the fibres' buffered stores to it have arrived?
+ * The reader has none of its own left, and a fibre whose store is on its way keeps the later ones. */
 static void settle(const void *p)
 {
 	for (unsigned i = 0; i < x.scenario->threads; i++) {
 		struct fibre *f = &x.fibres[i];
 		unsigned waiting = 0;
-		if (i == x.current || f->flushing)
+		if (f->flushing)
 			continue;
 		for (unsigned k = 0; k < f->stores; k++)
 			waiting += same_place(&f->buffer[k], p);
