@@ -33,6 +33,8 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
 set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME weft-tools)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
+# Loaded when the first image is opened, so not seen by shlibdeps.
+set(CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS "libarchive13 | libarchive13t64")
 set(CPACK_COMPONENT_TOOLS_DESCRIPTION
   "The weft command: examines hosts, finds Go binaries with the thread exit crash of
 Go 1.24.0-1.24.2, makes them safe on disk or while they run, recognises the crash

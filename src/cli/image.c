@@ -110,7 +110,7 @@ void weft__image_member(struct image *image, const struct image_member *m)
 /* A member of a tar. */
 static ssize_t tar_read(void *source, void *buffer, size_t size)
 {
-	la_ssize_t got = archive_read_data(source, buffer, size);
+	la_ssize_t got = weft__archive.read_data(source, buffer, size);
 	return got < 0 ? -EIO : (ssize_t)got;
 }
 
@@ -129,38 +129,40 @@ static void read_tar(struct image *image, struct archive *a)
 {
 	struct archive_entry *entry;
 	int status;
-	while ((status = archive_read_next_header(a, &entry)) >= ARCHIVE_WARN &&
+	while ((status = weft__archive.read_next_header(a, &entry)) >= ARCHIVE_WARN &&
 	       status != ARCHIVE_EOF) {
-		const char *name = archive_entry_pathname(entry);
+		const char *name = weft__archive.entry_pathname(entry);
 		if (!name || !weft__image_budget(image, 512))
 			continue;
 		struct image_member member = {.name = name, .read = tar_read, .source = a};
 		char *copy = cli_strdup(name); /* the entry's own is gone once its data are read */
 		member.name = copy;
-		if (archive_entry_hardlink(entry))
-			tar_link(image, copy, archive_entry_hardlink(entry), false);
-		else if (archive_entry_filetype(entry) == AE_IFLNK && archive_entry_symlink(entry))
-			tar_link(image, copy, archive_entry_symlink(entry), true);
-		else if (archive_entry_filetype(entry) == AE_IFREG)
+		if (weft__archive.entry_hardlink(entry))
+			tar_link(image, copy, weft__archive.entry_hardlink(entry), false);
+		else if (weft__archive.entry_filetype(entry) == AE_IFLNK &&
+			 weft__archive.entry_symlink(entry))
+			tar_link(image, copy, weft__archive.entry_symlink(entry), true);
+		else if (weft__archive.entry_filetype(entry) == AE_IFREG)
 			weft__image_member(image, &member);
 		free(copy);
 	}
 	if (status != ARCHIVE_EOF)
 		weft__scan_error(image->worker->scan, image->path, "cannot be read to the end: %s",
-				 archive_error_string(a) ? archive_error_string(a) : "broken");
+				 weft__archive.error_string(a) ? weft__archive.error_string(a)
+							       : "broken");
 }
 
 static void open_tar(struct image *image, int fd)
 {
 	struct archive *a = weft__image_archive();
-	if (a && archive_read_open_fd(a, fd, 64 << 10) == ARCHIVE_OK)
+	if (a && weft__archive.read_open_fd(a, fd, 64 << 10) == ARCHIVE_OK)
 		read_tar(image, a);
 	else
 		weft__scan_error(image->worker->scan, image->path, "is no tar: %s",
-				 a && archive_error_string(a) ? archive_error_string(a)
-							      : "out of memory");
+				 a && weft__archive.error_string(a) ? weft__archive.error_string(a)
+								    : "out of memory");
 	if (a)
-		archive_read_free(a);
+		weft__archive.read_free(a);
 }
 
 static ssize_t file_read(void *source, void *buffer, size_t size)

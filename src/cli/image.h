@@ -14,8 +14,7 @@
 #ifndef WEFT_CLI_IMAGE_H
 #define WEFT_CLI_IMAGE_H
 
-#include <archive.h>
-#include <archive_entry.h>
+#include "cli/archive.h"
 
 #include "cli/scan_engine.h"
 

@@ -33,22 +33,23 @@ static la_ssize_t source_read(struct archive *a, void *data, const void **buffer
 	}
 	ssize_t got = s->member->read(s->member->source, s->buffer, sizeof(s->buffer));
 	if (got < 0)
-		archive_set_error(a, EIO, "the container cannot be read");
+		weft__archive.set_error(a, EIO, "the container cannot be read");
 	*buffer = s->buffer;
 	return got;
 }
 
 struct archive *weft__image_archive(void)
 {
-	struct archive *a = archive_read_new();
+	weft__archive_load();
+	struct archive *a = weft__archive.read_new();
 	if (!a)
 		return NULL;
 	/* No filter that would start a program. */
-	archive_read_support_filter_gzip(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_bzip2(a);
-	archive_read_support_format_tar(a);
+	weft__archive.read_support_filter_gzip(a);
+	weft__archive.read_support_filter_zstd(a);
+	weft__archive.read_support_filter_xz(a);
+	weft__archive.read_support_filter_bzip2(a);
+	weft__archive.read_support_format_tar(a);
 	return a;
 }
 
@@ -107,7 +108,7 @@ static int spool_entry(struct image *image, struct archive *a)
 	size_t size, filled = 0;
 	la_int64_t at;
 	int status, err = 0;
-	while ((status = archive_read_data_block(a, &block, &size, &at)) == ARCHIVE_OK) {
+	while ((status = weft__archive.read_data_block(a, &block, &size, &at)) == ARCHIVE_OK) {
 		weft__scan_tick(image->worker);
 		if (!weft__image_budget(image, size) || at < 0 ||
 		    (uint64_t)at + size > IMAGE_FILE_MAX)
@@ -159,21 +160,22 @@ static void link_entry(struct image_layer *layer, const char *target, const char
 static int read_entry(struct image *image, struct image_layer *layer, struct archive *a,
 		      struct archive_entry *entry)
 {
-	const char *name = archive_entry_pathname(entry), *link = archive_entry_hardlink(entry);
+	const char *name = weft__archive.entry_pathname(entry),
+		   *link = weft__archive.entry_hardlink(entry);
 	if (!name)
-		name = archive_entry_pathname_utf8(entry);
+		name = weft__archive.entry_pathname_utf8(entry);
 	if (!name)
 		return -EINVAL;
 	char *path = weft__path_normal(name);
 	int err = weft__paths_record(&image->paths, layer->number, path,
-				     archive_entry_filetype(entry) == AE_IFDIR);
+				     weft__archive.entry_filetype(entry) == AE_IFDIR);
 	weft__scan_count(image->worker->scan, 1, 0);
 	if (err)
 		weft__scan_error(image->worker->scan, image->path,
 				 "more names than the scanner keeps");
 	else if (link)
 		link_entry(layer, link, path);
-	else if (archive_entry_filetype(entry) == AE_IFREG)
+	else if (weft__archive.entry_filetype(entry) == AE_IFREG)
 		judge_entry(image, layer, a, path);
 	free(path);
 	return err;
@@ -183,7 +185,7 @@ static void read_layer(struct image *image, struct image_layer *layer, struct ar
 {
 	struct archive_entry *entry;
 	int status;
-	while ((status = archive_read_next_header(a, &entry)) >= ARCHIVE_WARN &&
+	while ((status = weft__archive.read_next_header(a, &entry)) >= ARCHIVE_WARN &&
 	       status != ARCHIVE_EOF) {
 		weft__scan_tick(image->worker);
 		if (!weft__image_budget(image, 512) || read_entry(image, layer, a, entry) == -E2BIG)
@@ -192,7 +194,8 @@ static void read_layer(struct image *image, struct image_layer *layer, struct ar
 	if (status != ARCHIVE_EOF)
 		weft__scan_error(image->worker->scan, image->path,
 				 "%s cannot be read to the end: %s", layer->name,
-				 archive_error_string(a) ? archive_error_string(a) : "broken");
+				 weft__archive.error_string(a) ? weft__archive.error_string(a)
+							       : "broken");
 }
 
 void weft__image_layer(struct image *image, const struct image_member *member, const void *head,
@@ -208,12 +211,12 @@ void weft__image_layer(struct image *image, const struct image_member *member, c
 	source->member = member;
 	source->head = head;
 	source->head_length = length;
-	if (a && archive_read_open(a, source, NULL, source_read, NULL) == ARCHIVE_OK)
+	if (a && weft__archive.read_open(a, source, NULL, source_read, NULL) == ARCHIVE_OK)
 		read_layer(image, layer, a);
 	else
 		weft__scan_error(image->worker->scan, image->path, "%s cannot be read: %s",
-				 member->name, a ? archive_error_string(a) : "out of memory");
+				 member->name, a ? weft__archive.error_string(a) : "out of memory");
 	if (a)
-		archive_read_free(a);
+		weft__archive.read_free(a);
 	free(source);
 }
