@@ -17,14 +17,14 @@
 #endif
 
 /* The bottom frame of a task (start.S); it calls weft__task_main(t). */
-void weft__task_start(void);
+void weft__task_entry(void);
 
 /* Prepares a stack that ends below `top` (16-byte aligned) so that the first switch to the result enters
- * weft__task_start. */
+ * weft__task_entry. */
 static inline void *frame_prepare(void *top)
 {
 	uintptr_t *sp = (uintptr_t *)top - FRAME_WORDS;
-	sp[FRAME_PC] = (uintptr_t)weft__task_start;
+	sp[FRAME_PC] = (uintptr_t)weft__task_entry;
 	sp[FRAME_FP] = 0;
 	return sp;
 }

@@ -65,7 +65,7 @@ static bool follows_call(uintptr_t pc)
 
 static bool is_bottom(uintptr_t pc)
 {
-	return pc >= (uintptr_t)weft__task_start && pc < (uintptr_t)weft__task_start + 32;
+	return pc >= (uintptr_t)weft__task_entry && pc < (uintptr_t)weft__task_entry + 32;
 }
 
 /* Does the chain of frames from `fp` on lead to the task's first frame? */

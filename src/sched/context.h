@@ -56,7 +56,7 @@ static always_inline void tsan_acquire(void *address)
 #endif
 }
 
-/* A new context on the stack [bottom, top) that will enter weft__task_start. */
+/* A new context on the stack [bottom, top) that will enter weft__task_entry. */
 void weft__context_init(struct context *c, void *bottom, void *top);
 /* The context of the calling thread's own stack, before the first switch away from it. */
 void weft__context_adopt(struct context *c, void *bottom, size_t size);

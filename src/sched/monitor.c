@@ -55,7 +55,7 @@ enum {
 static struct {
 	pthread_t pthread;
 	int64_t last_take, last_trim;
-	bool stop, trimming, stopped_tasks;
+	bool stop, trimming;
 	uint64_t rounds;
 } monitor;
 
@@ -195,7 +195,7 @@ static void spread(void)
 
 static bool stop_wanted(void)
 {
-	return load_seq_cst(&sched.stopping) && !monitor.stopped_tasks;
+	return load_seq_cst(&sched.stopping) && !load_relaxed(&sched.stopped);
 }
 
 static void cancel_one(struct task *task, void *arg)
@@ -208,14 +208,15 @@ static void cancel_one(struct task *task, void *arg)
  * task is in place, this walk looks at the tasks after sched.stopping is set, with a barrier on all
  * threads between: none slips through.
  */
-static void stop_tasks(void)
+void weft__monitor_stop_tasks(void)
 {
 	if (!stop_wanted())
 		return;
-	monitor.stopped_tasks = true;
 	if (sched.membarrier)
 		barrier();
 	weft__stack_each(cancel_one, NULL);
+	store_relaxed(&sched.stopped, 1);
+	weft__proc_look_stuck(); /* those that cannot be cancelled may wait for ever */
 }
 
 static void trim(int64_t now)
@@ -233,13 +234,24 @@ static bool nothing_runs(void)
 
 /* ---- the rounds ---- */
 
+/* The deterministic mode does by itself what the rounds do. */
+static void round_sim(void)
+{
+	if (nothing_runs())
+		weft__monitor_stop_tasks();
+}
+
 static bool round_once(void)
 {
 	bool taken = false;
 	int64_t now = weft__clock();
 	monitor.rounds++;
+	if (unlikely(sched.sim)) {
+		round_sim();
+		return false;
+	}
 	store_relaxed(&sched.coarse_now, now);
-	stop_tasks();
+	weft__monitor_stop_tasks();
 	serve(now);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		taken |= watch(&sched.processors[i], now);
@@ -325,7 +337,7 @@ static void *monitor_main(void *arg)
 
 int weft__monitor_start(void)
 {
-	monitor.stop = monitor.stopped_tasks = false;
+	monitor.stop = false;
 	monitor.last_trim = weft__clock();
 	store_relaxed(&sched.coarse_now, monitor.last_trim);
 	return -pthread_create(&monitor.pthread, NULL, monitor_main, NULL);

@@ -38,8 +38,8 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	p->next = NULL;
 	p->thread = t;
 	t->processor = p;
-	store_release(&t->lease.word,
-		      LEASE_HELD); /* the monitor leaves TAKEN alone: no CAS needed */
+	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks sim.c. */
+	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);
 }
 
 struct processor *weft__proc_detach(struct thread *t)
@@ -111,8 +111,8 @@ static void all_idle(void)
 	if (weft__task_count() == 0) {
 		store_relaxed(&sched.running, 2);
 		weft__template_wake();
-	} else if (sched.on_stuck && weft__timer_earliest() == INT64_MAX &&
-		   !weft__netpoll_waiters()) {
+	} else if (sched.on_stuck && sched.stopping == sched.stopped &&
+		   weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters()) {
 		sched.on_stuck();
 	}
 }
@@ -167,6 +167,13 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 	struct thread *to = start_on(p, idle_thread_pop());
 	lock_drop(&sched.lock, RANK_SCHED);
 	wake_thread(to);
+}
+
+void weft__proc_look_stuck(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	all_idle();
+	lock_drop(&sched.lock, RANK_SCHED);
 }
 
 void weft__proc_lend(struct thread *t)

@@ -33,6 +33,7 @@
 #include "sched/netpoll.h"
 #include "sched/overflow.h"
 #include "sched/schedule.h"
+#include "sched/sim.h"
 #include "sched/stack.h"
 #include "sched/timer.h"
 
@@ -102,6 +103,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 	p->cache = cache;
 	p->number = number;
 	p->alone = sched.processor_count == 1;
+	p->attention = sched.sim; /* there it stays set */
 	p->timers.earliest = INT64_MAX;
 	list_init(&cache->tasks);
 	list_push_tail(&sched.idle_processors, &p->idle);
@@ -131,12 +133,13 @@ static int init(const struct runtime_options *o)
 	memset((char *)&sched + offsetof(struct runtime, running) + sizeof(sched.running), 0,
 	       sizeof(sched) - offsetof(struct runtime, running) - sizeof(sched.running));
 	init_lists();
-	sched.processor_count = o->processors;
+	sched.sim = weft__sim_begin();
+	sched.processor_count = sched.sim ? 1 : o->processors;
 	sched.max_threads = o->max_threads;
 	sched.stack_class = weft__stack_class(o->stack_size);
 	sched.flags = o->flags;
 	sched.membarrier = register_membarrier();
-	sched.spin = o->processors > 1 ? SPIN_ROUNDS : 0;
+	sched.spin = sched.processor_count > 1 ? SPIN_ROUNDS : 0;
 	sched.poll_until = INT64_MIN;
 	sched.processors = map(processor_bytes());
 	sched.records = map(sched.max_threads * sizeof(*sched.records));
@@ -225,6 +228,7 @@ static void shutdown(void)
 	if (sched.processors)
 		munmap(sched.processors, processor_bytes());
 	weft__thread_shutdown();
+	weft__sim_end();
 	sched.processors = NULL;
 	sched.processor_count = 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/sys.h"
 #include "sched/schedule.h"
+#include "sched/sim.h"
 
 struct runtime weft__sched;
 
@@ -21,7 +22,7 @@ void noipa weft__thread_set_self(struct thread *t)
 
 int64_t weft__sched_now(void)
 {
-	return weft__clock();
+	return unlikely(sched.sim) ? weft__sim_now() : weft__clock();
 }
 
 #ifdef WEFT_TSAN
@@ -46,7 +47,7 @@ void weft__enter_twice(void)
 struct thread *weft__enter_slow(struct thread *t)
 {
 	if (lease_answer(&t->lease))
-		return t;
+		return unlikely(sched.sim) ? weft__sim_entered(t) : t;
 	lock_take(&sched.lock, RANK_SCHED);
 	t->processor = NULL;
 	sched.in_user--;

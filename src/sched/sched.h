@@ -98,6 +98,7 @@ enum task_state {
 #define JOIN_DETACHED ((struct waiter *)1)
 #define JOIN_CLAIMING ((struct waiter *)2)
 #define JOIN_ENDED ((struct waiter *)3)
+#define JOIN_MEMBER ((struct waiter *)4)
 
 /* The first two cache lines are all that a task touches which is started, runs and ends without waiting. */
 struct task {
@@ -185,6 +186,9 @@ struct thread {
 
 /* ---- processors ---- */
 
+/* Who runs next (schedule.c): a look at everything each so many picks, and a never-run task after so many woken ones. */
+enum { LOOK_EVERY = 61, FRESH_EVERY = 32 };
+
 struct processor {
 	struct cache *cache;   /* cache.h [owner] */
 	struct thread *thread; /* holder [S, owner] */
@@ -194,6 +198,7 @@ struct processor {
 			       [any] */
 	uint32_t alone;	 /* there is no other processor: nobody steals; fixed */
 	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
+	uint32_t looks;	 /* regular looks at everything [owner] */
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
 	struct list idle; /* sched.idle_processors [S] */
 	/* counters, written by the holder, read by all */
@@ -226,10 +231,12 @@ struct runtime {
 	struct processor *processors;
 	struct thread *records; /* of threads, max_threads of them; those in use come first, more or
 				   less */
+	uint32_t sim;		/* deterministic mode: sim.c */
 	uint32_t membarrier;	/* 1: membarrier(2) works */
 	uint32_t spin;		/* rounds a thread without work looks around before it sleeps */
 
 	uint32_t running;	 /* 0 no runtime, 1 runs, 2 ends: threads go home [any] */
+	uint32_t stopped;	   /* weft_stop's walk over all tasks is done [monitor] */
 	uint32_t stopping;	 /* weft_stop: no new tasks [any] */
 	uint32_t forked;	 /* this process is the child of a fork: the runtime is not here */
 	uint32_t foreign_inside; /* threads of others inside a call [any] */

@@ -29,8 +29,6 @@
 
 #include "sched/park.h"
 
-enum { LOOK_EVERY = 61, FRESH_EVERY = 32 };
-
 static void queue_global(struct task_list *q, struct task *task)
 {
 	lock_take(&sched.lock, RANK_SCHED);

@@ -47,6 +47,8 @@ void weft__proc_start(struct processor *p);
 void weft__proc_give(struct thread *t, struct thread *to, struct task *task);
 /* t goes to user code without its processor, which goes to another thread: weft_blocking_begin. */
 void weft__proc_lend(struct thread *t);
+/* Looks whether all tasks wait for ever, as is done whenever the last processor goes idle. */
+void weft__proc_look_stuck(void);
 /* Puts one idle processor to work, if there is one and nobody looks for work already. */
 void weft__proc_wake(void);
 /* Sleeps until t holds a processor. False: the runtime ends. */
@@ -100,6 +102,10 @@ static inline const char *task_name(const struct task *task)
 {
 	return task->named ? task->name : "";
 }
+/* Takes back a task that was never started. */
+void weft__task_drop(struct thread *t, struct task *task);
+/* What a task with JOIN_MEMBER is given to when it has ended; set before there is any. */
+extern void (*weft__on_member_end)(struct thread *t, struct task *task);
 /* Frees an ended task. */
 void weft__task_free(struct thread *t, struct task *task);
 /* The second half of a task's end, on another stack. */
@@ -117,5 +123,7 @@ void weft__monitor_stop(void);
 void weft__monitor_wake(void);
 /* weft_stop was called. Async-signal-safe. */
 void weft__monitor_poke(void);
+/* Cancels all tasks, once, when weft_stop was called. */
+void weft__monitor_stop_tasks(void);
 
 #endif

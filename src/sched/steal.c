@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
+#include "sched/sim.h"
 #include "sched/timer.h"
 
 enum { GLOBAL_BATCH = 64 };
@@ -171,23 +172,43 @@ static struct task *spin(struct thread *t)
 	return NULL;
 }
 
-/* The oldest of everything, for the regular look: nobody starves behind newer work. */
+static struct task *oldest_woken(struct thread *t)
+{
+	struct processor *p = t->processor;
+	struct task *task = NULL;
+	if (p->looks++ % 2) /* neither queue may starve the other */
+		task = runq_pop(&p->ready);
+	if (!task)
+		task = from_global_ready(t);
+	return task ? task : runq_pop(&p->ready);
+}
+
+static struct task *oldest_fresh(struct thread *t)
+{
+	struct task *task = from_global_fresh(t);
+	return task ? task : weft__deque_steal(&t->processor->fresh);
+}
+
+/* The oldest of everything, for the regular look: nobody starves behind newer work. Woken tasks first, but not for
+ * ever: pick_next counts the same streak. */
 static struct task *oldest(struct thread *t)
 {
-	struct task *task = from_global_ready(t);
-	if (!task)
-		task = runq_pop(&t->processor->ready);
-	if (!task)
-		task = from_global_fresh(t);
-	return task ? task : weft__deque_steal(&t->processor->fresh);
+	struct processor *p = t->processor;
+	bool fresh_turn = p->streak >= FRESH_EVERY;
+	struct task *task = fresh_turn ? oldest_fresh(t) : oldest_woken(t);
+	p->streak = fresh_turn ? 0 : p->streak + 1;
+	if (task)
+		return task;
+	return fresh_turn ? oldest_woken(t) : oldest_fresh(t);
 }
 
 static struct task *look(struct thread *t)
 {
 	struct processor *p = t->processor;
 	int64_t now = weft__sched_now();
+	if (p->tick >= LOOK_EVERY)
+		look_at_poller(t); /* a processor with work must not starve the poller */
 	p->tick = 0;
-	p->streak = 0;
 	store_relaxed(&p->attention, 0);
 	run_timers(t, p, now);
 	struct task *task = oldest(t);
@@ -206,7 +227,9 @@ static struct task *look(struct thread *t)
 struct task *weft__find_work(struct thread *t)
 {
 	debug_check(proc_held(t));
-	struct task *task = load_relaxed(&sched.running) == 1 ? look(t) : NULL;
+	struct task *task = NULL;
+	if (load_relaxed(&sched.running) == 1)
+		task = unlikely(sched.sim) ? weft__sim_pick(t) : look(t);
 	stop_spinning(t, task != NULL);
 	return task;
 }

@@ -10,6 +10,7 @@
  *   JOIN_RUNNING     nobody waits yet
  *   a waiter         that one waits                        RUNNING <-> waiter: the joiner, by CAS
  *   JOIN_DETACHED    nobody ever will; frees itself        RUNNING -> DETACHED: the handle's owner
+ *   JOIN_MEMBER      a group's, which is told; frees itself
  *   JOIN_CLAIMING    the waiter is being told              waiter -> CLAIMING -> ENDED: tell_joiner
  *   JOIN_ENDED       ended; the handle's owner frees it    RUNNING -> ENDED: tell_joiner
  *
@@ -25,6 +26,8 @@
 #include "sched/stack.h"
 
 enum { ID_BATCH = 1024 };
+
+void (*weft__on_member_end)(struct thread *t, struct task *task);
 
 static uint64_t ids; /* handed out to processors in batches */
 
@@ -109,6 +112,13 @@ void weft__task_free(struct thread *t, struct task *task)
 	weft__stack_give(task->class, &one, 1);
 }
 
+void weft__task_drop(struct thread *t, struct task *task)
+{
+	count_owned(&t->processor->started, -1);
+	weft__context_release(&task->context);
+	weft__task_free(t, task);
+}
+
 void weft__task_exit(int result)
 {
 	weft__keys_end(weft__thread_self()->task);
@@ -129,7 +139,9 @@ static void tell_joiner(struct thread *t, struct task *task)
 {
 	struct waiter *seen = load_acquire(&task->join);
 	for (;;) {
-		if (seen == JOIN_DETACHED) {
+		if (seen == JOIN_DETACHED || seen == JOIN_MEMBER) {
+			if (seen == JOIN_MEMBER)
+				weft__on_member_end(t, task);
 			weft__task_free(t, task);
 			return;
 		}

@@ -29,6 +29,7 @@
 #include "sched/exit.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
+#include "sched/sim.h"
 
 enum {
 	STACK_SIZE = 256 * 1024,     /* the scheduler's frames and the program's key destructors */
@@ -54,6 +55,8 @@ static struct thread *record_take(void)
 	t->in_use = 1;
 	t->number = ++sched.thread_numbers;
 	t->random = 0x9e3779b97f4a7c15u * t->number; /* any odd constant: each starts elsewhere */
+	if (unlikely(sched.sim))
+		t->random = weft__sim_salt() | 1;
 	t->lease.word = LEASE_TAKEN;
 	t->lease.in_runtime = 1;
 	t->lease.fenced = !sched.membarrier;

@@ -116,6 +116,13 @@ bool weft__timer_stop(struct timer *timer)
 	return live;
 }
 
+void weft__timer_again(struct timer *timer)
+{
+	struct timer_heap *h = &timer->processor->timers;
+	struct timer_slot slot = {timer->when, timer};
+	sift_up(h, h->count++, slot); /* it was in until now: there is room */
+}
+
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 {
 	struct timer_heap *h = &p->timers;

@@ -30,6 +30,8 @@ struct timer;
 int weft__timer_start(struct thread *t, struct timer *timer);
 /* Stops it: true when it had not fired. When it gives false, fire has returned. Any thread. */
 bool weft__timer_stop(struct timer *timer);
+/* Called by `fire` with its own timer: back into the heap, for its new `when`. */
+void weft__timer_again(struct timer *timer);
 /* Fires what is due at `now` in the heap of `p`; woken tasks are added to `ready`. Gives how many
  * fired. */
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready);

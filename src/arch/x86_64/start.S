@@ -4,11 +4,11 @@
  * Unwinders stop: the return address is undefined and rbp is 0.
  */
 	.text
-	.globl	weft__task_start
-	.hidden	weft__task_start
-	.type	weft__task_start, @function
+	.globl	weft__task_entry
+	.hidden	weft__task_entry
+	.type	weft__task_entry, @function
 	.p2align 4
-weft__task_start:
+weft__task_entry:
 	.cfi_startproc
 	.cfi_undefined %rip
 	endbr64
@@ -18,6 +18,6 @@ weft__task_start:
 	call	weft__task_main
 	ud2
 	.cfi_endproc
-	.size	weft__task_start, . - weft__task_start
+	.size	weft__task_entry, . - weft__task_entry
 
 	.section .note.GNU-stack, "", @progbits

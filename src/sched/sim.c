@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim.c: the deterministic mode. The same seed gives the same schedule.
+ *
+ * There is one processor, so one task runs at a time, and every choice is drawn from the seed:
+ *
+ *   who is next    whoever can run is in one pool; a draw picks one. p->attention stays set, so schedule.c takes
+ *                  nothing from its queues by itself and weft__find_work asks here each time
+ *   when           each way into the runtime may let others run first, as if the task had been preempted there. The
+ *                  lease word stays REQUESTED, so every entry takes the slow way, which asks here; no entry pays for
+ *                  it in other modes, and the monitor, which needs HELD, takes no lease
+ *   what time      the clock moves a little with each choice, and when nothing can run it jumps to the next timer:
+ *                  hours of timeouts take milliseconds
+ *
+ * Not virtual: code that blocks by itself (it stops everything for that long), threads that are not the runtime's,
+ * signals, and random bytes. Descriptors are real, too: when nothing else can run, they get GRACE of real time to
+ * become ready before the clock jumps.
+ *
+ * Rejected: random delays in ordinary mode (finds races, replays none), priorities with change points ("A randomized
+ * scheduler with probabilistic guarantees of finding bugs", Burckhardt and others, 2010: better odds for deep bugs,
+ * but needs the number of steps of a run beforehand).
+ */
+#include "sched/sim.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "sched/netpoll.h"
+#include "sched/schedule.h"
+#include "sched/timer.h"
+
+enum {
+	STEP = 100, /* ns of virtual time a choice takes: who polls the clock gets on */
+	GRACE = 10 * 1000 * 1000,
+	PREEMPT_ONE_IN = 4,
+	FIRST_ROOM = 1024,
+};
+
+static struct {
+	bool prepared;
+	uint64_t prepared_seed, seed, random;
+	int64_t now; /* read by any thread */
+	struct task **pool;
+	size_t count, room;
+} sim;
+
+void weft__sim_prepare(uint64_t seed)
+{
+	sim.prepared = true;
+	sim.prepared_seed = seed;
+}
+
+bool weft__sim_environment(uint64_t *seed)
+{
+	const char *text = getenv("WEFT_SIM");
+	char *end;
+	if (!text || !*text)
+		return false;
+	*seed = strtoull(text, &end, 0);
+	if (*end == 0)
+		return true;
+	weft__warn("WEFT_SIM=%s is not a number: ignored", text);
+	return false;
+}
+
+bool weft__sim_begin(void)
+{
+	bool wanted = weft__sim_environment(&sim.seed);
+	if (!wanted && sim.prepared) {
+		wanted = true;
+		sim.seed = sim.prepared_seed;
+	}
+	sim.prepared = false;
+	sim.random = sim.seed;
+	sim.count = 0;
+	store_relaxed(&sim.now, 3600ll * 1000000000); /* a round number that is not 0 */
+	return wanted;
+}
+
+void weft__sim_end(void)
+{
+	if (sim.room)
+		munmap(sim.pool, sim.room * sizeof(*sim.pool));
+	sim.pool = NULL;
+	sim.room = 0;
+}
+
+uint64_t weft__sim_seed(void)
+{
+	return sim.seed;
+}
+
+int64_t weft__sim_now(void)
+{
+	return load_relaxed(&sim.now);
+}
+
+/* splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
+static uint64_t draw(void)
+{
+	uint64_t x = sim.random += 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+uint64_t weft__sim_salt(void)
+{
+	return draw();
+}
+
+/* ---- the pool of those who can run ---- */
+
+static void pool_grow(void)
+{
+	size_t room = sim.room ? 2 * sim.room : FIRST_ROOM;
+	void *p = sim.room ? mremap(sim.pool, sim.room * sizeof(*sim.pool),
+				    room * sizeof(*sim.pool), MREMAP_MAYMOVE)
+			   : mmap(NULL, room * sizeof(*sim.pool), PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		weft__fatal("no memory for the deterministic mode's pool of %zu tasks", room);
+	sim.pool = p;
+	sim.room = room;
+}
+
+static void pool_add(struct task *task)
+{
+	task->state = TASK_READY;
+	if (sim.count == sim.room)
+		pool_grow();
+	sim.pool[sim.count++] = task;
+}
+
+static void pool_add_list(struct list *tasks)
+{
+	for (struct list *l; (l = list_pop_head(tasks));)
+		pool_add(container_of(l, struct task, link));
+}
+
+static void pool_add_global(struct task_list *q)
+{
+	struct list tasks;
+	if (!load_relaxed(&q->length))
+		return;
+	list_init(&tasks);
+	lock_take(&sched.lock, RANK_SCHED);
+	list_move_all(&tasks, &q->list);
+	store_relaxed(&q->length, 0);
+	lock_drop(&sched.lock, RANK_SCHED);
+	pool_add_list(&tasks);
+}
+
+/* Everybody who can run at this moment, in an order that depends on nothing but what they did. */
+static void gather(struct processor *p)
+{
+	struct task *task;
+	struct list due;
+	list_init(&due);
+	while ((task = runq_pop(&p->ready)))
+		pool_add(task);
+	while ((task = deque_pop(&p->fresh)))
+		pool_add(task);
+	pool_add_global(&sched.global_ready);
+	pool_add_global(&sched.global_fresh);
+	p->timers_fired += weft__timer_run(p, weft__sim_now(), &due);
+	pool_add_list(&due);
+}
+
+static void look_at_descriptors(int64_t until)
+{
+	struct list ready;
+	if (!weft__netpoll_waiters())
+		return;
+	list_init(&ready);
+	weft__netpoll_wait(until, &ready);
+	pool_add_list(&ready);
+}
+
+/* Nothing can run now. True: somebody may, now that time has passed. */
+static bool let_time_pass(void)
+{
+	int64_t next = weft__timer_earliest();
+	if (next == INT64_MAX)
+		return false;
+	look_at_descriptors(weft__sim_now() + GRACE);
+	if (!sim.count)
+		store_relaxed(&sim.now, max_of(next, weft__sim_now()));
+	return true;
+}
+
+static struct task *pool_draw(void)
+{
+	size_t i = (size_t)(((unsigned __int128)draw() * sim.count) >> 64);
+	struct task *task = sim.pool[i];
+	sim.pool[i] = sim.pool[--sim.count];
+	return task;
+}
+
+struct task *weft__sim_pick(struct thread *t)
+{
+	store_relaxed(&sim.now, weft__sim_now() + STEP);
+	store_relaxed(&sched.coarse_now, weft__sim_now());
+	weft__monitor_stop_tasks();
+	look_at_descriptors(0);
+	do
+		gather(t->processor);
+	while (!sim.count && let_time_pass());
+	return sim.count ? pool_draw() : NULL;
+}
+
+struct thread *weft__sim_entered(struct thread *t)
+{
+	store_relaxed(&t->lease.word, LEASE_REQUESTED); /* nobody else moves it in this mode */
+	if (draw() % PREEMPT_ONE_IN)
+		return t;
+	return weft__switch_away(t, AFTER_YIELD);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* sim.h: the deterministic mode: one processor, seeded choices, a virtual clock; see sim.c. */
+#ifndef WEFT_SCHED_SIM_H
+#define WEFT_SCHED_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct task;
+struct thread;
+
+/* The next weft__runtime_run of this process is deterministic, with this seed. */
+void weft__sim_prepare(uint64_t seed);
+/* Is the run that begins now deterministic, by weft__sim_prepare or by WEFT_SIM in the environment (which wins)? */
+bool weft__sim_begin(void);
+void weft__sim_end(void);
+/* Of the run that goes on, or of the last one. */
+uint64_t weft__sim_seed(void);
+/* WEFT_SIM in the environment. False: it is not set, or not a number. */
+bool weft__sim_environment(uint64_t *seed);
+
+/* While sched.sim is set. */
+
+/* The virtual clock. */
+int64_t weft__sim_now(void);
+/* A start value for whoever needs chance of his own. */
+uint64_t weft__sim_salt(void);
+/* Which task runs next; NULL: none can, and no timer runs. The caller holds the processor. */
+struct task *weft__sim_pick(struct thread *t);
+/* A task has come into the runtime: others may run first. Gives the thread on which it goes on. */
+struct thread *weft__sim_entered(struct thread *t);
+
+#endif

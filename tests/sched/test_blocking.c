@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_blocking.c: any C code may block. While a task sits in the kernel or computes, a ticking task keeps its beat.
+ *
+ * Counts and order are tested, never speed: a beat counts only while the blocker is known to be inside, and each
+ * blocker is let go by the beats themselves, so a runtime that stalls hangs the test instead of being slow in it.
+ */
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../tasks.h"
+
+enum { BEATS = 20 };
+
+/* Waits, in user code and without a weft call, until the ticker has beaten BEATS times more. */
+static volatile int beats, ticking;
+
+static int tick(void *arg)
+{
+	while (ticking) {
+		weft_sleep(MS);
+		beats++;
+	}
+	return 0;
+}
+
+static struct weft_task *start_ticking(void)
+{
+	ticking = 1;
+	return tasks_start(tick, NULL);
+}
+
+static void stop_ticking(struct weft_task *ticker)
+{
+	ticking = 0;
+	ck_assert_int_eq(tasks_join(ticker), 0);
+}
+
+static int enough_beats(int from)
+{
+	return beats - from >= BEATS;
+}
+
+/* ---- a thread of the test's own lets the blocker go, once the ticker has beaten ---- */
+
+struct blocker {
+	void (*let_go)(void);
+	int from;
+};
+
+static void *let_go_after_beats(void *arg)
+{
+	struct blocker *b = arg;
+	while (!enough_beats(b->from))
+		usleep(500);
+	b->let_go();
+	return NULL;
+}
+
+/* Runs `block` in a task; it returns only when let_go was called, and that happens only after enough beats. */
+static void beats_go_on_while(int (*block)(void *arg), void *arg, void (*let_go)(void))
+{
+	pthread_t thread;
+	struct weft_task *ticker = start_ticking();
+	struct blocker b = {let_go, beats};
+	pthread_create(&thread, NULL, let_go_after_beats, &b);
+	struct weft_task *task = tasks_start(block, arg);
+	ck_assert_int_eq(tasks_join(task), 0);
+	pthread_join(thread, NULL);
+	ck_assert(enough_beats(b.from));
+	stop_ticking(ticker);
+}
+
+static int pipe_ends[2];
+
+static int read_pipe(void *arg)
+{
+	char byte;
+	return read(pipe_ends[0], &byte, 1) == 1 ? 0 : -1;
+}
+
+static void write_pipe(void)
+{
+	ck_assert_int_eq(write(pipe_ends[1], "x", 1), 1);
+}
+
+TEST_TASKS(a_read_of_a_pipe_that_nobody_writes_stalls_nobody)
+{
+	ck_assert_int_eq(pipe(pipe_ends), 0);
+	beats_go_on_while(read_pipe, NULL, write_pipe);
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+}
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static int lock_mutex(void *arg)
+{
+	pthread_mutex_lock(&mutex);
+	return pthread_mutex_unlock(&mutex);
+}
+
+static pthread_barrier_t mutex_held;
+
+static void *hold_mutex(void *arg)
+{
+	pthread_mutex_lock(&mutex);
+	pthread_barrier_wait(&mutex_held);
+	while (!enough_beats(*(int *)arg))
+		usleep(500);
+	pthread_mutex_unlock(&mutex);
+	return NULL;
+}
+
+static void nothing(void)
+{
+}
+
+TEST_TASKS(a_pthread_mutex_held_by_another_thread_stalls_nobody)
+{
+	pthread_t holder;
+	int from = beats;
+	pthread_barrier_init(&mutex_held, NULL, 2);
+	pthread_create(&holder, NULL, hold_mutex, &from);
+	pthread_barrier_wait(&mutex_held);
+	beats_go_on_while(lock_mutex, NULL, nothing);
+	pthread_join(holder, NULL);
+}
+
+static char lock_path[64];
+static int lock_holder;
+
+static int lock_file(void *arg)
+{
+	int fd = open(lock_path, O_RDWR | O_CLOEXEC);
+	int err = flock(fd, LOCK_EX);
+	close(fd);
+	return err;
+}
+
+static void unlock_file(void)
+{
+	flock(lock_holder, LOCK_UN);
+}
+
+TEST_TASKS(a_flock_on_a_held_file_stalls_nobody)
+{
+	snprintf(lock_path, sizeof(lock_path), "/tmp/weft-flock-%d", getpid());
+	lock_holder = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(lock_holder, LOCK_EX), 0);
+	beats_go_on_while(lock_file, NULL, unlock_file);
+	close(lock_holder);
+	unlink(lock_path);
+}
+
+static volatile int computing;
+
+static int compute(void *arg)
+{
+	while (computing)
+		;
+	return 0;
+}
+
+static void stop_computing(void)
+{
+	computing = 0;
+}
+
+TEST_TASKS(a_computation_stalls_nobody)
+{
+	computing = 1;
+	beats_go_on_while(compute, NULL, stop_computing);
+}
+
+static int run_system(void *arg)
+{
+	return system("sleep 0.2");
+}
+
+TEST_TASKS(system_stalls_nobody)
+{
+	beats_go_on_while(run_system, NULL, nothing);
+}
+
+static int look_up(void *arg)
+{
+	struct addrinfo *list;
+	if (getaddrinfo("localhost", "80", NULL, &list) == 0)
+		freeaddrinfo(list);
+	return 0;
+}
+
+TEST_TASKS(getaddrinfo_runs_on_a_tasks_stack)
+{
+	beats_go_on_while(look_up, NULL, nothing);
+}
+
+/* ---- many ---- */
+
+static int sleep_in_libc(void *arg)
+{
+	usleep(50 * 1000);
+	return 1;
+}
+
+TEST_TASKS(a_thousand_tasks_in_usleep_overlap)
+{
+	enum { N = 1000 };
+	static struct weft_task *task[N];
+	struct weft_stats stats = {.size = sizeof(stats)};
+	int64_t start = weft_now();
+	for (int i = 0; i < N; i++)
+		task[i] = tasks_start(sleep_in_libc, NULL);
+	for (int i = 0; i < N; i++)
+		ck_assert_int_eq(tasks_join(task[i]), 1);
+	weft_stats(&stats);
+	/* One after the other they take N * 50 ms / processors; a tenth of that is far more than is ever needed. */
+	ck_assert_int_lt(weft_now() - start, N * 50 * (int64_t)MS / 10);
+	ck_assert_uint_gt(stats.leases_taken, 100);
+}
+
+static int hog_until_stopped(void *arg)
+{
+	while (computing)
+		;
+	return 0;
+}
+
+static int sleeper(void *arg)
+{
+	for (int i = 0; i < 5; i++)
+		weft_sleep(5 * MS);
+	__atomic_fetch_add((int *)arg, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+TEST_TASKS(hogs_do_not_starve_sleepers)
+{
+	struct weft_task *hog[4], *task[100];
+	int woken = 0;
+	computing = 1;
+	for (int i = 0; i < 4; i++)
+		hog[i] = tasks_start(hog_until_stopped, NULL);
+	for (int i = 0; i < 100; i++)
+		task[i] = tasks_start(sleeper, &woken);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(tasks_join(task[i]), 0);
+	computing = 0;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(tasks_join(hog[i]), 0);
+	ck_assert_int_eq(woken, 100);
+}
+
+static int yield_many(void *arg)
+{
+	for (int i = 0; i < 200000 && ticking; i++)
+		weft_yield();
+	return 0;
+}
+
+TEST_TASKS(a_pair_that_yields_for_ever_does_not_starve_timers_or_new_tasks)
+{
+	ticking = 1;
+	struct weft_task *a = tasks_start(yield_many, NULL), *b = tasks_start(yield_many, NULL);
+	struct weft_task *ticker = tasks_start(tick, NULL);
+	int from = beats;
+	while (!enough_beats(from))
+		weft_sleep(MS);
+	stop_ticking(ticker);
+	ck_assert_int_eq(tasks_join(a), 0);
+	ck_assert_int_eq(tasks_join(b), 0);
+}
+
+/* ---- the hint ---- */
+
+static int hinted_sleep(void *arg)
+{
+	ck_assert_int_eq(weft_blocking_end(), -EPERM);
+	ck_assert_int_eq(weft_blocking_begin(), 0);
+	ck_assert_int_eq(weft_blocking_begin(), 0);
+	usleep(20 * 1000);
+	ck_assert_int_eq(weft_blocking_end(), 0);
+	ck_assert_int_eq(weft_blocking_end(), 0);
+	return 0;
+}
+
+TEST_TASKS(the_hint_hands_the_processor_on_and_takes_one_back)
+{
+	struct weft_task *task[50];
+	for (int i = 0; i < 50; i++)
+		task[i] = tasks_start(hinted_sleep, NULL);
+	for (int i = 0; i < 50; i++)
+		ck_assert_int_eq(tasks_join(task[i]), 0);
+}
+
+/* ---- tasks that come back at the very moment their processor is taken ---- */
+
+static int come_and_go(void *arg)
+{
+	unsigned seed = (unsigned)(uintptr_t)arg;
+	for (int i = 0; i < 300; i++) {
+		struct timespec nap = {0, 20000 + (long)(rand_r(&seed) % 200000)};
+		nanosleep(&nap, NULL);
+		weft_yield();
+	}
+	return 0;
+}
+
+TEST_TASKS(coming_back_while_the_processor_is_being_taken_is_safe)
+{
+	struct weft_task *task[16];
+	for (uintptr_t i = 0; i < 16; i++)
+		task[i] = tasks_start(come_and_go, (void *)(i + 1));
+	for (int i = 0; i < 16; i++)
+		ck_assert_int_eq(tasks_join(task[i]), 0);
+}
+
+static int locked_come_and_go(void *arg)
+{
+	weft_lock_os_thread();
+	return come_and_go(arg);
+}
+
+TEST_TASKS(a_locked_task_may_lose_its_processor_and_come_back)
+{
+	struct weft_task *task[8];
+	for (uintptr_t i = 0; i < 8; i++)
+		task[i] = tasks_start(locked_come_and_go, (void *)(i + 1));
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(tasks_join(task[i]), 0);
+}
+
+static void add_all(TCase *t)
+{
+	add_tasks_test(t, a_read_of_a_pipe_that_nobody_writes_stalls_nobody);
+	add_tasks_test(t, a_pthread_mutex_held_by_another_thread_stalls_nobody);
+	add_tasks_test(t, a_flock_on_a_held_file_stalls_nobody);
+	add_tasks_test(t, a_computation_stalls_nobody);
+	add_tasks_test(t, system_stalls_nobody);
+	add_tasks_test(t, getaddrinfo_runs_on_a_tasks_stack);
+	add_tasks_test(t, a_thousand_tasks_in_usleep_overlap);
+	add_tasks_test(t, hogs_do_not_starve_sleepers);
+	add_tasks_test(t, a_pair_that_yields_for_ever_does_not_starve_timers_or_new_tasks);
+	add_tasks_test(t, the_hint_hands_the_processor_on_and_takes_one_back);
+	add_tasks_test(t, coming_back_while_the_processor_is_being_taken_is_safe);
+	add_tasks_test(t, a_locked_task_may_lose_its_processor_and_come_back);
+}
+
+TESTS_MAIN("blocking", add_all)
