@@ -44,6 +44,7 @@
 #include "weft/sync.h"
 #include "weft/task.h"
 #include "weft/thread.h"
+#include "weft/timer.h"
 #include "weft/version.h"
 
 #endif

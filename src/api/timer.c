@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timer.c: timers of the program, each one of the processor's (sched/timer.h).
+ *
+ * A timer fires under its heap's lock, so stopping is exact: once weft__timer_stop has returned, either the timer is
+ * out of the heap and did not fire, or the firing is over. A ticker goes back into the heap while it fires. What a
+ * start changes (time, period) it changes while the timer is in no heap. The timer's own lock orders starts and stops
+ * among each other.
+ */
+#include "weft/timer.h"
+
+#include <stdlib.h>
+
+#include "api/call.h"
+#include "api/chan.h"
+#include "sched/runtime.h"
+#include "sched/schedule.h"
+#include "sched/timer.h"
+
+enum { RETRY = 1000 * 1000 }; /* until a task that could not be had is tried again */
+
+struct weft_timer {
+	struct timer timer;
+	struct lock lock; /* rank USER_TIMER */
+	int64_t period;	  /* 0: once */
+	struct weft_chan *chan;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* ---- firing: the heap's lock is held ---- */
+
+static void again_at(struct timer *timer, int64_t when)
+{
+	timer->when = when;
+	weft__timer_again(timer);
+}
+
+/* The first tick that still lies ahead. */
+static int64_t next_tick(int64_t when, int64_t period)
+{
+	int64_t late = max_of(weft__sched_now() - when, 0);
+	int64_t next;
+	return __builtin_add_overflow(when, late - late % period + period, &next) ? INT64_MAX
+										  : next;
+}
+
+static void fire_chan(struct timer *base, struct list *ready)
+{
+	struct weft_timer *timer = container_of(base, struct weft_timer, timer);
+	int64_t when = base->when;
+	tsan_acquire(timer);
+	if (timer->period)
+		again_at(base, next_tick(when, timer->period));
+	weft__chan_offer(timer->chan, &when, ready);
+	tsan_release(timer);
+}
+
+/* A new task, ready to run. False: no memory. */
+static bool start_task(const struct weft_timer *timer, struct list *ready)
+{
+	static const struct task_options options = {.detached = true};
+	struct thread *t = weft__thread_self();
+	struct task *task = weft__task_new(proc_held(t) ? t : NULL, &options);
+	if (!task)
+		return false;
+	task->plain = 1;
+	task->fn.plain = timer->fn;
+	task->arg = timer->arg;
+	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
+	if (load_acquire(&sched.running) == 1)
+		list_push_tail(ready, &task->link);
+	return true;
+}
+
+static void fire_task(struct timer *base, struct list *ready)
+{
+	struct weft_timer *timer = container_of(base, struct weft_timer, timer);
+	tsan_acquire(timer);
+	bool started = load_relaxed(&sched.stopping) || start_task(timer, ready);
+	if (!started)
+		again_at(base, weft__sched_now() + RETRY);
+	else if (timer->period)
+		again_at(base, next_tick(base->when, timer->period));
+	tsan_release(timer);
+}
+
+/* ---- the calls ---- */
+
+static struct weft_timer *timer_new(void (*fire)(struct timer *timer, struct list *ready))
+{
+	struct weft_timer *timer = calloc(1, sizeof(*timer));
+	if (timer)
+		timer->timer.fire = fire;
+	return timer;
+}
+
+struct weft_timer *weft_timer_new_chan(struct weft_chan *chan)
+{
+	if (!chan || (chan->item_size && chan->item_size != sizeof(int64_t)))
+		return NULL;
+	struct weft_timer *timer = timer_new(fire_chan);
+	if (timer)
+		timer->chan = weft_chan_ref(chan);
+	return timer;
+}
+
+struct weft_timer *weft_timer_new_task(void (*fn)(void *arg), void *arg)
+{
+	struct weft_timer *timer = fn ? timer_new(fire_task) : NULL;
+	if (timer) {
+		timer->fn = fn;
+		timer->arg = arg;
+	}
+	return timer;
+}
+
+/* The timer's lock is held. Gives whether it was running. */
+static bool stop(struct weft_timer *timer)
+{
+	bool running = timer->timer.processor && weft__timer_stop(&timer->timer);
+	tsan_acquire(timer);
+	return running;
+}
+
+int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
+{
+	if (!timer || period < 0)
+		return -EINVAL;
+	struct thread *t = enter();
+	if (!t)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	lock_take(&timer->lock, RANK_USER_TIMER);
+	int was_running = stop(timer);
+	timer->timer.when = deadline;
+	timer->period = period;
+	tsan_release(timer);
+	int err = weft__timer_start(t, &timer->timer);
+	lock_drop(&timer->lock, RANK_USER_TIMER);
+	leave(t);
+	return err ? err : was_running;
+}
+
+int weft_timer_stop(struct weft_timer *timer)
+{
+	if (!timer)
+		return -EINVAL;
+	struct thread *t = enter();
+	if (!t && weft__foreign_enter() < 0) /* its heap went with the runtime */
+		return 0;
+	lock_take(&timer->lock, RANK_USER_TIMER);
+	int was_running = stop(timer);
+	lock_drop(&timer->lock, RANK_USER_TIMER);
+	if (t)
+		leave(t);
+	else
+		weft__foreign_leave();
+	return was_running;
+}
+
+void weft_timer_free(struct weft_timer *timer)
+{
+	if (!timer)
+		return;
+	weft_timer_stop(timer);
+	weft_chan_unref(timer->chan);
+	free(timer);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* test_timer.c: once and again, stopped and set anew with exact answers. */
+#include <pthread.h>
+
+#include "../tasks.h"
+
+static int64_t recv_time(struct weft_chan *c)
+{
+	int64_t at = -1;
+	ck_assert_int_eq(weft_chan_recv(c, &at, soon()), 0);
+	return at;
+}
+
+TEST_TASKS(a_timer_sends_its_moment_when_it_has_come)
+{
+	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	int64_t at = weft_after(3 * MS);
+	ck_assert_int_eq(weft_timer_start(timer, at, 0), 0);
+	ck_assert_int_eq(recv_time(c), at);
+	ck_assert_int_ge(weft_now(), at);
+	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(5 * MS)), -ETIMEDOUT);
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+TEST_TASKS(a_moment_that_has_passed_fires_at_once)
+{
+	static const int64_t moments[] = {INT64_MIN, -1, 0, 1};
+	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(weft_timer_start(timer, moments[i], 0), 0);
+		ck_assert_int_eq(recv_time(c), moments[i]);
+	}
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+TEST_TASKS(stopping_says_whether_it_came_in_time)
+{
+	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	ck_assert_int_eq(weft_timer_start(timer, WEFT_FOREVER, 0), 0);
+	ck_assert_int_eq(weft_timer_stop(timer), 1);
+	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	for (int i = 0; i < 200; i++) { /* either it says so, or the item is there */
+		weft_timer_start(timer, weft_after((i % 20) * 10000), 0);
+		weft_sleep((i % 10) * 20000);
+		int stopped = weft_timer_stop(timer);
+		ck_assert_int_eq(weft_chan_recv(c, NULL, 0), stopped ? -EAGAIN : 0);
+	}
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+TEST_TASKS(starting_anew_says_whether_it_was_running)
+{
+	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	int64_t at = weft_after(2 * MS);
+	ck_assert_int_eq(weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0), 0);
+	ck_assert_int_eq(weft_timer_start(timer, at, 0), 1); /* earlier than before */
+	ck_assert_int_eq(recv_time(c), at);
+	ck_assert_int_eq(weft_timer_start(timer, WEFT_FOREVER - 1, 0),
+			 0); /* later, and no overflow */
+	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(3 * MS)), -ETIMEDOUT);
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+TEST_TASKS(a_ticker_ticks_at_its_multiples)
+{
+	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 100);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	int64_t first = weft_after(MS), last = first - MS;
+	ck_assert_int_eq(weft_timer_start(timer, first, MS), 0);
+	for (int i = 0; i < 20; i++) {
+		int64_t at = recv_time(c);
+		ck_assert_int_eq((at - first) % MS, 0);
+		ck_assert_int_gt(at, last);
+		last = at;
+	}
+	ck_assert_int_eq(weft_timer_stop(timer), 1);
+	while (weft_chan_recv(c, NULL, 0) == 0)
+		;
+	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(5 * MS)), -ETIMEDOUT);
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+TEST_TASKS(ticks_for_which_there_is_no_room_are_dropped)
+{
+	struct weft_chan *c = weft_chan_new(0, 1);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	ck_assert_int_eq(weft_timer_start(timer, 0, MS / 10), 0);
+	weft_sleep(10 * MS);
+	ck_assert_int_eq(weft_timer_stop(timer), 1);
+	ck_assert_int_eq(weft_chan_recv(c, NULL, 0), 0);
+	ck_assert_int_eq(weft_chan_recv(c, NULL, 0), -EAGAIN);
+	weft_chan_close(c);
+	ck_assert_int_eq(weft_timer_start(timer, 0, 0), 0); /* into a closed channel: nothing */
+	weft_sleep(2 * MS);
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+static struct weft_waitgroup fired;
+static int count;
+
+static void note(void *arg)
+{
+	__atomic_fetch_add(&count, 1, __ATOMIC_SEQ_CST);
+	weft_yield(); /* it is a task like any other */
+	ck_assert_ptr_nonnull(weft_self());
+	weft_waitgroup_done(arg);
+}
+
+TEST_TASKS(a_timer_starts_a_task)
+{
+	struct weft_timer *timers[200];
+	weft_waitgroup_add(&fired, 200);
+	for (int i = 0; i < 200; i++) {
+		timers[i] = weft_timer_new_task(note, &fired);
+		ck_assert_int_eq(weft_timer_start(timers[i], weft_after((i % 7) * 300000), 0), 0);
+	}
+	ck_assert_int_eq(weft_waitgroup_wait(&fired, soon()), 0);
+	ck_assert_int_eq(count, 200);
+	for (int i = 0; i < 200; i++) {
+		ck_assert_int_eq(weft_timer_stop(timers[i]), 0);
+		weft_timer_free(timers[i]);
+	}
+}
+
+static int keep_running(void *arg)
+{
+	weft_sleep(50 * MS);
+	return 0;
+}
+
+TEST_TASKS(a_running_timer_does_not_keep_the_runtime_alive)
+{
+	struct weft_chan *c = weft_chan_new(0, 1);
+	struct weft_timer *timer = weft_timer_new_chan(c),
+			  *ticker = weft_timer_new_task(note, &fired);
+	weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0);
+	weft_waitgroup_add(&fired, 1 << 30);
+	weft_timer_start(ticker, 0,
+			 MS / 20); /* ticks while the runtime ends: weft_run returns all the same */
+	tasks_join(tasks_start(keep_running, NULL));
+	ck_assert_int_gt(__atomic_load_n(&count, __ATOMIC_SEQ_CST), 5);
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+}
+
+enum { STRESS_TIMERS = 8, STRESS_ROUNDS = 400 };
+
+struct stress {
+	struct weft_timer *timers[STRESS_TIMERS];
+	struct weft_chan *chan;
+};
+
+/* Several set and stop the same timers at once; no item comes from nowhere. */
+static int set_and_stop(void *arg)
+{
+	struct stress *s = arg;
+	int balance = 0;
+	for (int i = 0; i < STRESS_ROUNDS; i++) {
+		struct weft_timer *timer = s->timers[i % STRESS_TIMERS];
+		if (i % 3)
+			balance += 1 - weft_timer_start(timer, weft_after((i % 30) * 1000), 0);
+		else
+			balance -= weft_timer_stop(timer);
+		if (i % 11 == 0)
+			weft_sleep(20000);
+	}
+	return balance;
+}
+
+TEST_TASKS(what_was_started_fires_once_or_is_stopped_once)
+{
+	struct stress s = {.chan = weft_chan_new(0, 4 * STRESS_ROUNDS)};
+	struct weft_task *tasks[4];
+	int balance = 0;
+	for (int i = 0; i < STRESS_TIMERS; i++)
+		s.timers[i] = weft_timer_new_chan(s.chan);
+	for (int i = 0; i < 4; i++)
+		tasks[i] = tasks_start(set_and_stop, &s);
+	for (int i = 0; i < 4; i++)
+		balance += tasks_join(tasks[i]);
+	for (int i = 0; i < STRESS_TIMERS; i++) {
+		balance -= weft_timer_stop(s.timers[i]);
+		weft_timer_free(s.timers[i]);
+	}
+	ck_assert_int_eq((int)weft_chan_len(s.chan), balance);
+	weft_chan_unref(s.chan);
+}
+
+static void *stop_from_thread(void *arg)
+{
+	return (void *)(intptr_t)weft_timer_stop(arg);
+}
+
+TEST_TASKS(threads_may_stop_timers_but_not_start_them)
+{
+	pthread_t thread;
+	void *result;
+	struct weft_timer *timer = weft_timer_new_task(note, &fired);
+	weft_timer_start(timer, WEFT_FOREVER, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, stop_from_thread, timer), 0);
+	pthread_join(thread, &result);
+	ck_assert_int_eq((intptr_t)result, 1);
+	weft_timer_free(timer);
+}
+
+START_TEST(wrong_arguments_start_nothing)
+{
+	struct weft_chan *c = weft_chan_new(4, 1);
+	ck_assert_ptr_null(weft_timer_new_chan(NULL));
+	ck_assert_ptr_null(weft_timer_new_chan(c));
+	ck_assert_ptr_null(weft_timer_new_task(NULL, NULL));
+	struct weft_timer *timer = weft_timer_new_task(note, NULL);
+	ck_assert_int_eq(weft_timer_start(timer, 0, 0), -EINVAL); /* outside a task */
+	ck_assert_int_eq(weft_timer_start(timer, 0, -1), -EINVAL);
+	ck_assert_int_eq(weft_timer_start(NULL, 0, 0), -EINVAL);
+	ck_assert_int_eq(weft_timer_stop(NULL), -EINVAL);
+	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	weft_timer_free(timer);
+	weft_timer_free(NULL);
+	weft_chan_unref(c);
+}
+END_TEST
+
+static void add_all(TCase *tcase)
+{
+	add_tasks_test(tcase, a_timer_sends_its_moment_when_it_has_come);
+	add_tasks_test(tcase, a_moment_that_has_passed_fires_at_once);
+	add_tasks_test(tcase, stopping_says_whether_it_came_in_time);
+	add_tasks_test(tcase, starting_anew_says_whether_it_was_running);
+	add_tasks_test(tcase, a_ticker_ticks_at_its_multiples);
+	add_tasks_test(tcase, ticks_for_which_there_is_no_room_are_dropped);
+	add_tasks_test(tcase, a_timer_starts_a_task);
+	add_tasks_test(tcase, a_running_timer_does_not_keep_the_runtime_alive);
+	add_tasks_test(tcase, what_was_started_fires_once_or_is_stopped_once);
+	add_tasks_test(tcase, threads_may_stop_timers_but_not_start_them);
+	tcase_add_test(tcase, wrong_arguments_start_nothing);
+}
+
+TESTS_MAIN("timer", add_all)
