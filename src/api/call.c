@@ -15,6 +15,14 @@ void weft__foreign_wake(struct waiter *w, uint32_t reason)
 		weft__foreign_leave();
 }
 
+void weft__wake_all(struct thread *t, const struct waitq *claimed)
+{
+	for (struct waitq_node *node = claimed->first, *next; node; node = next) {
+		next = node->next; /* the node is its owner's again once that is woken */
+		call_wake(t, node->waiter, WAKE_USER);
+	}
+}
+
 int weft__would_wait(void)
 {
 	struct thread *t = weft__thread_self();
@@ -33,6 +41,16 @@ int weft__wait_alone(const char *why, int64_t deadline)
 	uint32_t reason = weft__wait_park(&t, w, deadline);
 	call_leave(t);
 	return weft__wait_result(reason, deadline);
+}
+
+void weft__misuse(const char *call, const char *what)
+{
+	struct thread *t = weft__thread_self();
+	const struct task *task = t ? t->task : NULL;
+	if (!task)
+		weft__fatal("%s: %s (called outside of a task)", call, what);
+	weft__fatal("%s: %s (called by task %llu '%s')", call, what, (unsigned long long)task->id,
+		    task->name);
 }
 
 /* Weyl's sequence through a mixer: for threads that have no state of their own. */

@@ -10,9 +10,11 @@
 #define WEFT_API_CALL_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/waitq.h"
 #include "sched/park.h"
 #include "sched/sched.h"
 
@@ -40,6 +42,9 @@ static always_inline void call_wake(struct thread *t, struct waiter *w, uint32_t
 		weft__foreign_wake(w, reason);
 }
 
+/* The same for all of a queue that were claimed. */
+void weft__wake_all(struct thread *t, const struct waitq *claimed);
+
 /*
  * The result of a cancellable call that would have to wait and may not (deadline 0): -ECANCELED for a cancelled task,
  * as from any wait, else -EAGAIN. Needs no way into the runtime.
@@ -48,6 +53,19 @@ int weft__would_wait(void);
 
 /* Waits for the deadline or a cancel alone. */
 int weft__wait_alone(const char *why, int64_t deadline);
+
+/* Lets a new task run; cancelled when weft_stop came before. */
+void weft__task_launch(struct thread *t, struct task *task);
+
+/* Who can hold something: the calling task, or the thread that is not the runtime's. Never 0, low four bits 0. */
+static always_inline uint64_t call_holder(void)
+{
+	struct thread *t = weft__thread_self();
+	return likely(t) ? (uintptr_t)t->task : (uintptr_t)pthread_self();
+}
+
+/* One line that names the call and the task, the dump, abort. */
+_Noreturn cold void weft__misuse(const char *call, const char *what);
 
 /* A number below `bound`, each about as likely. t: the caller's thread, or NULL. */
 uint32_t weft__pick(struct thread *t, uint32_t bound);

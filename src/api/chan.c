@@ -143,10 +143,7 @@ int weft_chan_close(struct weft_chan *c)
 	refuse_all(&c->receivers, &woken);
 	refuse_all(&c->senders, &woken);
 	lock_drop(&c->lock, RANK_CHAN);
-	for (struct waitq_node *link = woken.first, *next; link; link = next) {
-		next = link->next;
-		call_wake(t, link->waiter, WAKE_USER);
-	}
+	weft__wake_all(t, &woken);
 	call_leave(t);
 	return result;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/call.h"
 #include "base/sys.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
@@ -23,7 +24,7 @@ static int refused(void)
 	return unlikely(load_relaxed(&sched.stopping)) ? -ESHUTDOWN : 0;
 }
 
-static void start(struct thread *t, struct task *task)
+void weft__task_launch(struct thread *t, struct task *task)
 {
 	weft__ready_fresh(t, task);
 	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have
@@ -42,7 +43,7 @@ static int go_foreign(void (*fn)(void *arg), void *arg)
 		task->plain = 1;
 		task->fn.plain = fn;
 		task->arg = arg;
-		start(NULL, task);
+		weft__task_launch(NULL, task);
 	}
 	weft__foreign_leave();
 	return task ? 0 : -ENOMEM;
@@ -63,7 +64,7 @@ int weft_go(void (*fn)(void *arg), void *arg)
 		task->plain = 1;
 		task->fn.plain = fn;
 		task->arg = arg;
-		start(t, task);
+		weft__task_launch(t, task);
 	}
 	leave(t);
 	return task ? 0 : -ENOMEM;
@@ -100,7 +101,7 @@ int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *optio
 		task->fn.with_result = fn;
 		task->arg = arg;
 		*handle = (struct weft_task *)task;
-		start(t, task);
+		weft__task_launch(t, task);
 	}
 	leave(t);
 	return task ? 0 : -ENOMEM;

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mutex.c: mutual exclusion for tasks: one CAS when nobody is in the way, never longer than it takes when somebody is.
+ *
+ * The word holds who has the mutex (0: nobody) and three flags:
+ *
+ *   QUEUED   somebody waits in the queue
+ *   AWAKE    one of the waiters was woken and is on its way to take the mutex: nobody else need be woken
+ *   HAND     the first in the queue has waited for PATIENCE: the next unlock gives it the mutex
+ *
+ *   move                                  who                     how
+ *   0 -> me, flags kept                   a taker                 CAS, acquire
+ *   me -> 0, flags kept                   the holder              CAS, release; its last touch of the mutex
+ *   me -> another, HAND as it fits him    the holder, handing     store under the queue's lock
+ *   QUEUED, HAND set; AWAKE cleared       a waiter, queueing      CAS under the lock, only while somebody holds it
+ *   AWAKE set                             the holder, waking      CAS under the lock
+ *   AWAKE cleared                         the woken, taking       with 0 -> me
+ *   QUEUED, HAND cleared                  holder or waiter, as the queue empties, under the lock
+ *
+ * Mostly an unlock only wakes: who is running may take the mutex first, which is what makes it fast, as the woken needs
+ * a while to run. A waiter that has waited for PATIENCE is handed the mutex instead, and nobody can come between: so
+ * no one waits longer than those before him hold it. The holder never touches the mutex after it let go, so the next
+ * one may free it.
+ *
+ * A waiter that finds the mutex held spins a little when there is another processor for the holder to run on.
+ *
+ * Rejected: always handing over (each lock then costs a switch as soon as two tasks contend), never handing over (a
+ * task in a tight loop starves the others), a count of waiters (the queue is one).
+ */
+#include "api/mutex.h"
+
+#include "api/call.h"
+#include "api/waitq.h"
+#include "base/lock.h"
+
+enum { QUEUED = 1, AWAKE = 2, HAND = 4, FLAGS = 15 };
+enum { PATIENCE = 1000 * 1000, SPINS = 4, RELAXES = 16 };
+enum { WAKE_TRY = WAKE_USER, WAKE_HANDED };
+
+struct mutex {
+	uint64_t word;
+	struct waitq waiting; /* [lock] */
+	struct lock lock;     /* rank SYNC */
+	uint32_t spare;
+};
+_Static_assert(sizeof(struct mutex) == sizeof(struct weft_mutex), "ABI");
+
+/* One call's attempt to lock. */
+struct attempt {
+	struct waitq_node link;
+	uint64_t me;
+	uint64_t mine; /* AWAKE when this waiter was woken: it clears the flag */
+	int64_t since; /* when it first waited */
+};
+
+static struct mutex *mutex_of(struct weft_mutex *m)
+{
+	return (struct mutex *)m;
+}
+
+static uint64_t holder(uint64_t word)
+{
+	return word & ~(uint64_t)FLAGS;
+}
+
+static void clear(struct mutex *m, uint64_t flags)
+{
+	uint64_t word = load_relaxed(&m->word);
+	while (!cas_relaxed(&m->word, &word, word & ~flags))
+		;
+}
+
+/* ---- locking ---- */
+
+/* Takes a free mutex. */
+static bool take(struct mutex *m, uint64_t me, uint64_t mine)
+{
+	uint64_t word = load_relaxed(&m->word);
+	while (!holder(word))
+		if (cas_acquire(&m->word, &word, (word & ~mine) | me)) /* pairs with let_go */
+			return true;
+	return false;
+}
+
+static bool take_soon(struct mutex *m, const struct attempt *a)
+{
+	int spins = sched.processor_count == 1 ? 0 : SPINS;
+	while (!take(m, a->me, a->mine)) {
+		if (spins-- == 0 || load_relaxed(&m->word) & HAND)
+			return false;
+		for (int i = 0; i < RELAXES; i++)
+			cpu_relax();
+	}
+	return true;
+}
+
+/* Sets `flags` while somebody holds it, and clears the attempt's own. False: it is free. The lock is held. */
+static bool announce(struct mutex *m, const struct attempt *a, uint64_t flags)
+{
+	uint64_t word = load_relaxed(&m->word);
+	while (holder(word))
+		if (cas_relaxed(&m->word, &word, (word & ~a->mine) | flags)) /* against let_go */
+			return true;
+	return false;
+}
+
+static bool enqueue(struct mutex *m, struct attempt *a)
+{
+	int64_t now = weft__sched_now();
+	bool starved = a->mine && now - a->since >= PATIENCE;
+	if (!announce(m, a, QUEUED | (starved ? HAND : 0)))
+		return false;
+	if (a->mine) {
+		waitq_push_head(&m->waiting, &a->link);
+	} else {
+		a->since = now;
+		waitq_push_tail(&m->waiting, &a->link);
+	}
+	return true;
+}
+
+static void dequeue(struct mutex *m, struct attempt *a)
+{
+	lock_take(&m->lock, RANK_SYNC);
+	uint64_t flags = m->waiting.first == &a->link ? HAND : 0;
+	waitq_remove(&m->waiting, &a->link);
+	if (waitq_empty(&m->waiting))
+		flags |= QUEUED;
+	if (flags)
+		clear(m, flags);
+	lock_drop(&m->lock, RANK_SYNC);
+}
+
+/* Waits to be woken, or handed the mutex, or for the deadline; WAKE_TRY at once when it is free. */
+static uint32_t await(struct mutex *m, struct attempt *a, int64_t deadline)
+{
+	struct waiter lone;
+	struct thread *t = enter();
+	a->link.waiter = weft__wait_begin(t, &lone, "mutex", false);
+	lock_take(&m->lock, RANK_SYNC);
+	bool queued = enqueue(m, a);
+	lock_drop(&m->lock, RANK_SYNC);
+	uint32_t reason = WAKE_TRY;
+	if (queued) {
+		reason = weft__wait_park(&t, a->link.waiter, deadline);
+		a->mine = reason == WAKE_TRY ? AWAKE : 0;
+		if (reason == WAKE_TIMEOUT)
+			dequeue(m, a);
+	} else {
+		weft__wait_abandon(a->link.waiter);
+	}
+	call_leave(t);
+	return reason;
+}
+
+static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
+{
+	struct attempt a = {.me = me};
+	uint32_t reason = WAKE_TRY;
+	while (reason == WAKE_TRY) {
+		if (take_soon(m, &a))
+			return 0;
+		reason = await(m, &a, deadline);
+	}
+	return reason == WAKE_HANDED ? 0 : -ETIMEDOUT;
+}
+
+static always_inline bool take_fast(struct mutex *m, uint64_t me)
+{
+	uint64_t nobody = 0;
+	return cas_acquire(&m->word, &nobody, me); /* pairs with let_go */
+}
+
+void weft_mutex_lock(struct weft_mutex *m)
+{
+	uint64_t me = call_holder();
+	if (unlikely(!take_fast(mutex_of(m), me)))
+		lock_slow(mutex_of(m), me, WEFT_FOREVER);
+}
+
+int weft_mutex_trylock(struct weft_mutex *m)
+{
+	return take(mutex_of(m), call_holder(), 0) ? 0 : -EAGAIN;
+}
+
+int weft_mutex_lock_until(struct weft_mutex *m, int64_t deadline)
+{
+	uint64_t me = call_holder();
+	if (likely(take_fast(mutex_of(m), me)))
+		return 0;
+	return deadline == 0 ? weft_mutex_trylock(m) : lock_slow(mutex_of(m), me, deadline);
+}
+
+/* ---- unlocking ---- */
+
+/* The holder's last touch. `word`: about what it is; tried until it is right. */
+static void let_go(struct mutex *m, uint64_t word)
+{
+	while (!cas_release(&m->word, &word, word & FLAGS)) /* pairs with take */
+		;
+}
+
+/* Flags that fit the queue, but for AWAKE. */
+static uint64_t queue_flags(const struct mutex *m, int64_t now)
+{
+	if (waitq_empty(&m->waiting))
+		return 0;
+	const struct attempt *first = container_of(m->waiting.first, struct attempt, link);
+	return now - first->since >= PATIENCE ? QUEUED | HAND : QUEUED;
+}
+
+/*
+ * Claims the first waiter and leaves the word as it is to be: his when he has waited long enough, else still the
+ * caller's, AWAKE set. NULL: nobody waits any more. All flags are only changed under the lock while the mutex is held,
+ * so plain stores will do.
+ */
+static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason)
+{
+	int64_t now = weft__sched_now();
+	lock_take(&m->lock, RANK_SYNC);
+	uint64_t asked = load_relaxed(&m->word) & HAND;
+	struct waitq_node *link = waitq_claim(&m->waiting);
+	struct attempt *next = link ? container_of(link, struct attempt, link) : NULL;
+	uint64_t flags = queue_flags(m, now);
+	if (next && (asked || now - next->since >= PATIENCE)) {
+		*reason = WAKE_HANDED;
+		store_relaxed(&m->word, next->me | flags);
+	} else {
+		*reason = WAKE_TRY;
+		store_relaxed(&m->word, me | flags | (next ? AWAKE : 0));
+	}
+	lock_drop(&m->lock, RANK_SYNC);
+	return next;
+}
+
+/* Somebody waits and nobody is on his way. */
+static void pass_on(struct thread *t, struct mutex *m, uint64_t me)
+{
+	uint32_t reason;
+	struct attempt *next = claim_next(m, me, &reason);
+	struct waiter *w = next ? next->link.waiter : NULL;
+	if (reason == WAKE_TRY)
+		let_go(m, load_relaxed(&m->word));
+	if (w)
+		call_wake(t, w, reason);
+}
+
+/* Lets go when nobody has to be woken. False: somebody has. */
+static bool let_go_alone(struct mutex *m, uint64_t me, const char *call)
+{
+	uint64_t word = load_relaxed(&m->word);
+	do {
+		if (unlikely(holder(word) != me))
+			weft__misuse(call, "the caller does not hold this mutex");
+		if (word & HAND || (word & (QUEUED | AWAKE)) == QUEUED)
+			return false;
+	} while (!cas_release(&m->word, &word, word & FLAGS)); /* pairs with take */
+	return true;
+}
+
+void weft__mutex_unlock(struct thread *t, struct weft_mutex *m, const char *call)
+{
+	uint64_t me = call_holder();
+	if (!let_go_alone(mutex_of(m), me, call))
+		pass_on(t, mutex_of(m), me);
+}
+
+static noinline void unlock_slow(struct weft_mutex *m)
+{
+	struct thread *t = enter();
+	weft__mutex_unlock(t, m, "weft_mutex_unlock");
+	call_leave(t);
+}
+
+void weft_mutex_unlock(struct weft_mutex *m)
+{
+	uint64_t me = call_holder();
+	if (unlikely(!cas_release(&mutex_of(m)->word, &me, 0))) /* pairs with take */
+		unlock_slow(m);
+}

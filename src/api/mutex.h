@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* mutex.h: unlocking from within a call: weft_cond_wait's need. */
+#ifndef WEFT_API_MUTEX_H
+#define WEFT_API_MUTEX_H
+
+#include "weft/sync.h"
+
+struct thread;
+
+/* weft_mutex_unlock for who is inside the runtime (t; NULL: not the runtime's thread). `call`: for the message. */
+void weft__mutex_unlock(struct thread *t, struct weft_mutex *m, const char *call);
+
+#endif

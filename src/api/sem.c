@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sem.c: counting semaphores, first come first served.
+ *
+ * The word holds the free units and the flag QUEUED: somebody waits. Without it, units are taken and given back by CAS.
+ * With it, all moves are made under the queue's lock, and units are handed to the first waiter as soon as there are
+ * as many as it wants. QUEUED is set only while the first cannot be served.
+ */
+#include "api/call.h"
+#include "api/waitq.h"
+#include "base/lock.h"
+#include "weft/sync.h"
+
+#define QUEUED ((uint64_t)1 << 63)
+enum { MOST = UINT32_MAX / 2 };
+
+struct sem {
+	uint64_t word;
+	struct waitq waiting; /* [lock] */
+	struct lock lock;     /* rank SYNC */
+	uint32_t spare;
+};
+_Static_assert(sizeof(struct sem) == sizeof(struct weft_sem), "ABI");
+
+struct wish {
+	struct waitq_node link;
+	unsigned units;
+};
+
+static struct sem *sem_of(struct weft_sem *s)
+{
+	return (struct sem *)s;
+}
+
+static bool take(struct sem *s, unsigned n)
+{
+	uint64_t word = load_relaxed(&s->word);
+	while (!(word & QUEUED) && word >= n)
+		if (cas_acquire(&s->word, &word, word - n)) /* pairs with give */
+			return true;
+	return false;
+}
+
+/* Takes n after all, or sets QUEUED. The lock is held. */
+static bool take_or_announce(struct sem *s, unsigned n)
+{
+	uint64_t word = load_relaxed(&s->word);
+	do {
+		if (take(s, n))
+			return true;
+		word = load_relaxed(&s->word);
+	} while (!(word & QUEUED) &&
+		 (word >= n || !cas_relaxed(&s->word, &word, word | QUEUED))); /* against give */
+	return false;
+}
+
+/* Hands units to those whose turn it is; claimed, to `served`. The lock is held, QUEUED is set. */
+static void serve(struct sem *s, uint64_t units, struct waitq *served)
+{
+	while (!waitq_empty(&s->waiting)) {
+		struct wish *first = container_of(s->waiting.first, struct wish, link);
+		if (first->units > units)
+			break;
+		waitq_remove(&s->waiting, &first->link);
+		if (wait_claim(first->link.waiter)) {
+			units -= first->units;
+			waitq_push_tail(served, &first->link);
+		}
+	}
+	/* release: a taker by CAS sees what those who gave these units did */
+	store_release(&s->word,
+		      units | (waitq_empty(&s->waiting) ? 0 : QUEUED)); /* pairs with take */
+}
+
+/* A wish that ends unfulfilled may have stood in the way of smaller ones. */
+static void withdraw(struct thread *t, struct sem *s, struct wish *wish)
+{
+	struct waitq served = {0};
+	lock_take(&s->lock, RANK_SYNC);
+	waitq_remove(&s->waiting, &wish->link);
+	uint64_t word = load_relaxed(&s->word);
+	if (word & QUEUED)
+		serve(s, word & ~QUEUED, &served);
+	lock_drop(&s->lock, RANK_SYNC);
+	weft__wake_all(t, &served);
+}
+
+static noinline int await(struct sem *s, unsigned n, int64_t deadline)
+{
+	struct waiter lone;
+	struct thread *t = enter();
+	struct wish wish = {.units = n};
+	uint32_t reason = WAKE_USER;
+	wish.link.waiter = weft__wait_begin(t, &lone, "semaphore", true);
+	lock_take(&s->lock, RANK_SYNC);
+	bool taken = take_or_announce(s, n);
+	if (!taken)
+		waitq_push_tail(&s->waiting, &wish.link);
+	lock_drop(&s->lock, RANK_SYNC);
+	if (taken)
+		weft__wait_abandon(wish.link.waiter);
+	else
+		reason = weft__wait_park(&t, wish.link.waiter, deadline);
+	if (reason != WAKE_USER)
+		withdraw(t, s, &wish);
+	call_leave(t);
+	return weft__wait_result(reason, deadline);
+}
+
+int weft_sem_acquire(struct weft_sem *s, unsigned n, int64_t deadline)
+{
+	if (likely(take(sem_of(s), n)))
+		return 0;
+	return deadline == 0 ? weft__would_wait() : await(sem_of(s), n, deadline);
+}
+
+static void check_units(uint64_t units)
+{
+	if (unlikely(units > MOST))
+		weft__misuse("weft_sem_release", "more than UINT32_MAX / 2 units");
+}
+
+static noinline void give_in_turn(struct sem *s, unsigned n)
+{
+	struct waitq served = {0};
+	struct thread *t = enter();
+	lock_take(&s->lock, RANK_SYNC);
+	uint64_t word = load_relaxed(&s->word);
+	while (!(word & QUEUED) && !cas_release(&s->word, &word, word + n)) /* pairs with take */
+		;
+	check_units((word & ~QUEUED) + n);
+	if (word & QUEUED)
+		serve(s, (word & ~QUEUED) + n, &served);
+	lock_drop(&s->lock, RANK_SYNC);
+	weft__wake_all(t, &served);
+	call_leave(t);
+}
+
+void weft_sem_release(struct weft_sem *s, unsigned n)
+{
+	uint64_t word = load_relaxed(&sem_of(s)->word);
+	while (!(word & QUEUED)) {
+		check_units(word + n);
+		if (cas_release(&sem_of(s)->word, &word, word + n)) /* pairs with take */
+			return;
+	}
+	give_in_turn(sem_of(s), n);
+}
