@@ -2,14 +2,21 @@
 /*
  * weft/weft.h: all of weft, and the tour of it.
  *
- *   weft/task.h     weft_run starts the runtime with a first task; weft_go and weft_spawn start
- *more, by the million weft/chan.h     channels between them, and select weft/group.h    tasks that
- *belong together: wait for all, the first failure cancels the rest weft/sync.h     mutex, rwmutex,
- *condition, semaphore, once, wait group weft/io.h       sockets, pipes, files, signals, child
- *processes: waits stop the task, not the thread weft/thread.h   lock a task to its thread, and what
- *happens to the thread when the task ends weft/random.h   the kernel's random bytes without a
- *system call weft/debug.h    dump every task, count, trace weft/error.h    what the negative
- *numbers mean weft/version.h  which weft this is
+ *   weft/task.h     weft_run starts the runtime with a first task;
+ *                   weft_go and weft_spawn start more, by the million
+ *   weft/chan.h     channels between them, and select
+ *   weft/group.h    tasks that belong together: wait for all, the first
+ *                   failure cancels the rest
+ *   weft/sync.h     mutex, rwmutex, condition, semaphore, once, wait group
+ *   weft/io.h       sockets, pipes, files, signals, child processes: waits
+ *                   stop the task, not the thread
+ *   weft/thread.h   lock a task to its thread, and what happens to the
+ *                   thread when the task ends
+ *   weft/random.h   the kernel's random bytes without a system call
+ *   weft/debug.h    dump every task, count, trace
+ *   weft/sim.h      the same schedule again: find races and replay them
+ *   weft/error.h    what the negative numbers mean
+ *   weft/version.h  which weft this is
  *
  *	static void hello(void *chan)
  *	{
@@ -41,6 +48,7 @@
 #include "weft/group.h"
 #include "weft/io.h"
 #include "weft/random.h"
+#include "weft/sim.h"
 #include "weft/sync.h"
 #include "weft/task.h"
 #include "weft/thread.h"

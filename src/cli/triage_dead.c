@@ -182,7 +182,7 @@ static void unwind(struct autopsy *a)
 	if (!c->has_registers)
 		return;
 	at.function = function_start(a, c->pc);
-	a->dead->frame_count = weft__unwind(&a->memory, &at, pcs, DEAD_FRAMES);
+	a->dead->frame_count = weft__watch_unwind(&a->memory, &at, pcs, DEAD_FRAMES);
 	for (unsigned i = 0; i < a->dead->frame_count; i++) {
 		a->dead->frames[i].pc = pcs[i];
 		name_frame(a, &a->dead->frames[i], pcs[i] - (i > 0));

@@ -56,7 +56,7 @@ static void unwind_thread(pid_t thread, struct watch_report *report)
 	}
 	struct symbolizer *names = weft__symbolizer_of(thread);
 	at.function = weft__symbolizer_start(names, at.pc);
-	unsigned n = weft__unwind(&remote.memory, &at, pcs, WATCH_FRAMES);
+	unsigned n = weft__watch_unwind(&remote.memory, &at, pcs, WATCH_FRAMES);
 	for (unsigned i = 0; i < n; i++) {
 		struct watch_frame *frame = &report->frames[report->frame_count++];
 		frame->pc = pcs[i];
