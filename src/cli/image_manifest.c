@@ -97,8 +97,10 @@ static void report_layer(struct image *image, struct image_layer *layer, const c
 	}
 }
 
-/* Reports the results of the stack's layers that are visible in it; the others stay, another image
- * may show them. */
+/*
+ * Reports the results of the stack's layers that are visible in it; the others stay, another image
+ * may show them.
+ */
 static void report_stack(struct image *image, const struct stack *stack)
 {
 	for (unsigned i = 0; i < stack->count; i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* output_table.c: the report for a reader: one line per binary, details of what is wrong, advice, a
- * summary. */
+/*
+ * output_table.c: the report for a reader: one line per binary, details of what is wrong, advice, a
+ * summary.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 

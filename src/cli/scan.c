@@ -40,7 +40,7 @@ static const struct cli_option option_table[] = {
 	{"prometheus", 0, CLI_FLAG, &options.prometheus, NULL,
 	 "report for node_exporter's textfile collector", 0, 0},
 	{"jobs", 'j', CLI_NUMBER, &options.jobs, "N",
-	 "files looked at side by side (default: one per CPU)", 1, 64},
+	 "files looked at side by side (default: two per CPU, 4 at least)", 1, 64},
 	{"timeout", 0, CLI_NUMBER, &options.time_limit, "SECONDS",
 	 "give up on a file after so long (default 60; 0: never)", 0, 86400},
 	{0},

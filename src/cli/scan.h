@@ -30,7 +30,7 @@ struct scan_options {
 	bool progress; /* on stderr, when that is a terminal */
 	/* Patterns against the whole path and against the last component. */
 	struct cli_list exclude;
-	unsigned jobs;	     /* 0: as many as CPUs */
+	unsigned jobs;	     /* 0: two per CPU */
 	unsigned time_limit; /* seconds that one file may take; 0: no limit */
 	/* Was the code of a running process changed so that it is safe? NULL: nobody can tell. */
 	bool (*is_made_safe)(pid_t pid);
@@ -86,11 +86,11 @@ struct scan_counts {
 /* What the machine itself is like. */
 struct scan_host {
 	char kernel[65], machine[65];
-	enum scan_answer
-		vdso; /* does its vDSO export the getrandom symbol? looked at, not inferred */
+	/* Does its vDSO export the getrandom symbol? Looked at, not inferred. */
+	enum scan_answer vdso;
 	unsigned cpus;
-	unsigned page_limit; /* pages of the first batch of states; more of them: the process is
-				primed */
+	/* Pages of the first batch of states; a process with more of them is primed. */
+	unsigned page_limit;
 };
 
 struct scan_seen;
@@ -134,7 +134,9 @@ void weft__scan_add_processes(struct scan *scan);
 /* Works until nothing is left. */
 void weft__scan_run(struct scan *scan);
 
-/* The worst verdict of all results; a file that only processes led to counts as its worst process.
+/*
+ * The worst verdict of all results; a file that only processes led to counts as its worst process.
+ * /
  */
 enum go_verdict weft__scan_worst(const struct scan *scan);
 /*

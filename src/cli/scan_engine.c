@@ -21,7 +21,7 @@
 #include "base/sys.h"
 
 #define WATCH_INTERVAL 100000000ll /* nanoseconds between two looks at the workers */
-#define NAMES_MAX 64u		   /* workers at most, whatever --jobs says */
+#define JOBS_MAX 64u		   /* workers at most */
 
 struct scan *weft__scan_new(const struct scan_options *options)
 {
@@ -29,9 +29,10 @@ struct scan *weft__scan_new(const struct scan_options *options)
 	pthread_condattr_t clock;
 	scan->options = *options;
 	weft__scan_host_read(&scan->host);
+	/* Cold files wait for the disk: more workers than CPUs keep both busy. */
 	if (!scan->options.jobs)
-		scan->options.jobs = max_of(scan->host.cpus, 1u);
-	scan->options.jobs = min_of(scan->options.jobs, NAMES_MAX);
+		scan->options.jobs = max_of(2 * scan->host.cpus, 4u);
+	scan->options.jobs = min_of(scan->options.jobs, JOBS_MAX);
 	pthread_mutex_init(&scan->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -144,8 +145,10 @@ bool weft__scan_report(struct scan_worker *w, struct scan_result *result)
 	return taken;
 }
 
-/* The next item, or NULL when the scan is over or the worker was abandoned. Counts the worker as
- * busy. */
+/*
+ * The next item, or NULL when the scan is over or the worker was abandoned. Counts the worker as
+ * busy.
+ */
 static struct scan_work *take(struct scan_worker *w, bool was_busy)
 {
 	struct scan *scan = w->scan;
@@ -256,9 +259,8 @@ static void workers_end(struct scan *scan)
 {
 	for (struct scan_worker *w = scan->workers, *next; w; w = next) {
 		next = w->next;
-		if (w->abandoned)
-			continue; /* hangs in the kernel, and owns its memory for as long as it does
-				   */
+		if (w->abandoned) /* hangs in the kernel, and owns its memory as long as it does */
+			continue;
 		pthread_join(w->thread, NULL);
 		weft__view_close(&w->view);
 		free(w->doing);
@@ -338,8 +340,10 @@ void weft__scan_free(struct scan *scan)
 	free(scan);
 }
 
-/* What counts of a result: the file's own verdict, or its worst process when only processes led to
- * it. */
+/*
+ * What counts of a result: the file's own verdict, or its worst process when only processes led to
+ * it.
+ */
 static enum go_verdict verdict_of(const struct scan_result *r)
 {
 	enum go_verdict worst = GO_NOT_AFFECTED;

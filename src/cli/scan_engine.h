@@ -17,8 +17,8 @@ struct scan_origin {
 	const char *path;
 	const char *image, *layer;   /* owned by the image's work, which outlives the file's */
 	struct scan_seen_file *file; /* its entry in the seen set; NULL inside images */
-	struct scan_result **held; /* where results wait until it is known whether they count; NULL:
-				      report them */
+	/* Where results wait until it is known whether they count; NULL: report them. */
+	struct scan_result **held;
 };
 
 struct scan_work {
@@ -37,9 +37,8 @@ struct scan_worker {
 	struct scan_worker *next;
 	struct scan *scan;
 	pthread_t thread;
-	int64_t since;	/* when it began what it is doing; 0: idle. Written by the worker, read by
-			   the watch */
-	char *doing;	/* what that is; under the lock */
+	int64_t since; /* when it began what it does; 0: idle. The worker writes, the watch reads */
+	char *doing;   /* what that is; under the lock */
 	bool abandoned; /* under the lock */
 	struct view view;
 	struct elf_image elf;
@@ -68,8 +67,10 @@ void weft__scan_count(struct scan *scan, uint64_t files, uint64_t elf);
 void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 		      const struct scan_origin *origin);
 
-/* An open regular file: judges it if it is ELF and was not seen yet, here or on another worker.
- * Closes `fd`. */
+/*
+ * An open regular file: judges it if it is ELF and was not seen yet, here or on another worker.
+ * Closes `fd`.
+ */
 void weft__scan_open_file(struct scan_worker *w, int fd, const char *path);
 
 /* The seen set (scan_seen.c): device and inode of every ELF file. */

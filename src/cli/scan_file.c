@@ -119,8 +119,10 @@ static void run_open_file(struct scan_worker *w, struct scan_work *item)
 	free(item);
 }
 
-/* Gives the file to whoever is free, so that one directory full of large programs keeps all workers
- * busy. */
+/*
+ * Gives the file to whoever is free, so that one directory full of large programs keeps all workers
+ * busy.
+ */
 static bool hand_on(struct scan_worker *w, int fd, const struct stat *status,
 		    const struct scan_origin *origin)
 {

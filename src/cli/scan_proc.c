@@ -111,8 +111,10 @@ static void file_add(struct scan *scan, pid_t pid, const char *link, const char 
 	weft__scan_push(scan, item);
 }
 
-/* maps and stat do not name the device alike on every file system: stat is what directories are
- * walked with. */
+/*
+ * maps and stat do not name the device alike on every file system: stat is what directories are
+ * walked with.
+ */
 static void library_add(struct scan *scan, pid_t pid, const char *link, const char *name,
 			dev_t device, ino_t inode)
 {
@@ -126,8 +128,10 @@ static void library_add(struct scan *scan, pid_t pid, const char *link, const ch
 	file_add(scan, pid, link, name, device, inode, true);
 }
 
-/* The libraries: files mapped with execute permission. A line: range, permissions, offset, device,
- * inode, name. */
+/*
+ * The libraries: files mapped with execute permission. A line: range, permissions, offset, device,
+ * inode, name.
+ */
 static void add_libraries(struct scan *scan, pid_t pid, const struct stat *program)
 {
 	FILE *f = open_proc(pid, "maps");
@@ -161,8 +165,10 @@ static void add_process(struct scan *scan, pid_t pid)
 	if (length < 0 && (errno == ENOENT || errno == ESRCH))
 		return; /* a kernel thread, or gone */
 	if (length < 0 || stat(link, &status)) {
-		/* Without privilege this is so for every process of somebody else: counted, no
-		 * error. */
+		/*
+		 * Without privilege this is so for every process of somebody else: counted, no
+		 * error.
+		 */
 		scan->counts.denied++;
 		return;
 	}

@@ -32,8 +32,10 @@ struct elf_layout {
 static const struct elf_layout layout32 = LAYOUT(Elf32_Ehdr, Elf32_Phdr);
 static const struct elf_layout layout64 = LAYOUT(Elf64_Ehdr, Elf64_Phdr);
 
-/* Cuts the segment to the bytes that the file really has; the order of the two cuts does not
- * matter. */
+/*
+ * Cuts the segment to the bytes that the file really has; the order of the two cuts does not
+ * matter.
+ */
 static void segment_clip(struct elf_segment *s, uint64_t size)
 {
 	if (s->offset > size)

@@ -44,8 +44,10 @@ bool weft__elf_magic(const void *head, size_t length);
  */
 int weft__elf_open(struct elf_image *elf, struct view *view);
 
-/* The short name of the machine ("amd64", "arm64", ...), as Go spells it; "machine-N" into `room`
- * when unknown. */
+/*
+ * The short name of the machine ("amd64", "arm64", ...), as Go spells it; "machine-N" into `room`
+ * when unknown.
+ */
 const char *weft__elf_arch(const struct elf_image *elf, char room[16]);
 
 /* The view's offset of `length` file-backed bytes at `vaddr`; false when any of them is not. */
@@ -57,9 +59,11 @@ bool weft__elf_vaddr(const struct elf_image *elf, uint64_t offset, uint64_t *vad
 const struct elf_segment *weft__elf_segment(const struct elf_image *elf, uint64_t vaddr);
 bool weft__elf_executable(const struct elf_image *elf, uint64_t vaddr);
 
-/* One relative relocation: the loader stores load bias + `addend` at `where`. `record` is the
+/*
+ * One relative relocation: the loader stores load bias + `addend` at `where`. `record` is the
  * offset of its entry (Elf64_Rela: the addend is 16 bytes further), 0 for the packed form, whose
- * addends lie at `where`. */
+ * addends lie at `where`.
+ */
 struct elf_relative {
 	uint64_t where, addend, record;
 };
@@ -69,8 +73,10 @@ int weft__elf_each_relative(struct elf_image *elf,
 /* Finds the relocation of the pointer at `vaddr`. */
 bool weft__elf_relative_at(struct elf_image *elf, uint64_t vaddr, struct elf_relative *found);
 
-/* `count` pointers from `vaddr` on as they will be after loading at bias 0: in place, or by
- * relative relocations. */
+/*
+ * `count` pointers from `vaddr` on as they will be after loading at bias 0: in place, or by
+ * relative relocations.
+ */
 bool weft__elf_pointers(struct elf_image *elf, uint64_t vaddr, uint64_t *values, unsigned count);
 static inline bool elf_pointer(struct elf_image *elf, uint64_t vaddr, uint64_t *value)
 {

@@ -81,8 +81,10 @@ static int relr_one(struct walk *w, uint64_t where)
 	return read_in_place(w->elf, where, &r.addend) ? w->each(&r, w->arg) : 0;
 }
 
-/* RELR: an even word is an address, an odd word says by its bits which of the next 63 (31) words
- * are relocated too. */
+/*
+ * RELR: an even word is an address, an odd word says by its bits which of the next 63 (31) words
+ * are relocated too.
+ */
 static int walk_relr(struct walk *w)
 {
 	struct elf_image *elf = w->elf;

@@ -82,8 +82,10 @@ static struct view_window *window_oldest(struct view *v)
 	return oldest;
 }
 
-/* Fills `w` from `offset` on; what could not be read is told by v->error and by the window's
- * length. */
+/*
+ * Fills `w` from `offset` on; what could not be read is told by v->error and by the window's
+ * length.
+ */
 static void window_fill(struct view *v, struct view_window *w, uint64_t offset)
 {
 	size_t want = min_of((uint64_t)VIEW_ROOM, v->size - offset);

@@ -62,8 +62,10 @@ static inline bool view_has(const struct view *v, uint64_t offset, uint64_t leng
 	return offset <= v->size && length <= v->size - offset;
 }
 
-/* `length` (at most VIEW_WINDOW) bytes at `offset`, or NULL when they are outside or cannot be
- * read. */
+/*
+ * `length` (at most VIEW_WINDOW) bytes at `offset`, or NULL when they are outside or cannot be
+ * read.
+ */
 const unsigned char *weft__view_at(struct view *v, uint64_t offset, size_t length);
 /*
  * As many bytes at `offset` as one window can give, at most `limit`; their number in *length. NULL
@@ -80,7 +82,9 @@ bool weft__view_u32(struct view *v, uint64_t offset, uint32_t *value);
 bool weft__view_u64(struct view *v, uint64_t offset, uint64_t *value);
 /* A number of `width` bytes, 4 or 8. */
 bool weft__view_word(struct view *v, uint64_t offset, unsigned width, uint64_t *value);
-/* Copies a NUL-terminated string of at most `room` - 1 bytes; false when it does not end in time.
+/*
+ * Copies a NUL-terminated string of at most `room` - 1 bytes; false when it does not end in time.
+ * /
  */
 bool weft__view_string(struct view *v, uint64_t offset, char *string, size_t room);
 /* True when the bytes at `offset` are those of `string` with its ending NUL. */

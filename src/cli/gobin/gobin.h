@@ -26,11 +26,10 @@
 
 struct go_table {
 	uint32_t magic;
-	unsigned width, quantum; /* of a pointer; of the program counter */
-	uint64_t vaddr, offset;	 /* where the table lies */
-	uint64_t count; /* of functions; 0 for the formats before Go 1.18, which are only recognised
-			 */
-	uint64_t text;	/* what the functions' entries are relative to */
+	unsigned width, quantum;    /* of a pointer; of the program counter */
+	uint64_t vaddr, offset;	    /* where the table lies */
+	uint64_t count;		    /* of functions; 0: a format before Go 1.18, only recognised */
+	uint64_t text;		    /* what the functions' entries are relative to */
 	uint64_t names, names_size; /* view offset of the name table */
 	uint64_t functions;	    /* view offset of the function table */
 	bool confirmed;		    /* module data points at the table */
@@ -41,7 +40,7 @@ struct go_image {
 	bool has_table;
 	struct go_table table;
 	unsigned rivals;     /* further tables that look real and that no module data tells apart */
-	bool has_build_info; /* the magic was there, whether a version could be read or not */
+	bool has_build_info; /* it was there, whether a version could be read or not */
 	bool has_build_note; /* a "Go" note among the program headers */
 	char version[96];    /* "" when unknown */
 };
@@ -60,8 +59,10 @@ struct go_function {
 
 /* True when the name table holds `name`; its offset in *offset (may be NULL). */
 bool weft__go_has_name(struct go_image *go, const char *name, uint32_t *offset);
-/* The functions called `name` (an assembly wrapper shares its function's name): how many, the first
- * `room` of them. */
+/*
+ * The functions called `name` (an assembly wrapper shares its function's name): how many, the first
+ * `room` of them.
+ */
 unsigned weft__go_functions_named(struct go_image *go, const char *name, struct go_function *found,
 				  unsigned room);
 /* The function that holds `pc`. */
@@ -82,8 +83,10 @@ bool weft__go_calls_known(const struct go_image *go); /* is this instruction set
  */
 int weft__go_each_call(struct go_image *go, uint64_t from, uint64_t to,
 		       int (*each)(uint64_t site, uint64_t target, void *arg), void *arg);
-/* Calls `each` for every pointer-sized word outside the code that holds `value` (function values,
- * tables). */
+/*
+ * Calls `each` for every pointer-sized word outside the code that holds `value` (function values,
+ * tables).
+ */
 int weft__go_each_pointer(struct go_image *go, uint64_t value,
 			  int (*each)(uint64_t where, void *arg), void *arg);
 
@@ -95,16 +98,17 @@ struct go_vdso_key {
 	uint64_t name_vaddr;  /* what the entry's name pointer says, relocation applied */
 	uint64_t name_offset; /* view offset of those bytes; 0 when they are not in the file */
 	uint64_t name_length;
-	uint64_t record; /* view offset of the RELA entry that gives the pointer; 0: it is in place
-			  */
-	bool intact;  /* the name is the one that the hashes belong to: the look-up will succeed */
-	bool pointed; /* name_offset is valid, and the length is the symbol's */
+	uint64_t record; /* view offset of the pointer's RELA entry; 0: it is in place */
+	bool intact;	 /* the name belongs to the hashes: the look-up will succeed */
+	bool pointed;	 /* name_offset is valid, and the length is the symbol's */
 };
 
 /* The vDSO symbol that gives random bytes on this machine, or NULL when Go looks for none there. */
 const char *weft__go_vdso_symbol(const struct elf_image *elf);
-/* All places with the hashes of that symbol: their number, the first `room` of them; or -errno of a
- * failed read. */
+/*
+ * All places with the hashes of that symbol: their number, the first `room` of them; or -errno of a
+ * failed read.
+ */
 int weft__go_vdso_keys(struct elf_image *elf, struct go_vdso_key *keys, unsigned room);
 
 #endif

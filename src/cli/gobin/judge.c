@@ -189,8 +189,10 @@ static int caller_value(uint64_t where, void *arg)
 	return caller_add(arg, "(function value)");
 }
 
-/* Fills j->callers from every direct call in the text and every word that holds the trigger's
- * address. */
+/*
+ * Fills j->callers from every direct call in the text and every word that holds the trigger's
+ * address.
+ */
 static int find_callers(struct go_image *go, struct go_judgement *j, const struct named *trigger)
 {
 	struct caller_search s = {.go = go, .j = j, .trigger = *trigger, .tail = &j->callers};

@@ -34,8 +34,8 @@ struct go_judgement {
 	char reason[160]; /* one sentence */
 	char *evidence[GO_EVIDENCE];
 	unsigned evidence_count;
-	struct go_caller *callers; /* of the rule's trigger, in order of address; filled when the
-				      order is the old one */
+	/* Of the rule's trigger, in order of address; filled when the order is the old one. */
+	struct go_caller *callers;
 	unsigned callers_left_out;
 };
 

@@ -171,8 +171,10 @@ bool weft__go_has_name(struct go_image *go, const char *name, uint32_t *offset)
 			return false;
 		const unsigned char *hit = p;
 		while ((hit = memmem(hit, got - (size_t)(hit - p), name, length))) {
-			/* Names follow each other, each with its NUL: a hit that a NUL does not
-			 * precede is a tail. */
+			/*
+			 * Names follow each other, each with its NUL: a hit that a NUL does not
+			 * precede is a tail.
+			 */
 			uint64_t index = at + (uint64_t)(hit - p);
 			if (!index || (hit > p && !hit[-1])) {
 				if (offset)

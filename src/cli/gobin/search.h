@@ -24,8 +24,10 @@ int weft__go_walk(struct elf_image *elf, unsigned which, size_t overlap,
 bool weft__go_table_read(struct elf_image *elf, uint64_t at, struct go_table *table);
 /* Looks for the module data of the table; sets text and confirmed. */
 void weft__go_table_confirm(struct elf_image *elf, struct go_table *table);
-/* Reads the compiler's version from the build information at view offset `at`; true when it could
- * be read. */
+/*
+ * Reads the compiler's version from the build information at view offset `at`; true when it could
+ * be read.
+ */
 bool weft__go_build_version(struct elf_image *elf, uint64_t at, char *version, size_t room);
 
 #endif
