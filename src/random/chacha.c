@@ -24,8 +24,8 @@
 #include "base/attr.h"
 #include "random/wipe.h"
 
-static const uint32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32,
-				  0x6b206574}; /* "expand 32-byte k" */
+/* "expand 32-byte k" */
+static const uint32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
 #define ROTATE(x, n) (((x) << (n)) | ((x) >> (32 - (n))))
 #define QUARTER_ROUND(a, b, c, d) \

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getrandom.c: the draws. One path is short and everything else is the system call:
+ * getrandom.c: the draws. One path is short, and everything else ends in the system call:
  *
- *   ready state -> vDSO                       small draws: a thread-local load, a call, a
- * thread-local store ready state -> vDSO key -> ChaCha20       from BULK_FROM bytes on, a fresh key
- * a call system call                               no state to be had, flags or buffers that the
- * vDSO judges differently /dev/urandom                              weft_random_bytes alone, when
- * the system call is refused
+ *   ready state, vDSO             small draws: a thread-local load, a call, a thread-local store
+ *   ready state, vDSO, ChaCha20   from BULK_FROM bytes on: a fresh key a call, expanded
+ *   system call                   no state to be had; flags and buffers that the vDSO judges
+ *                                 differently
+ *   /dev/urandom                  weft_random_bytes alone, when the system call is refused
  *
  * No random bytes are kept between calls: a buffer could not tell that it has been copied (fork,
- * snapshots), the vDSO's state can.
+ * snapshots of machines), the vDSO's state can.
  */
 #include <errno.h>
 #include <sys/random.h>
@@ -61,24 +61,16 @@ static ssize_t by_system_call(void *buf, size_t len, unsigned flags)
 	return got;
 }
 
-/* With a state that is this call's alone until it is ready again. */
 static no_tsan always_inline ssize_t by_vdso(void *buf, size_t len, unsigned flags, void *state)
 {
-	weft__state_check_thread();
-	here.ready = NULL; /* a signal handler shall not use it */
-	compiler_barrier();
-	ssize_t got = weft__vdso.draw(buf, len, flags, state, weft__vdso.state_size);
-	compiler_barrier();
-	here.ready = state;
-	here.missed = 0;
+	ssize_t got = weft__state_draw(buf, len, flags, state);
 	unpoison(buf, got);
 	if (unlikely(got == -EINTR && len <= NEVER_INTERRUPTED))
 		return by_system_call(buf, len, flags);
 	return got;
 }
 
-/* A key by the vDSO for each piece, and ChaCha20 for the rest: several times the vDSO's own speed.
- */
+/* A key by the vDSO for each piece, and ChaCha20 for the rest: several times the vDSO's speed. */
 static no_tsan noinline ssize_t by_bulk(unsigned char *buf, size_t len, unsigned flags)
 {
 	size_t done = 0;
@@ -100,8 +92,7 @@ static no_tsan noinline ssize_t by_bulk(unsigned char *buf, size_t len, unsigned
 
 static no_tsan noinline ssize_t draw_slow(void *buf, size_t len, unsigned flags)
 {
-	/* Addresses from half of the range on are the kernel's, and NULL is nobody's: it says
-	 * -EFAULT. */
+	/* NULL is nobody's, and the upper half of the addresses the kernel's: it says -EFAULT. */
 	if (flags > GRND_NONBLOCK || (intptr_t)buf <= 0)
 		return by_system_call(buf, len, flags);
 	if (len >= BULK_FROM)

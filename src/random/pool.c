@@ -13,25 +13,30 @@
  * may be read for ever.
  *
  *   word        meaning                              who moves it
- *   free_list   the first free slot, and the epoch   give: links a slot, any thread, any time
- * (release) in the six low bits                  take: unlinks one, only as `taker` (acquire)
- *                                                    abandon: epoch + 1
- *   taker       the thread that may unlink, or NULL  NULL -> self: take (acquire); self -> NULL:
- * take, abandon (release) owned       the slot belongs to a thread         0 -> 1: take; 1 -> 0:
- * give, before linking blocks      all blocks                           grow links one (release);
- * readers walk (acquire) spare       a block without states yet           grow swaps it out, and in
- * again when mmap refuses
+ *   free_list   the first free slot, and the epoch   give links a slot, any thread, any time
+ *               in the six low bits                  (release); take unlinks one, only as the
+ *                                                    taker (acquire); abandon: epoch + 1
+ *   taker       the thread that may unlink, or NULL  NULL -> self: take (acquire)
+ *                                                    self -> NULL: take, abandon (release)
+ *   owned       the slot belongs to a thread         0 -> 1: take; 1 -> 0: give, before linking
+ *   blocks      all blocks                           grow links one (release); readers walk them
+ *                                                    (acquire)
+ *   spare       a block that has no states yet       grow swaps it out, and in again when mmap
+ *                                                    refuses
  *
  * Why one taker at a time: with two, the first could read A and A's next B, be delayed while the
- * second takes A and B and gives A back, and then install B, which is owned. Links only ever put
- * slots in front, so one taker is safe. Why it is tried and never waited for: in a child of a raw
- * clone the taker may be a thread that does not exist, and in a signal handler it may be the
- * interrupted thread itself. Who fails draws by system call. Why an epoch: a taker may vanish
- * (siglongjmp, cancellation). The thread that left it says so itself with abandon, which opens the
- * pool again; but "left" is a guess when made in a signal handler that interrupted a take. Should
- * the take go on after all, it finds another epoch than the one it began with and unlinks nothing.
- * The epoch does not wrap: after 63 abandoned takes the pool stays closed, and new threads draw by
- * system call.
+ * second takes A and B and gives A back, and then install B, which is owned. Giving only ever puts
+ * slots in front, so one taker is safe.
+ *
+ * Why it is tried and never waited for: in a child of a raw clone the taker may be a thread that
+ * does not exist, and in a signal handler it may be the interrupted thread itself. Who fails draws
+ * by system call.
+ *
+ * Why an epoch: a taker may vanish (siglongjmp, cancellation). Its own thread says so with abandon,
+ * which opens the pool again; but that is a guess when made in a signal handler that interrupted
+ * the take. Should the take go on after all, it finds another epoch than the one it began with and
+ * unlinks nothing. The epoch does not wrap: after 63 abandoned takes the pool stays closed, and new
+ * threads draw by system call.
  *
  * Rejected: linking free states through their own memory (the kernel may drop the page and the list
  * with it); a lock for giving back (a thread that cannot get it would hang on its way out); a tag
@@ -132,8 +137,7 @@ static no_tsan void publish(struct block *b, char *states)
 		link_free(&b->slots[0], &b->slots[count - 1]);
 }
 
-/* One more page of states, and the slots for them: two mappings, or none and what was got of them
- * kept for next time. */
+/* One more page of states and the slots for them; slots without states are kept for next time. */
 static no_tsan int grow(void)
 {
 	int error = 0;

@@ -29,16 +29,14 @@ enum { POOL_BUSY = 1 }; /* another thread is taking */
  */
 struct slot *weft__pool_take(const void *self, int *error);
 
-/* Gives an owned slot back: zeroes its state and links it. Never allocates, locks, waits or fails.
- */
+/* Zeroes an owned slot's state and links it. Never allocates, locks, waits or fails. */
 void weft__pool_give(struct slot *slot);
 
 /* Frees the pool from a take of `self` that will never end: a siglongjmp left it, or its thread was
  * cancelled in it. */
 void weft__pool_abandon(const void *self);
 
-/* In a fork's child, whose only thread owns the slots linked from `mine`: all others become free.
- */
+/* In a fork's child, whose one thread owns the slots linked from `mine`: all others become free. */
 void weft__pool_after_fork(const struct slot *mine);
 
 struct pool_count {

@@ -64,6 +64,7 @@ static no_tsan void thread_ends(void *unused)
 	weft__state_put();
 }
 
+/* fork in a signal handler that interrupted a take or give: what is half done stays as it is. */
 static no_tsan void child_after_fork(void)
 {
 	if (!here.inside)
@@ -119,8 +120,7 @@ static no_tsan int take_alone(void)
 	return error;
 }
 
-/* A refused mmap is likely refused again, and costs as much as the draw that it should have made
- * cheaper. */
+/* A refused mmap is likely refused again, and costs as much as it should have saved. */
 static no_tsan void back_off(void)
 {
 	here.backoff = here.backoff ? min_of(here.backoff * 2, (uint32_t)BACKOFF_MAX) : BACKOFF_MIN;
@@ -154,16 +154,11 @@ no_tsan void *weft__state_want(void)
 	return here.ready;
 }
 
-/* Keys the state: the vDSO does that with the first draw, by system call. */
+/* The vDSO keys a state with its first draw, by system call. */
 static no_tsan int key_state(void)
 {
 	uint64_t word;
-	void *state = here.ready;
-	here.ready = NULL;
-	compiler_barrier();
-	ssize_t got = weft__vdso.draw(&word, sizeof(word), 0, state, weft__vdso.state_size);
-	compiler_barrier();
-	here.ready = state;
+	ssize_t got = weft__state_draw(&word, sizeof(word), 0, here.ready);
 	return got < 0 ? (int)got : 0;
 }
 
@@ -194,8 +189,7 @@ no_tsan int weft__state_acquire(void)
 	if (!weft__vdso.draw)
 		return -ENOSYS;
 	if (here.inside || here.owned >= SLOTS_MAX || here.endings >= ENDINGS_MAX)
-		return -EBUSY; /* in a signal handler that interrupted a take, or at the thread's
-				  very end */
+		return -EBUSY; /* in a handler that interrupted a take, or at the very end */
 	if (!here.ready)
 		error = take_waiting();
 	return error ? error : key_state();

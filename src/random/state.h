@@ -15,26 +15,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/attr.h"
+#include "random/vdso.h"
 
 struct slot;
 
+/* The frame of the crash, under the name that the storm shows. */
 #ifdef WEFT_FAULTS
-#define weft__state_put \
-	state_put /* the frame of the crash, under the name that the storm shows \
-		   */
+#define weft__state_put state_put
 #endif
 
 #pragma GCC visibility push(default)
-/* Takes and keys a state for this thread now; waits for the pool where a draw would only try. 0 or
- * -errno. */
+/* Takes and keys a state now, waiting for the pool where a draw would only try. 0 or -errno. */
 int weft__state_acquire(void);
-/* Gives this thread's state back now. Never allocates, locks or waits; without a state it does
- * nothing. */
+/* Gives this thread's state back now, if it has one. Never allocates, locks or waits. */
 void weft__state_put(void);
 bool weft__state_owned(void);
-/* How many states one growth of the pool adds (21 to a page of 4096 bytes on x86-64); 0 without
- * vDSO getrandom. */
+/* States to a page, 21 on x86-64: what one growth of the pool adds. 0 without vDSO getrandom. */
 unsigned weft__state_per_page(void);
 #pragma GCC visibility pop
 
@@ -42,11 +40,14 @@ unsigned weft__state_per_page(void);
  * What a thread knows about its states. Touched by its thread alone, and by signal handlers on it:
  * every field is a word, and each change leaves a consistent picture.
  *
- *   ready     the state that the next draw uses. NULL: none, or in use by a draw (this one was
- * interrupted by a signal handler, or that one was left by siglongjmp) mine      all slots that it
- * owns, linked. Nearly always one inside    a take or give of this thread is going on missed draws
- * since the last good one that found no ready state although there is one skip      draws that
- * shall not try to take: mmap was refused lately
+ *   ready     the state that the next draw uses. NULL: there is none, or a draw is using it (this
+ *             draw is a signal handler's, or that one was left by siglongjmp)
+ *   mine      all slots that it owns, linked; nearly always one
+ *   inside    a take or give of this thread is going on
+ *   missed    draws since the last good one that found no ready state although there is one
+ *   skip      draws that shall not try to take: mmap was refused lately
+ *   armed     the key has a value: its destructor will run
+ *   endings   how often the destructor has run
  */
 struct thread_state {
 	void *ready;
@@ -57,8 +58,7 @@ struct thread_state {
 	uint8_t endings;
 };
 
-/* initial-exec: one instruction to its address, no call, no allocation, also in a library loaded
- * late. */
+/* initial-exec: no call and no allocation for its address, also in a library loaded late. */
 extern __thread struct thread_state weft__thread_state __attribute__((tls_model("initial-exec")));
 
 /*
@@ -69,13 +69,26 @@ extern __thread struct thread_state weft__thread_state __attribute__((tls_model(
 void *weft__state_want(void);
 
 #ifdef WEFT_DEBUG
-/* Two threads with one thread pointer (clone with CLONE_VM, without CLONE_SETTLS) would draw the
- * same bytes. */
+/* Two threads with one thread pointer (clone without CLONE_SETTLS) would draw the same bytes. */
 void weft__state_check_thread(void);
 #else
 static inline void weft__state_check_thread(void)
 {
 }
 #endif
+
+/* Draws with `state`, which is ready, and this call's alone until it is ready again. */
+static no_tsan always_inline ssize_t weft__state_draw(void *buf, size_t len, unsigned flags,
+						      void *state)
+{
+	weft__state_check_thread();
+	weft__thread_state.ready = NULL;
+	compiler_barrier(); /* pairs with a signal handler's look at it */
+	ssize_t got = weft__vdso.draw(buf, len, flags, state, weft__vdso.state_size);
+	compiler_barrier();
+	weft__thread_state.ready = state;
+	weft__thread_state.missed = 0;
+	return got;
+}
 
 #endif

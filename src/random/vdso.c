@@ -5,8 +5,8 @@
  * The parser is a pure function over (base, limit), so that tests can feed it images that no kernel
  * makes. The image is the kernel's and therefore trusted to be well meant, not to be of one shape:
  *
- *   - a hash table may be DT_HASH, DT_GNU_HASH or both (arm64 dropped DT_HASH); s390x has 64-bit
- * DT_HASH entries;
+ *   - the hash table may be DT_HASH, DT_GNU_HASH or both (arm64 dropped DT_HASH);
+ *   - DT_HASH has entries of 64 bits on s390x;
  *   - version tables may be missing: then the name alone decides;
  *   - somebody (checkpoint tools, emulators) may have added the load address to addresses already.
  *

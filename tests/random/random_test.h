@@ -33,8 +33,7 @@ enum { UNDER_SANITIZER = UNDER_ASAN | UNDER_TSAN };
 /* weft_random_info, whose success is checked. */
 struct weft_random_info info_now(void);
 
-/* True with a line that says so when this process has no vDSO getrandom, and the test means little.
- */
+/* True, with a line that says so, when this process has no vDSO getrandom to test. */
 bool skip_without_vdso(void);
 
 /* Are all words different from each other and from zero? Sorts them. Four bytes would collide by

@@ -140,8 +140,7 @@ static void end_owners(const pthread_t *threads)
 		pthread_join(threads[i], NULL);
 }
 
-/* In the child: the states of threads that did not come along are reused, none is handed out twice.
- */
+/* In the child, states of threads that did not come along are reused, none handed out twice. */
 static bool child_reuses_states(uint64_t *words)
 {
 	pthread_t threads[OWNERS];

@@ -223,7 +223,7 @@ static void *draw_and_arm_late_key(void *rounds)
 START_TEST(destructors_that_draw_after_ours_leave_nothing_behind)
 {
 	ck_assert_int_eq(pthread_key_create(&late_key, draw_late), 0);
-	for (uintptr_t rounds = 1; rounds <= 3; rounds++) {
+	for (uintptr_t rounds = 1; rounds <= 4; rounds++) {
 		late_draws = 0;
 		for (int i = 0; i < 50; i++)
 			on_thread(draw_and_arm_late_key, (void *)rounds);
