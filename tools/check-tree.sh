@@ -39,7 +39,7 @@ check_includes() {
 			split($0, quoted, "\"")
 			split(quoted[2], to, "/")
 			target = to[1]
-			bad = quoted[2] ~ /\.\./
+			bad = part[1] != "tests" && quoted[2] ~ /\.\./
 			if (part[1] == "include" || part[1] == "examples")
 				bad = bad || (target != "weft" && index(quoted[2], "/"))
 			else if (part[1] == "src" && target in floor)

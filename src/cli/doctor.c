@@ -87,12 +87,16 @@ static void print_findings(const struct doctor *d)
 
 int cli_doctor(int argc, char **argv)
 {
-	bool json = false;
+	bool json = false, host_only = false;
 	const struct cli_option options[] = {
 		{.name = "json",
 		 .kind = CLI_FLAG,
 		 .into = &json,
 		 .help = "print JSON instead of the table"},
+		{.name = "host-only",
+		 .kind = CLI_FLAG,
+		 .into = &host_only,
+		 .help = "leave processes and files alone"},
 		{0},
 	};
 	static const char *const headings[] = {"", "", "", NULL};
@@ -104,8 +108,9 @@ int cli_doctor(int argc, char **argv)
 			 "matter to weft and to Go programs with the crash of Go 1.24.0-1.24.2.",
 		.options = options,
 		.notes = "Exit status: 0 nothing stands in the way, 1 findings, 2 failure.",
+		.max_operands = UINT32_MAX,
 	};
-	cli_parse(&usage, argc, argv);
+	unsigned places = cli_parse(&usage, argc, argv);
 	struct doctor d = {
 		.table = cli_table_new(headings),
 		.report = cli_json_report("doctor"),
@@ -114,6 +119,8 @@ int cli_doctor(int argc, char **argv)
 	doctor_kernel(&d);
 	doctor_random(&d);
 	doctor_limits(&d);
+	if (!host_only)
+		doctor_go(&d, argv + 1, places);
 	int status = json_array_size(d.findings) ? CLI_FINDINGS : CLI_CLEAN;
 	if (json) {
 		cli_json_set(d.report, "findings", d.findings);

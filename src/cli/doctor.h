@@ -24,6 +24,8 @@ void doctor_finding(struct doctor *d, const char *id, const char *advice, ...) p
 void doctor_kernel(struct doctor *d); /* kernel, processors, what it offers */
 void doctor_limits(struct doctor *d); /* what binds this process */
 void doctor_random(struct doctor *d); /* vDSO, libc, speed */
+/* Go programs with the crash: running, and in these places (count 0: the usual ones). */
+void doctor_go(struct doctor *d, char **places, unsigned count);
 
 /* The number in a file of /proc/sys; -1 when it cannot be read. */
 int64_t doctor_sysctl(const char *path);

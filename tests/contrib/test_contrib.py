@@ -136,7 +136,7 @@ class Ansible(Folder):
     @needs("ansible-playbook")
     def test_the_playbook_runs_here(self):
         values = {"weft_become": False, "weft_binary": WEFT, "weft_path": self.path("weft"),
-                  "weft_scan": [WEFT], "weft_reports": self.path("reports"),
+                  "weft_doctor": ["--host-only"], "weft_scan": [WEFT], "weft_reports": self.path("reports"),
                   "ansible_python_interpreter": sys.executable}
         done = run("ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(values),
                    self.PLAYBOOK, env={**os.environ, "HOME": self.folder, "ANSIBLE_NOCOLOR": "1"})

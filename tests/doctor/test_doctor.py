@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What `weft doctor` claims, compared with sources that share no code with it.
 
-usage: test_doctor.py WEFT
+usage: test_doctor.py WEFT MAKE_TWIN [CLASS...]
 """
 
 import ctypes
@@ -17,6 +17,7 @@ import tempfile
 import unittest
 
 WEFT = sys.argv.pop(1)
+MAKE_TWIN = sys.argv.pop(1)  # writes a file that looks like a Go binary with the crash
 
 
 def run(*arguments, limits=()):
@@ -31,8 +32,8 @@ def run(*arguments, limits=()):
     return done.returncode, done.stdout, done.stderr
 
 
-def report(limits=()):
-    status, out, err = run("--json", limits=limits)
+def report(limits=(), about=("--host-only",)):
+    status, out, err = run("--json", *about, limits=limits)
     return status, json.loads(out), err
 
 
@@ -149,21 +150,66 @@ class Findings(unittest.TestCase):
         self.expect("address-space", [(resource.RLIMIT_AS, 1 << 32)])
 
 
+class Programs(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.place = holder.name
+
+    def twin(self, name, *how):
+        path = os.path.join(self.place, name)
+        subprocess.run([MAKE_TWIN, path, *how], check=True)
+        return path
+
+    def found(self):
+        status, facts, _ = report(about=[self.place])
+        advice = [f["advice"] for f in facts["findings"] if f["id"] == "affected-binary"]
+        return status, facts["go"], advice
+
+    def test_an_affected_binary_is_named_with_advice(self):
+        path = self.twin("affected", "caller=main.work")
+        status, go, advice = self.found()
+        self.assertEqual((status, go["affected_binaries"]), (1, [path]))
+        self.assertEqual(len(advice), 1)
+        for words in (path, "Go 1.24.3", "weft shield", "weft patch"):
+            self.assertIn(words, advice[0])
+
+    def test_what_cannot_crash_is_counted_only(self):
+        self.twin("dormant")
+        _, go, advice = self.found()
+        self.assertEqual((go["affected_binaries"], advice), ([], []))
+        self.assertGreaterEqual(go["dormant"], 1)
+
+    def test_many_are_named_in_json_and_summed_up_in_advice(self):
+        paths = [self.twin(f"affected{n}", "caller=main.work") for n in range(8)]
+        _, go, advice = self.found()
+        self.assertEqual(go["affected_binaries"], paths)
+        self.assertEqual(len(advice), 5)
+
+    def test_processes_are_those_that_the_scan_sees(self):
+        scan = subprocess.run([WEFT, "scan", "--processes", "--json"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        affected = {(p["pid"], r["path"]) for r in json.loads(scan.stdout)["results"]
+                    for p in r.get("processes", []) if p["verdict"] == "affected"}
+        _, go, _ = self.found()
+        self.assertEqual({(p["pid"], p["path"]) for p in go["affected_processes"]}, affected)
+
+
 class Output(unittest.TestCase):
     def test_the_table_is_plain_text_without_a_terminal(self):
-        _, out, err = run()
+        _, out, err = run("--host-only")
         self.assertNotIn("\033", out)
         self.assertEqual(err, "")
         self.assertIn("states per page" if "state size" in out else "getrandom", out)
 
     def test_bad_usage_is_one_line_and_status_2(self):
-        for arguments in (["--frobnicate"], ["operand"], ["--json=yes"]):
+        for arguments in (["--frobnicate"], ["-x"], ["--json=yes"]):
             status, out, err = run(*arguments)
             self.assertEqual((status, out, err.count("\n")), (2, "", 1), arguments)
 
     def test_a_full_disk_is_status_2(self):
         with open("/dev/full", "w", encoding="ascii") as full:
-            done = subprocess.run([WEFT, "doctor", "--json"], stdout=full, stderr=subprocess.PIPE,
+            done = subprocess.run([WEFT, "doctor", "--json", "--host-only"], stdout=full, stderr=subprocess.PIPE,
                                   check=False)
         self.assertEqual(done.returncode, 2)
 
