@@ -2,20 +2,24 @@
 /*
  * exit.pml: the end of a thread whose task ended locked (the numbered list in src/sched/thread.c).
  *
- * N locked tasks, each on a thread of its own, draw random bytes, perhaps meet at a barrier, and end: every thread
- * goes through the seven steps of the exit order. The template thread starts threads and reaps them. P processors
- * move between threads, template and the idle list. Two things can be arranged in two ways each:
+ * N locked tasks, each on a thread of its own, draw random bytes, perhaps meet at a barrier, and
+ * end: every thread goes through the seven steps of the exit order. The template thread starts
+ * threads and reaps them. P processors move between threads, template and the idle list. Two things
+ * can be arranged in two ways each:
  *
- *   the order      state given back while the processor is held (default), or after the hand-off: -DOLD_ORDER
- *   the free list  intrusive: giving back links a record (default), or one that grows by allocating from the
- *                  processor's cache, its capacity that of the first batch of states: -DGROWING
+ *   the order      state given back while the processor is held (default), or after the
+ *                  hand-off: -DOLD_ORDER
+ *   the free list  intrusive: giving back links a record (default), or one that grows by
+ *                  allocating from the processor's cache, its capacity that of the first batch of
+ *                  states: -DGROWING
  *
- * What must hold: a cache is touched by the holder of its processor alone; a processor is handed off exactly once;
- * nothing of the runtime is touched after BARE; a record is freed by the reaper alone; no tainted thread starts
- * another; in the end no thread is left, every processor is idle and every state is free.
+ * What must hold: a cache is touched by the holder of its processor alone; a processor is handed
+ * off exactly once; nothing of the runtime is touched after BARE; a record is freed by the reaper
+ * alone; no tainted thread starts another; in the end no thread is left, every processor is idle
+ * and every state is free.
  *
- * Left out on purpose: lost wake-ups of the hand-off (locked.pml) and of going idle (idle.pml); here giving a
- * processor away and getting one are single steps.
+ * Left out on purpose: lost wake-ups of the hand-off (locked.pml) and of going idle (idle.pml);
+ * here giving a processor away and getting one are single steps.
  *
  * run: pass | | weft: state, then processor; intrusive list; destructors that draw late
  * run: pass | -DOLD_ORDER | the structure alone: the old order is harmless with an intrusive list
@@ -100,7 +104,10 @@ inline state_take(t)
 {
 	atomic {
 		if
-		:: free_states == 0 -> mapped_states = mapped_states + BATCH; free_states = BATCH; list_made_room(t)
+		:: free_states == 0 ->
+			mapped_states = mapped_states + BATCH;
+			free_states = BATCH;
+			list_made_room(t)
 		:: else
 		fi;
 		free_states--
@@ -195,7 +202,7 @@ inline owed(t)
 #endif
 }
 
-/* libc's part: the program's key destructors, one of which waits for the other tasks and may draw. */
+/* libc's part: the program's key destructors; one waits for the other tasks, all may draw. */
 inline destructors(t)
 {
 	if

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.pml: threads that find no work go to sleep while somebody makes some (src/sched/proc.c, steal.c, monitor.c).
+ * idle.pml: threads that find no work go to sleep while somebody makes some (src/sched/proc.c,
+ * steal.c, monitor.c).
  *
- * A thread that is not the runtime's queues two tasks globally, A and then B; A computes until B has run. Two threads
- * with a processor each search, run, let their processors go and sleep. Nobody is woken while somebody searches:
- * makers count on the searcher, who says farewell before its last look at the global queue. That last look and
- * letting the processor go are one step under the lock; so is queueing, and afterwards the maker looks for an idle
- * processor. So either the searcher sees the work or the maker sees the idle processor. No fence is needed.
+ * A thread that is not the runtime's queues two tasks globally, A and then B; A computes until B
+ * has run. Two threads with a processor each search, run, let their processors go and sleep. Nobody
+ * is woken while somebody searches: makers count on the searcher, who says farewell before its last
+ * look at the global queue. That last look and letting the processor go are one step under the
+ * lock; so is queueing, and afterwards the maker looks for an idle processor. So either the
+ * searcher sees the work or the maker sees the idle processor. No fence is needed.
  *
- * The monitor looks for work that waits beside an idle processor, as long as any processor is in use; when none is, it
- * sleeps too. So what must never happen is work in a queue while all processors are idle; work that is overlooked
- * while one is busy costs time only. A searcher that finds work and was the last to search wakes the next one, which
- * saves that time: without it (-DNO_PASSING_ON) nothing is lost.
+ * The monitor looks for work that waits beside an idle processor, as long as any processor is in
+ * use; when none is, it sleeps too. So what must never happen is work in a queue while all
+ * processors are idle; work that is overlooked while one is busy costs time only. A searcher that
+ * finds work and was the last to search wakes the next one, which saves that time: without it
+ * (-DNO_PASSING_ON) nothing is lost.
  *
  * run: pass | | a maker, two searchers, the monitor
  * run: pass | -DNO_PASSING_ON | the last searcher that finds work wakes nobody: the monitor does

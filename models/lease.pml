@@ -2,23 +2,25 @@
 /*
  * lease.pml: the protocol of src/sched/lease.h with the store buffers of TSO machines.
  *
- * T threads run user code and enter the runtime; the monitor takes processors from threads that are in user code.
- * Inside the runtime a thread may give its processor away and take another. Each thread's stores to in_runtime, to
- * its lease word and to `processor` go through a first-in-first-out buffer and reach memory at any later time;
- * locked instructions wait for an empty buffer, membarrier empties everybody's (and may fail instead: then the
- * monitor must withdraw). With -DFENCED there is no membarrier and the owner fences its own store.
+ * T threads run user code and enter the runtime; the monitor takes processors from threads that are
+ * in user code. Inside the runtime a thread may give its processor away and take another. Each
+ * thread's stores to in_runtime, to its lease word and to `processor` go through a first-in-first-
+ * out buffer and reach memory at any later time; locked instructions wait for an empty buffer,
+ * membarrier empties everybody's (and may fail instead: then the monitor must withdraw). With
+ * -DFENCED there is no membarrier and the owner fences its own store.
  *
- * What must hold: inside the runtime a thread works on the processor that is its own; the monitor takes the
- * processor that the thread has at that moment; a thread that gives its processor up for lost has lost it; nobody
- * but a thread without processor waits for one.
+ * What must hold: inside the runtime a thread works on the processor that is its own; the monitor
+ * takes the processor that the thread has at that moment; a thread that gives its processor up for
+ * lost has lost it; nobody but a thread without processor waits for one.
  *
- * The monitor asks which processor it is before the move to TAKEN, while its request stands: any change by the owner
- * would make that move fail. Before the request is too early (BUG_8). After the move is too late, the owner may be
- * back with another processor (BUG_13), unless the monitor holds the lock that anybody needs who gives a processor
- * away or gets one: -DUNDER_LOCK, as monitor.c does.
+ * The monitor asks which processor it is before the move to TAKEN, while its request stands: any
+ * change by the owner would make that move fail. Before the request is too early (BUG_8). After the
+ * move is too late, the owner may be back with another processor (BUG_13), unless the monitor holds
+ * the lock that anybody needs who gives a processor away or gets one: -DUNDER_LOCK, as monitor.c
+ * does.
  *
- * On x86-64 release and acquire cost nothing and mean nothing to this model; BUG_11 and BUG_12 show what the
- * compiler may do without them.
+ * On x86-64 release and acquire cost nothing and mean nothing to this model; BUG_11 and BUG_12 show
+ * what the compiler may do without them.
  *
  * run: pass | | membarrier, which may fail
  * run: pass | -DFENCED | no membarrier in this process: the owner fences
@@ -106,7 +108,8 @@ bool held;
 #define owner_lock_drop(t) skip
 #endif
 
-/* A thread sees its own buffered store first; TAKEN is never left in the buffer (a locked instruction follows it). */
+/* A thread sees its own buffered store first. TAKEN is never left there: a locked instruction
+ * follows it. */
 inline load_own_word(t, seen)
 {
 	atomic {
@@ -350,7 +353,15 @@ inline take(t)
 	:: else
 	fi;
 	lock_drop();
-	d_step { claimed = false; outside = false; failed = false; taken_is_lost = false; taken = 0; seen = 0; t = 0 }
+	d_step {
+		claimed = false;
+		outside = false;
+		failed = false;
+		taken_is_lost = false;
+		taken = 0;
+		seen = 0;
+		t = 0
+	}
 }
 
 active proctype monitor()

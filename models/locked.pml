@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * locked.pml: locked tasks, their threads, and the template thread (src/sched/proc.c, schedule.c, lockthread.c).
+ * locked.pml: locked tasks, their threads, and the template thread (src/sched/proc.c, schedule.c,
+ * lockthread.c).
  *
- * Three tasks are queued: A locks its thread, waits for B, yields and ends; B locks its thread, yields, wakes A and
- * ends; C only yields and ends. Two processors. A thread without a processor sleeps: on the idle list, or, when it
- * belongs to a task, until somebody brings a processor for that task. Whoever finds a locked task in a queue gives
- * its own processor to the task's thread. A locked thread gives its processor away before it sleeps; where nobody
- * idle is left to take it, the template thread starts a new thread.
+ * Three tasks are queued: A locks its thread, waits for B, yields and ends; B locks its thread,
+ * yields, wakes A and ends; C only yields and ends. Two processors. A thread without a processor
+ * sleeps: on the idle list, or, when it belongs to a task, until somebody brings a processor for
+ * that task. Whoever finds a locked task in a queue gives its own processor to the task's thread. A
+ * locked thread gives its processor away before it sleeps; where nobody idle is left to take it,
+ * the template thread starts a new thread.
  *
- * One thing is easy to get wrong. A locked task is runnable again the moment it has left its stack, while its thread
- * still holds a processor and is about to give it away. Who finds the task then leaves its own processor aside for
- * the thread (`given`), which looks there, under the lock, when it has let its first one go.
+ * One thing is easy to get wrong. A locked task is runnable again the moment it has left its stack,
+ * while its thread still holds a processor and is about to give it away. Who finds the task then
+ * leaves its own processor aside for the thread (`given`), which looks there, under the lock, when
+ * it has let its first one go.
  *
- * Left out: local queues (one queue that everybody with a processor may take from allows more than theft does), the
- * word of a wait (park.pml), whom to wake for new work (idle.pml; here every idle processor is put to work).
+ * Left out: local queues (one queue that everybody with a processor may take from allows more than
+ * theft does), the word of a wait (park.pml), whom to wake for new work (idle.pml; here every idle
+ * processor is put to work).
  *
- * What must hold: a locked task runs on its thread alone, which runs nothing else; a processor has one holder, a
- * thread at most one processor; threads are started by the clean template alone, and no more of them than
- * processors and locked tasks; every task ends, locked ones with their threads; nothing hangs.
+ * What must hold: a locked task runs on its thread alone, which runs nothing else; a processor has
+ * one holder, a thread at most one processor; threads are started by the clean template alone, and
+ * no more of them than processors and locked tasks; every task ends, locked ones with their
+ * threads; nothing hangs.
  *
  * run: pass | | two locked tasks and one that is not
  * run: fail processor[locked_to[task]]==255 | -DBUG_1 | a processor for a thread that still has one
@@ -71,7 +76,8 @@ inline detach(t)
 	processor[t] = NONE
 }
 
-/* Onto the idle list in the step that lets the processor go: nobody starts another thread for want of this one. */
+/* Onto the idle list in the step that lets the processor go: nobody starts another thread for want
+ * of this one. */
 inline fall_asleep(t)
 {
 	wake[t] = false;
@@ -252,7 +258,7 @@ inline put_idle_to_work()
 	}
 }
 
-/* One stretch of a task on thread t; `gone` when it ended locked. Publishing it is the last step. */
+/* One stretch of a task on thread t; `gone` when it ended locked. Publishing it comes last. */
 inline run_task(t, task)
 {
 	runner_owns_task = (locked_to[task] == NONE && locked_task[t] == NONE) ||
@@ -325,7 +331,8 @@ end:			wake[t]
 		:: task != NONE -> run_task(t, task)
 #else
 		:: task != NONE && locked_to[task] == (locked_task[t] == NONE -> NONE : t) -> run_task(t, task)
-		:: task != NONE && locked_to[task] != NONE && locked_task[t] == NONE -> give(t, locked_to[task], task)
+		:: task != NONE && locked_to[task] != NONE && locked_task[t] == NONE ->
+			give(t, locked_to[task], task)
 #endif
 		:: locked_task[t] != NONE && (task == NONE || locked_to[task] != t) ->
 #ifdef BUG_3

@@ -2,16 +2,19 @@
 /*
  * park.pml: one wait of a task, and everybody who may end it: the word of src/sched/park.h.
  *
- * The task opens the word, shows it to the wakers, and leaves its stack; then, on the successor's stack, the thread
- * adds PARKED. A waker claims the open wait by CAS (all other claims now fail), hands over what it brings, and
- * publishes its reason by a swap. Whoever makes the second of the two moves, PARKED and the reason, queues the task.
+ * The task opens the word, shows it to the wakers, and leaves its stack; then, on the successor's
+ * stack, the thread adds PARKED. A waker claims the open wait by CAS (all other claims now fail),
+ * hands over what it brings, and publishes its reason by a swap. Whoever makes the second of the
+ * two moves, PARKED and the reason, queues the task.
  *
- * Two wakers (a channel's peer, a timer) have lists of their own, each under its lock, and may never come. Somebody
- * cancels the task once: sets its flag, then looks at the word. The task opens the word, then looks at the flag. The
- * task's opening store goes through a store buffer. Two threads run whatever is queued.
+ * Two wakers (a channel's peer, a timer) have lists of their own, each under its lock, and may
+ * never come. Somebody cancels the task once: sets its flag, then looks at the word. The task opens
+ * the word, then looks at the flag. The task's opening store goes through a store buffer. Two
+ * threads run whatever is queued.
  *
- * What must hold: each wait ends by one waker, and is queued once; a stack is entered only after it was left; what
- * the waker handed over is there; no waker ends a later wait than it meant; a cancelled task does not wait.
+ * What must hold: each wait ends by one waker, and is queued once; a stack is entered only after it
+ * was left; what the waker handed over is there; no waker ends a later wait than it meant; a
+ * cancelled task does not wait.
  *
  * run: pass | | two waits, two wakers, one cancellation, two threads
  * run: fail queued==0 | -DBUG_1 | publish queues the task without looking for PARKED
