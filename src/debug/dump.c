@@ -23,6 +23,7 @@
 #include "debug/symbols.h"
 #include "sched/runtime.h"
 #include "sched/sched.h"
+#include "sched/sim.h"
 #include "sched/stack.h"
 #include "weft/debug.h"
 #include "weft/version.h"
@@ -185,6 +186,9 @@ static void write_all(void)
 		  weft_version(), n[TASK_RUNNING] + n[TASK_READY] + n[TASK_WAITING] + n[TASK_ENDED],
 		  n[TASK_RUNNING], n[TASK_READY], n[TASK_WAITING], n[TASK_ENDED],
 		  sched.processor_count, load_relaxed(&sched.thread_count));
+	if (sched.sim)
+		weft__out(&dump.out, "WEFT_SIM=%llu runs this schedule again\n",
+			  (unsigned long long)weft__sim_seed());
 	weft__stack_each(write_task, NULL);
 	weft__out(&dump.out, "\n");
 }

@@ -12,6 +12,7 @@
 #include "debug/deadlock.h"
 #include "debug/dump.h"
 #include "debug/quit.h"
+#include "debug/sim.h"
 #include "debug/stats.h"
 #include "sched/sched.h"
 
@@ -32,10 +33,13 @@ void weft__observe_begin(void)
 	store_release(&weft__fatal_hook, dump_to_stderr);
 	if (!(sched.flags & WEFT_NO_SIGNALS))
 		weft__quit_watch();
+	if (sched.sim && !(sched.flags & WEFT_NO_SIGNALS))
+		weft__sim_watch();
 }
 
 void weft__observe_end(void)
 {
+	weft__sim_unwatch();
 	weft__quit_unwatch();
 	store_release(&weft__fatal_hook, NULL);
 	if (wanted("WEFT_STATS"))

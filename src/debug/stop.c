@@ -27,7 +27,7 @@
 #include "debug/quit.h"
 
 enum { IDLE, ASKED, HELD };
-enum { PATIENCE = 20 * 1000 * 1000, REFUSALS = 4 };
+enum { PATIENCE = 500 * 1000 * 1000, REFUSALS = 4 };
 
 static struct {
 	uint32_t state; /* futex of both sides */

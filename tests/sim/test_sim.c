@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* test_sim.c: the deterministic mode replays what it did, finds what it should, and blames nobody else. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../debug/debug_test.h"
+#include "base/attr.h"
+#include "base/sys.h"
+
+enum { TASKS = 6, STEPS = 5, LOG = TASKS * STEPS };
+
+#define SECOND (1000ll * MS)
+
+static char steps[LOG + 1];
+static unsigned step_count;
+
+static int write_letter(void *arg)
+{
+	for (int i = 0; i < STEPS; i++) {
+		steps[step_count++] = (char)('a' + (intptr_t)arg);
+		if (i % 2)
+			weft_yield();
+		else
+			weft_sleep((intptr_t)arg * MS);
+	}
+	return 0;
+}
+
+static int write_letters(void *arg)
+{
+	struct weft_task *tasks[TASKS];
+	step_count = 0;
+	for (intptr_t i = 0; i < TASKS; i++)
+		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, write_letter, (void *)i), 0);
+	for (int i = 0; i < TASKS; i++)
+		ck_assert_int_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
+	return 0;
+}
+
+START_TEST(the_same_seed_gives_the_same_schedule)
+{
+	char first[LOG + 1] = "", previous[LOG + 1] = "";
+	unsigned different = 0;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		ck_assert_int_eq(weft_sim_run(seed, NULL, write_letters, NULL), 0);
+		memcpy(first, steps, sizeof(first));
+		for (int again = 0; again < 3; again++) {
+			ck_assert_int_eq(weft_sim_run(seed, NULL, write_letters, NULL), 0);
+			ck_assert_str_eq(steps, first);
+		}
+		different += strcmp(first, previous) != 0;
+		memcpy(previous, first, sizeof(first));
+	}
+	ck_assert_uint_ge(different, 15); /* and others give others */
+}
+END_TEST
+
+static int write_letters_locked(void *arg)
+{
+	ck_assert_int_eq(weft_lock_os_thread(), 0);
+	return write_letters(arg);
+}
+
+START_TEST(locked_tasks_are_replayed_too)
+{
+	char first[LOG + 1];
+	ck_assert_int_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
+	memcpy(first, steps, sizeof(first));
+	ck_assert_int_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
+	ck_assert_str_eq(steps, first);
+}
+END_TEST
+
+/* ---- time ---- */
+
+static int sleep_for_a_day(void *arg)
+{
+	int64_t start = weft_now();
+	ck_assert_int_eq(weft_sleep(24 * 3600 * SECOND), 0);
+	ck_assert_int_ge(weft_now() - start, 24 * 3600 * SECOND);
+	ck_assert_int_lt(weft_now() - start, 24 * 3600 * SECOND + SECOND);
+	return 0;
+}
+
+START_TEST(a_day_passes_at_once)
+{
+	int64_t start = weft__clock();
+	ck_assert_int_eq(weft_sim_run(1, NULL, sleep_for_a_day, NULL), 0);
+	ck_assert_int_lt(weft__clock() - start, 3600 * SECOND);
+}
+END_TEST
+
+static int poll_the_clock(void *arg)
+{
+	int64_t deadline = weft_after(MS);
+	while (weft_now() < deadline)
+		weft_yield();
+	return 0;
+}
+
+START_TEST(time_passes_for_who_polls_the_clock)
+{
+	ck_assert_int_eq(weft_sim_run(1, NULL, poll_the_clock, NULL), 0);
+}
+END_TEST
+
+static int sleeper(void *arg)
+{
+	weft_sleep((intptr_t)arg * SECOND);
+	steps[step_count++] = (char)('0' + (intptr_t)arg);
+	return 0;
+}
+
+static int wake_in_order(void *arg)
+{
+	static const intptr_t seconds[] = {5, 2, 9, 1, 7};
+	struct weft_task *tasks[array_len(seconds)];
+	memset(steps, 0, sizeof(steps));
+	step_count = 0;
+	for (unsigned i = 0; i < array_len(seconds); i++)
+		weft_spawn(&tasks[i], NULL, sleeper, (void *)seconds[i]);
+	for (unsigned i = 0; i < array_len(seconds); i++)
+		weft_join(tasks[i], NULL, WEFT_FOREVER);
+	return strcmp(steps, "12579");
+}
+
+START_TEST(sleepers_wake_in_the_order_of_their_times)
+{
+	ck_assert_int_eq(weft_sim_search(1, 50, NULL, wake_in_order, NULL, NULL), 0);
+}
+END_TEST
+
+/* ---- races ---- */
+
+static int counter;
+
+/* A send to a channel with room does not wait: outside of this mode the next line follows at once. */
+static int add_without_lock(void *arg)
+{
+	int seen = counter;
+	weft_chan_send(arg, NULL, WEFT_FOREVER);
+	counter = seen + 1;
+	return 0;
+}
+
+/* The same with the channel as a lock: it has room for one. */
+static int add_with_lock(void *arg)
+{
+	weft_chan_send(arg, NULL, WEFT_FOREVER);
+	int seen = counter;
+	weft_yield();
+	counter = seen + 1;
+	weft_chan_recv(arg, NULL, WEFT_FOREVER);
+	return 0;
+}
+
+static int add_twice(int (*add)(void *arg), size_t room)
+{
+	struct weft_chan *chan = weft_chan_new(0, room);
+	struct weft_task *tasks[2];
+	counter = 0;
+	for (int i = 0; i < 2; i++)
+		weft_spawn(&tasks[i], NULL, add, chan);
+	for (int i = 0; i < 2; i++)
+		weft_join(tasks[i], NULL, WEFT_FOREVER);
+	weft_chan_unref(chan);
+	return counter != 2;
+}
+
+static int racy(void *arg)
+{
+	return add_twice(add_without_lock, 2);
+}
+
+static int correct(void *arg)
+{
+	return add_twice(add_with_lock, 1);
+}
+
+START_TEST(a_race_is_found_and_replayed)
+{
+	uint64_t seed = 0;
+	ck_assert_int_eq(weft_sim_search(1, 10000, NULL, racy, NULL, &seed), 1);
+	for (int i = 0; i < 50; i++)
+		ck_assert_int_eq(weft_sim_run(seed, NULL, racy, NULL), 1);
+}
+END_TEST
+
+START_TEST(correct_code_is_not_blamed)
+{
+	uint64_t seed = 7;
+	ck_assert_int_eq(weft_sim_search(1, 300, NULL, correct, NULL, &seed), 0);
+	ck_assert_uint_eq(seed, 7);
+}
+END_TEST
+
+/* ---- the seed is said ---- */
+
+static int fail_by_result(void *arg)
+{
+	return 3;
+}
+
+static int fail_by_abort(void *arg)
+{
+	abort();
+}
+
+static int sim_run_42(void *arg)
+{
+	return weft_sim_run(42, NULL, *(int (**)(void *))arg, NULL);
+}
+
+static void run_42_in_child(int (*main_task)(void *arg))
+{
+	in_child(sim_run_42, &main_task);
+}
+
+START_TEST(who_fails_says_its_seed)
+{
+	run_42_in_child(fail_by_result);
+	ck_assert_int_eq(status, 3);
+	assert_said("weft: WEFT_SIM=42 runs this schedule again\n");
+	run_42_in_child(fail_by_abort);
+	ck_assert_int_eq(status, -SIGABRT);
+	assert_said("weft: WEFT_SIM=42 runs this schedule again\n");
+}
+END_TEST
+
+START_TEST(a_deadlock_says_its_seed)
+{
+#ifndef WEFT_TSAN /* it has a thread of its own, so that no deadlock is certain */
+	run_42_in_child(wait_forever);
+	ck_assert_int_eq(status, 2);
+	assert_said("deadlock!");
+	assert_said("WEFT_SIM=42");
+#endif
+}
+END_TEST
+
+START_TEST(who_succeeds_says_nothing)
+{
+	run_42_in_child(correct);
+	ck_assert_int_eq(status, 0);
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
+/* ---- the environment ---- */
+
+START_TEST(any_program_runs_deterministic_by_the_environment)
+{
+	setenv("WEFT_SIM", "12", 1);
+	run_in_child(NULL, fail_by_result);
+	assert_said("WEFT_SIM=12 runs");
+	run_42_in_child(fail_by_result);
+	assert_said("WEFT_SIM=12 runs");
+	ck_assert_int_eq(weft_run(NULL, sleep_for_a_day, NULL), 0);
+}
+END_TEST
+
+START_TEST(a_seed_that_is_no_number_is_refused_aloud)
+{
+	setenv("WEFT_SIM", "twelve", 1);
+	run_in_child(NULL, fail_by_result);
+	ck_assert_int_eq(status, 3);
+	assert_said("WEFT_SIM=twelve is not a number: ignored");
+	assert_not_said("runs this schedule");
+}
+END_TEST
+
+/* ---- the rest of the runtime ---- */
+
+static int block_beside_others(void *arg)
+{
+	struct weft_stats s = {.size = sizeof(s)};
+	struct weft_task *task;
+	weft_spawn(&task, NULL, write_letter, (void *)0);
+	usleep(50 * 1000);
+	weft_join(task, NULL, WEFT_FOREVER);
+	weft_stats(&s);
+	ck_assert_uint_eq(s.leases_taken, 0);
+	ck_assert_uint_eq(s.threads_started, 1);
+	step_count = 0;
+	return 0;
+}
+
+START_TEST(there_is_one_thread_and_no_lease_is_taken)
+{
+	ck_assert_int_eq(weft_sim_run(1, NULL, block_beside_others, NULL), 0);
+}
+END_TEST
+
+static int stop_all(void *arg)
+{
+	struct weft_task *task;
+	weft_spawn(&task, NULL, wait_forever, NULL);
+	weft_yield();
+	weft_stop();
+	weft_cancel_mask(1); /* the main task is cancelled, too */
+	return weft_join(task, NULL, WEFT_FOREVER);
+}
+
+START_TEST(stop_ends_it)
+{
+	ck_assert_int_eq(weft_sim_search(1, 50, NULL, stop_all, NULL, NULL), 0);
+}
+END_TEST
+
+static int many_tasks(void *arg)
+{
+	enum { MANY = 3000 }; /* more than the queues hold */
+	static struct weft_task *tasks[MANY];
+	counter = 0;
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, wait_forever, NULL), 0);
+	weft_sleep(MS);
+	for (int i = 0; i < MANY; i++)
+		weft_cancel(tasks[i]);
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
+	return 0;
+}
+
+START_TEST(many_tasks_are_no_matter)
+{
+	ck_assert_int_eq(weft_sim_run(3, NULL, many_tasks, NULL), 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		the_same_seed_gives_the_same_schedule,
+		locked_tasks_are_replayed_too,
+		a_day_passes_at_once,
+		time_passes_for_who_polls_the_clock,
+		sleepers_wake_in_the_order_of_their_times,
+		a_race_is_found_and_replayed,
+		correct_code_is_not_blamed,
+		who_fails_says_its_seed,
+		a_deadlock_says_its_seed,
+		who_succeeds_says_nothing,
+		any_program_runs_deterministic_by_the_environment,
+		a_seed_that_is_no_number_is_refused_aloud,
+		there_is_one_thread_and_no_lease_is_taken,
+		stop_ends_it,
+		many_tasks_are_no_matter,
+	};
+	return run_tests("sim", tests, array_len(tests));
+}
