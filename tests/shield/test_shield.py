@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What `weft shield` promises, tried on a program that has the bug.
 
-usage: test_shield.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED
+usage: test_shield.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED SITES
 """
 
 import json
@@ -15,10 +15,12 @@ import tempfile
 import time
 import unittest
 
-WEFT, TWIN, TWIN_PIE, REPAIRED = sys.argv[1:5]
-del sys.argv[1:5]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "corpus"))
+import corpus
+
+WEFT, TWIN, TWIN_PIE, REPAIRED, SITES = sys.argv[1:6]
+del sys.argv[1:6]
 ROOT = os.geteuid() == 0
-CORPUS = os.environ.get("WEFT_CORPUS")
 METHODS = (["shield"], ["shield", "--follow"], ["shield", "--method=seccomp"])
 
 
@@ -280,7 +282,6 @@ class Live(unittest.TestCase):
         self.assertIn("neither the compiled nor the changed one", done.stderr)
 
 
-@unittest.skipUnless(CORPUS, "WEFT_CORPUS is not set: no real Go binaries")
 class Real(unittest.TestCase):
     """Programs of Go 1.24.0 to 1.24.2 that wait for something."""
 
@@ -290,9 +291,14 @@ class Real(unittest.TestCase):
     }
 
     def binaries(self):
-        for directory, _, names in os.walk(CORPUS):
-            for name in set(names) & set(self.WAITING):
-                yield os.path.join(directory, name), self.WAITING[name]
+        for path in corpus.programs(corpus.place()):
+            if os.path.basename(path) in self.WAITING:
+                yield path, self.WAITING[os.path.basename(path)]
+
+    def test_the_code_of_all_is_known(self):
+        done = run(SITES, corpus.place())
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"[1-9]\d* programs of amd64 and [1-9]\d* of arm64")
 
     def test_a_running_program_is_changed_runs_on_and_is_changed_back(self):
         for path, arguments in self.binaries():

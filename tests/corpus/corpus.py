@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Where the real Go binaries of corpus.txt are, for the tests of other folders."""
+
+import os
+import subprocess
+import unittest
+
+
+def place():
+    """The folder with the unpacked packages; skips the test where they cannot be had."""
+    fetch = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fetch.sh")
+    done = subprocess.run([fetch], stdout=subprocess.PIPE, text=True)
+    if done.returncode == 77:
+        raise unittest.SkipTest("the corpus cannot be downloaded here")
+    if done.returncode:
+        raise RuntimeError("the corpus is not what was recorded")
+    return done.stdout.strip()
+
+
+def programs(folder):
+    """Every ELF file in it."""
+    for directory, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = os.path.join(directory, name)
+            with open(path, "rb") as f:
+                if f.read(4) == b"\x7fELF":
+                    yield path
