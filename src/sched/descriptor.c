@@ -48,7 +48,7 @@ struct descriptor *weft__descriptor(int fd)
 	if (unlikely(fd < 0))
 		return NULL;
 	uint32_t place = (uint32_t)fd + FIRST;
-	unsigned k = 21 - (unsigned)__builtin_clz(place); /* log2(place) - log2(FIRST) */
+	unsigned k = 21 - (unsigned)__builtin_clz(place);      /* log2(place) - log2(FIRST) */
 	struct descriptor *region = load_acquire(&regions[k]); /* pairs with region_map */
 	if (unlikely(!region) && !(region = region_map(k)))
 		return NULL;
@@ -88,7 +88,7 @@ static void drop_lock(struct descriptor *d)
 /* Claims the first task that waits for any of `tokens`. NULL: nobody does. [lock] */
 static struct wait_node *claim_first(struct descriptor *d, uint32_t tokens)
 {
-	list_each(l, &d->waiting) {
+	list_each (l, &d->waiting) {
 		struct wait_node *node = container_of(l, struct wait_node, link);
 		if ((node->tokens & tokens) && wait_claim(node->waiter)) {
 			list_remove(l);
@@ -137,7 +137,7 @@ void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
 static uint32_t wanted(struct descriptor *d)
 {
 	uint32_t tokens = 0;
-	list_each(l, &d->waiting)
+	list_each (l, &d->waiting)
 		tokens |= container_of(l, struct wait_node, link)->tokens;
 	return tokens;
 }
@@ -167,7 +167,8 @@ static int await_token(int fd, struct descriptor *d, struct wait_node *node)
 	take_lock(d);
 	list_push_tail(&d->waiting, &node->link);
 	fence_seq_cst(); /* pairs with weft__descriptor_give */
-	if (!lasts && (load_relaxed(&d->users) & DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
+	if (!lasts && (load_relaxed(&d->users) &
+		       DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
 		err = -EBADF;
 	else if (lasts || descriptor_is(d, DESCRIPTOR_OWN))
 		err = descriptor_take(d, node->tokens);
@@ -192,7 +193,8 @@ static int park(struct thread **t, struct descriptor *d, struct wait_node *node,
 	return weft__wait_result(reason, deadline);
 }
 
-static int wait_for(int fd, struct descriptor *d, uint32_t tokens, const char *why, int64_t deadline)
+static int wait_for(int fd, struct descriptor *d, uint32_t tokens, const char *why,
+		    int64_t deadline)
 {
 	struct thread *t = enter();
 	struct wait_node node = {.tokens = tokens};
@@ -209,7 +211,8 @@ static int wait_for(int fd, struct descriptor *d, uint32_t tokens, const char *w
 	return min_of(err, 0);
 }
 
-int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why, int64_t deadline)
+int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
+			  int64_t deadline)
 {
 	return wait_for(fd, d, tokens, why, deadline);
 }
@@ -228,7 +231,9 @@ void weft__descriptor_event(int fd, uint32_t events, struct list *woken)
 		__atomic_fetch_or(&d->flags, DESCRIPTOR_UNSURE, __ATOMIC_RELAXED);
 	hand_out(d, tokens, woken);
 	if (!descriptor_is(d, DESCRIPTOR_OWN) && !list_empty(&d->waiting))
-		arm(fd, d, wanted(d) & ~tokens); /* fails for a number that is closed: nobody can tell them */
+		arm(fd, d,
+		    wanted(d) &
+			    ~tokens); /* fails for a number that is closed: nobody can tell them */
 	drop_lock(d);
 }
 
@@ -244,6 +249,8 @@ int weft__descriptor_adopt(int fd, uint32_t flags)
 	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
 	store_relaxed(&d->ready, EPOLLIN | EPOLLOUT);
 	int err = weft__netpoll_control(EPOLL_CTL_ADD, fd, events);
+	if (err == -EEXIST) /* borrowed while it was connected */
+		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
 	if (err)
 		store_relaxed(&d->flags, 0);
 	lock_drop(&d->closing, RANK_IO);
@@ -298,7 +305,8 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 	store_relaxed(&d->ready, 0);
 	store_relaxed(&d->accept, 0);
 	long err = weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
-	__atomic_fetch_and(&d->users, ~(uint32_t)DESCRIPTOR_CLOSING, __ATOMIC_RELEASE); /* with descriptor_enter */
+	__atomic_fetch_and(&d->users, ~(uint32_t)DESCRIPTOR_CLOSING,
+			   __ATOMIC_RELEASE); /* with descriptor_enter */
 	lock_drop(&d->closing, RANK_IO);
 	return err == -EINTR ? 0 : (int)err; /* Linux has closed it all the same */
 }

@@ -58,10 +58,10 @@ enum descriptor_flags {
 };
 
 struct descriptor {
-	uint32_t users;  /* calls under way, and CLOSING [any] */
-	uint32_t ready;  /* tokens [any] */
-	uint32_t flags;  /* enum descriptor_flags [any, atomically] */
-	uint32_t accept; /* api/socket.c: one accept at a time [any] */
+	uint32_t users;	     /* calls under way, and CLOSING [any] */
+	uint32_t ready;	     /* tokens [any] */
+	uint32_t flags;	     /* enum descriptor_flags [any, atomically] */
+	uint32_t accept;     /* api/socket.c: one accept at a time [any] */
 	struct list waiting; /* struct wait_node [lock] */
 	struct lock lock;    /* rank NETPOLL */
 	struct lock closing; /* rank IO */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io.h: one call on a descriptor, from entering to leaving: try, wait, try again.
+ *
+ *   result of a try   means
+ *   -EAGAIN           not now: wait for a token, try again (unless `deadline` says otherwise)
+ *   anything else     the result; the token is given on, unless the try has set `exhausted`
+ *
+ * Tries never block and run outside of the runtime: what they cost is the task's own time. What can
+ * only block (regular files, terminals) is done there as well, as plain calls: the lease stands for
+ * the rest.
+ */
+#ifndef WEFT_API_IO_H
+#define WEFT_API_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "sched/descriptor.h"
+
+struct io {
+	ssize_t (*attempt)(struct io *io);
+	const char *why; /* what dumps say while it waits */
+	uint32_t token;	 /* what it waits for: POLLIN, ... */
+	int fd;
+	int flags;	 /* of recv, send and their kin */
+	bool exhausted;	 /* out: there was no more than this try took */
+	bool unpollable; /* in: always ready as far as the poller knows: only a plain call is left */
+	struct descriptor *d;
+	struct iovec one;      /* the buffer of calls that have one */
+	const struct iovec *v; /* that, or several pieces */
+	int count;
+	struct msghdr *message;	  /* recvmsg, sendmsg */
+	struct sockaddr *address; /* recvfrom, sendto, accept */
+	socklen_t *address_length;
+	socklen_t address_given;
+};
+
+/* Does the call: the result of its last try, or the reason why there was none. */
+ssize_t weft__io_run(struct io *io, int64_t deadline);
+
+/* Around a plain call that may block: a close does not wait for it. */
+static inline void io_unhold(struct io *io)
+{
+	descriptor_leave(io->d);
+}
+
+static inline void io_hold(struct io *io)
+{
+	add_acq_rel(&io->d->users, 1);
+}
+
+/* poll(2) at once: what of `events` is ready, 0, or -EBADF. */
+int weft__io_ready(int fd, short events);
+
+/* Why a caller that is not a task is turned away. */
+int weft__io_outside(void);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net.c: listening and dialling.
+ *
+ * A dial tries the addresses of a name one after the other; each gets its share of the time that is
+ * left, at least two seconds of it, so that one that does not answer leaves some to the next (Go's
+ * net.Dialer does it so).
+ *
+ * A socket is made with O_NONBLOCK, which it loses before anybody else sees it: only so connect(2)
+ * returns at once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/syscall.h>
+
+#include "api/address.h"
+#include "api/io.h"
+#include "base/sys.h"
+#include "sched/sched.h"
+#include "weft/io.h"
+#include "weft/task.h"
+
+enum { LEAST_SHARE_S = 2 };
+
+static int outside(void)
+{
+	const struct thread *t = weft__thread_self();
+	return t && t->task ? 0 : weft__io_outside();
+}
+
+static int new_socket(int family, int type)
+{
+	return (int)weft__syscall(SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC | type, 0, 0, 0,
+				  0);
+}
+
+/* An option that the call does without where it does not exist. */
+static void turn(int fd, int level, int option, int on)
+{
+	weft__syscall(SYS_setsockopt, fd, level, option, (long)&on, sizeof(on), 0);
+}
+
+/* `fd`, when all went well, as an own descriptor; else it is closed and `err` given. */
+static int finish(int fd, int err, uint32_t flags)
+{
+	if (!err)
+		err = weft__descriptor_adopt(fd, flags);
+	if (!err)
+		return fd;
+	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	return err;
+}
+
+/* ---- listening ---- */
+
+static int bind_and_listen(int fd, const struct sockaddr *a, socklen_t al, int backlog)
+{
+	int err = (int)weft__syscall(SYS_bind, fd, (long)a, al, 0, 0, 0);
+	if (err)
+		return err;
+	return (int)weft__syscall(SYS_listen, fd, backlog > 0 ? backlog : SOMAXCONN, 0, 0, 0, 0);
+}
+
+static int listen_on(const struct addrinfo *ai, int backlog)
+{
+	int fd = new_socket(ai->ai_family, 0);
+	if (fd < 0)
+		return fd;
+	turn(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	turn(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* accepted connections inherit it */
+	if (ai->ai_family == AF_INET6 && ai->ai_flags & AI_PASSIVE)
+		turn(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	return finish(fd, bind_and_listen(fd, ai->ai_addr, ai->ai_addrlen, backlog),
+		      DESCRIPTOR_TCP);
+}
+
+/* The first address of a family on which listening works; 0: any family. */
+static int listen_first(struct addrinfo *list, int family, bool passive, int backlog)
+{
+	int fd = -ENOENT;
+	for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next) {
+		if (family && ai->ai_family != family)
+			continue;
+		ai->ai_flags = passive ? AI_PASSIVE : 0;
+		fd = listen_on(ai, backlog);
+	}
+	return fd;
+}
+
+int weft_tcp_listen(const char *host, const char *service, int backlog)
+{
+	struct addrinfo *list;
+	int fd = outside();
+	if (!fd)
+		fd = weft__resolve(host, service, AI_PASSIVE, &list);
+	if (fd)
+		return fd;
+	fd = -ENOENT;
+	if (!host) /* one socket for both families, where there are two */
+		fd = listen_first(list, AF_INET6, true, backlog);
+	if (fd < 0 && fd != -EADDRINUSE)
+		fd = listen_first(list, 0, !host, backlog);
+	freeaddrinfo(list);
+	return fd;
+}
+
+int weft_unix_listen(const char *path, int backlog)
+{
+	struct sockaddr_un a;
+	int len = path ? weft__unix_address(path, &a) : -EINVAL;
+	int fd = len < 0 ? len : outside();
+	if (!fd)
+		fd = new_socket(AF_UNIX, 0);
+	if (fd < 0)
+		return fd;
+	return finish(fd, bind_and_listen(fd, (struct sockaddr *)&a, (socklen_t)len, backlog), 0);
+}
+
+/* ---- dialling ---- */
+
+static int dial_one(int family, const struct sockaddr *a, socklen_t al, uint32_t flags,
+		    int64_t deadline)
+{
+	int fd = new_socket(family, SOCK_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	if (flags & DESCRIPTOR_TCP)
+		turn(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	int err = weft_connect(fd, a, al, deadline);
+	weft__syscall(SYS_fcntl, fd, F_SETFL, 0, 0, 0, 0);
+	return finish(fd, err, flags);
+}
+
+/* The deadline of the next attempt, `left` addresses before the last included. */
+static int64_t share_of(int64_t deadline, int64_t left)
+{
+	const int64_t least = LEAST_SHARE_S * INT64_C(1000000000);
+	if (deadline == WEFT_FOREVER || left == 1)
+		return deadline;
+	int64_t time = deadline - weft_now();
+	int64_t share = time / left > least ? time / left : least;
+	return share < time ? weft_after(share) : deadline;
+}
+
+static int dial_each(const struct addrinfo *list, int64_t deadline)
+{
+	int64_t left = 0;
+	int fd = -ENOENT;
+	for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
+		left++;
+	for (const struct addrinfo *ai = list; ai; ai = ai->ai_next, left--) {
+		fd = dial_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, DESCRIPTOR_TCP,
+			      share_of(deadline, left));
+		if (fd >= 0 || fd == -ECANCELED)
+			break;
+	}
+	return fd;
+}
+
+int weft_tcp_dial(const char *host, const char *service, int64_t deadline)
+{
+	struct addrinfo *list;
+	int fd = outside();
+	if (!fd)
+		fd = weft__resolve_until(host, service, &list, deadline);
+	if (fd)
+		return fd;
+	fd = dial_each(list, deadline);
+	freeaddrinfo(list);
+	return fd;
+}
+
+int weft_unix_dial(const char *path, int64_t deadline)
+{
+	struct sockaddr_un a;
+	int len = path ? weft__unix_address(path, &a) : -EINVAL;
+	int err = len < 0 ? len : outside();
+	return err ? err : dial_one(AF_UNIX, (struct sockaddr *)&a, (socklen_t)len, 0, deadline);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket.c: waiting for descriptors, accepting, connecting, closing.
+ *
+ * accept(2) and connect(2) have no flag for not blocking, and O_NONBLOCK belongs to all who share
+ * the socket. So:
+ *
+ *   accept    poll(2) first, and one accept at a time per descriptor (`accept` in its record): then
+ *             it can block only when another process took the connection in between, and the lease
+ *             covers that
+ *   connect   SO_SNDTIMEO bounds connect(2); set to the shortest time for the moment of the call, it
+ *             makes it return EINPROGRESS after one tick of the kernel's clock, often earlier
+ *
+ *   record's accept   0 free   1 somebody accepts   2 the same, and others were turned away
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "api/io.h"
+#include "base/sys.h"
+#include "sched/sched.h"
+#include "weft/io.h"
+
+/* ---- waiting ---- */
+
+static ssize_t try_poll(struct io *io)
+{
+	int ready = weft__io_ready(io->fd, (short)io->flags);
+	return ready ? ready : -EAGAIN;
+}
+
+int weft_wait_fd(int fd, short events, int64_t deadline)
+{
+	const short known = POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
+	struct io io = {.attempt = try_poll, .why = "poll", .fd = fd, .flags = events};
+	short normal = events;
+	if (normal & (POLLRDNORM | POLLRDBAND))
+		normal |= POLLIN;
+	if (normal & (POLLWRNORM | POLLWRBAND))
+		normal |= POLLOUT;
+	io.token = (uint32_t)(normal & known) | POLLERR | POLLHUP;
+	return (int)weft__io_run(&io, deadline);
+}
+
+/* ---- accepting ---- */
+
+static bool accept_begin(struct descriptor *d)
+{
+	for (;;) {
+		uint32_t seen = 0;
+		if (cas_acquire(&d->accept, &seen, 1)) /* pairs with accept_end */
+			return true;
+		if (seen == 2 || cas_relaxed(&d->accept, &seen, 2))
+			return false;
+	}
+}
+
+static void accept_end(struct descriptor *d)
+{
+	if (swap_release(&d->accept, 0) == 2) /* pairs with accept_begin */
+		weft__descriptor_give(d, POLLIN);
+}
+
+static ssize_t accept_one(struct io *io)
+{
+	ssize_t fd;
+	io_unhold(io);
+	do
+		fd = weft__syscall(SYS_accept4, io->fd, (long)io->address, (long)io->address_length,
+				   SOCK_CLOEXEC, 0, 0);
+	while (fd == -EINTR || fd == -ECONNABORTED);
+	io_hold(io);
+	return fd;
+}
+
+static ssize_t try_accept(struct io *io)
+{
+	if (!accept_begin(io->d))
+		return -EAGAIN;
+	int ready = weft__io_ready(io->fd, POLLIN);
+	ssize_t fd = ready > 0 ? accept_one(io) : ready ? ready : -EAGAIN;
+	accept_end(io->d);
+	return fd;
+}
+
+static int adopt(int fd, uint32_t flags)
+{
+	int err = weft__descriptor_adopt(fd, flags);
+	if (!err)
+		return fd;
+	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	return err;
+}
+
+int weft_accept(int fd, struct sockaddr *a, socklen_t *al, int64_t deadline)
+{
+	struct io io = {.attempt = try_accept, .why = "accept", .token = POLLIN, .fd = fd};
+	io.address = a;
+	io.address_length = al;
+	int got = (int)weft__io_run(&io, deadline);
+	return got < 0 ? got : adopt(got, load_relaxed(&io.d->flags) & DESCRIPTOR_TCP);
+}
+
+/* ---- connecting ---- */
+
+/* What became of a connection that was under way; asking clears a socket's error. */
+static ssize_t try_connected(struct io *io)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+	int ready = weft__io_ready(io->fd, POLLOUT);
+	if (ready <= 0)
+		return ready ? ready : -EAGAIN;
+	long n = weft__syscall(SYS_getsockopt, io->fd, SOL_SOCKET, SO_ERROR, (long)&err, (long)&len,
+			       0);
+	return n < 0 ? n : -err;
+}
+
+static ssize_t try_connect(struct io *io)
+{
+	const struct timeval tick = {.tv_usec = 1};
+	struct timeval old = {0};
+	socklen_t len = sizeof(old);
+	long err = weft__syscall(SYS_getsockopt, io->fd, SOL_SOCKET, SO_SNDTIMEO, (long)&old,
+				 (long)&len, 0);
+	if (err < 0)
+		return err;
+	weft__syscall(SYS_setsockopt, io->fd, SOL_SOCKET, SO_SNDTIMEO, (long)&tick, sizeof(tick),
+		      0);
+	err = weft__syscall(SYS_connect, io->fd, (long)io->address, io->address_given, 0, 0, 0);
+	weft__syscall(SYS_setsockopt, io->fd, SOL_SOCKET, SO_SNDTIMEO, (long)&old, sizeof(old), 0);
+	if (err != -EINPROGRESS && err != -EALREADY && err != -EINTR)
+		return err;
+	io->attempt = try_connected;
+	return try_connected(io);
+}
+
+int weft_connect(int fd, const struct sockaddr *a, socklen_t al, int64_t deadline)
+{
+	struct io io = {.attempt = try_connect, .why = "connect", .token = POLLOUT, .fd = fd};
+	io.address = (struct sockaddr *)a;
+	io.address_given = al;
+	return (int)weft__io_run(&io, deadline);
+}
+
+/* ---- closing ---- */
+
+int weft_close(int fd)
+{
+	const struct thread *t = weft__thread_self();
+	if (!t || !t->task)
+		return weft__io_outside();
+	struct descriptor *d = weft__descriptor(fd);
+	if (!d)
+		return fd < 0 ? -EBADF : -ENOMEM;
+	return weft__descriptor_close(fd, d);
+}
