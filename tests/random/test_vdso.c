@@ -259,8 +259,7 @@ START_TEST(truncated_at_every_length)
 }
 END_TEST
 
-/* Every word of the tables replaced by values that hurt; a fault or an endless loop fails the test.
- */
+/* Every word replaced by values that hurt; a fault or an endless loop fails the test. */
 START_TEST(damaged_in_every_word)
 {
 	static const uint64_t hurts[] = {0,	     1,	    7,		0x7fffffff, 0xffffffff,
