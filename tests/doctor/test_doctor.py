@@ -196,6 +196,19 @@ class Programs(unittest.TestCase):
 
 
 class Output(unittest.TestCase):
+    def test_json_is_as_its_schema_says(self):
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.path.append(os.path.join(here, "..", "scan"))
+        import schema
+
+        with open(os.path.join(here, "..", "..", "docs", "doctor.schema.json"), encoding="utf-8") as f:
+            wanted = json.load(f)
+        for about in (["--host-only"], [WEFT]):
+            facts = report(about=about)[1]
+            self.assertEqual(schema.check(facts, wanted), [])
+            del facts["findings"]
+            self.assertNotEqual(schema.check(facts, wanted), [])
+
     def test_the_table_is_plain_text_without_a_terminal(self):
         _, out, err = run("--host-only")
         self.assertNotIn("\033", out)

@@ -31,6 +31,7 @@ contains libweft-dev 'include/weft/weft\.h'
 contains libweft-dev 'lib/.*/pkgconfig/weft\.pc'
 contains weft-tools 'bin/weft'
 contains weft-tools 'libexec/weft/weft-scan-textfile'
+contains weft-tools 'share/man/man1/weft-doctor.1'
 contains weft-tools 'lib/systemd/system/weft-scan.timer'
 for package in libweft0 libweft-dev weft-tools; do
 	contains $package "share/doc/$package/copyright"
