@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/signal.h"
 #include "sched/observe.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
@@ -45,6 +46,12 @@ static unsigned default_processors(void)
 	return weft__runtime_default_processors();
 }
 
+static void end(void)
+{
+	weft__signal_end();
+	weft__observe_end();
+}
+
 static int check_options(const struct weft_options *given, struct runtime_options *o)
 {
 	struct weft_options w;
@@ -56,7 +63,7 @@ static int check_options(const struct weft_options *given, struct runtime_option
 	o->stack_size = w.stack_size ? w.stack_size : DEFAULT_STACK;
 	o->flags = w.flags;
 	o->begin = weft__observe_begin;
-	o->end = weft__observe_end;
+	o->end = end;
 	if (o->processors > MAX_PROCESSORS || o->max_threads > MAX_THREADS || o->max_threads < 2)
 		return -EINVAL;
 	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS) ||

@@ -172,7 +172,10 @@ static void serve(int64_t now)
 {
 	struct list ready;
 	bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
+	void (*signals)(struct list *ready) = load_acquire(&weft__netpoll_signals);
 	list_init(&ready);
+	if (signals)
+		signals(&ready);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
 	if (!polled && weft__netpoll_waiters())

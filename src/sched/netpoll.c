@@ -18,6 +18,7 @@ enum { KICK = -1 }; /* in place of a descriptor's number */
 
 static int epoll_fd = -1, kick_fd = -1;
 static uint32_t waiters cache_aligned;
+void (*weft__netpoll_signals)(struct list *ready);
 
 int weft__netpoll_open(void)
 {

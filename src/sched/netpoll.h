@@ -32,5 +32,8 @@ int weft__netpoll_control(int operation, int fd, uint32_t events);
 void weft__netpoll_count(int more);
 /* Does any wait depend on the poller? (for the deadlock report) */
 bool weft__netpoll_waiters(void);
+/* What signal handlers have noted, for the monitor to deliver at its next round; they poke it
+ * (weft__monitor_poke). Set by api/signal.c while it has channels [any]. */
+extern void (*weft__netpoll_signals)(struct list *ready);
 
 #endif

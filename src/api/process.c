@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.c: children.
+ *
+ * A pidfd is readable when its process has ended (Linux 5.3): one more descriptor to wait on.
+ * wait4(2) is asked first and last, so that nothing depends on the pidfd but the waiting.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "api/io.h"
+#include "base/sys.h"
+#include "sched/sched.h"
+#include "weft/io.h"
+#include "weft/task.h"
+
+enum { PAUSE = 1000 * 1000 }; /* between looks where there are no pidfds */
+
+/* The child's status if it has ended: true; or -errno in *err. */
+static bool reap(pid_t pid, int *status, int *err)
+{
+	int seen = 0;
+	long n;
+	do
+		n = weft__syscall(SYS_wait4, pid, (long)&seen, WNOHANG, 0, 0, 0);
+	while (n == -EINTR);
+	if (n > 0 && status)
+		*status = seen;
+	*err = n < 0 ? (int)n : 0;
+	return n != 0;
+}
+
+static int await_end(int pidfd, int64_t deadline)
+{
+	if (pidfd >= 0) {
+		int ready = weft_wait_fd(pidfd, POLLIN, deadline);
+		return ready < 0 ? ready : 0;
+	}
+	int64_t next = weft_after(PAUSE);
+	int err = weft_sleep_until(next < deadline ? next : deadline);
+	if (err || next < deadline)
+		return err;
+	return deadline ? -ETIMEDOUT : -EAGAIN;
+}
+
+int weft_wait_pid(pid_t pid, int *status, int64_t deadline)
+{
+	const struct thread *t = weft__thread_self();
+	int err;
+	if (!t || !t->task)
+		return weft__io_outside();
+	if (pid <= 0)
+		return -EINVAL;
+	if (reap(pid, status, &err))
+		return err;
+	int pidfd = (int)weft__syscall(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+	if (pidfd == -EMFILE || pidfd == -ENFILE || pidfd == -ENOMEM)
+		return pidfd;
+	do {
+		int waited = await_end(pidfd, deadline);
+		if (!reap(pid, status, &err))
+			err = waited;
+		else
+			break;
+	} while (!err);
+	if (pidfd >= 0)
+		weft_close(pidfd);
+	return err;
+}
