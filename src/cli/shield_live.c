@@ -25,10 +25,10 @@
 #include "cli/shield.h"
 #include "cli/shield_sites.h"
 #include "cli/shield_stop.h"
-#include "cli/shield_vdso.h"
 #include "cli/tracee.h"
 
 enum state { UNCHANGED, CHANGED, FOREIGN };
+enum { ATTEMPTS = 100 };
 
 struct target {
 	pid_t pid;
@@ -143,8 +143,7 @@ static bool any_foreign(const struct target *t)
 	return false;
 }
 
-/* With every thread stopped. The branch that hands out new states changes first: every step alone
- * is safe. */
+/* With every thread stopped; the branch that hands out new states first. */
 static int write_sites(struct target *t, const struct stopped *threads, bool undo)
 {
 	int error = read_states(t);
@@ -164,7 +163,7 @@ static int write_sites(struct target *t, const struct stopped *threads, bool und
 	return error ? error : read_states(t);
 }
 
-static int change(struct target *t, bool undo)
+static int change_once(struct target *t, bool undo)
 {
 	struct stopped threads;
 	int64_t before = weft__clock();
@@ -176,6 +175,16 @@ static int change(struct target *t, bool undo)
 	t->stopped = weft__clock() - before;
 	if (!error && !all_are(t, undo ? UNCHANGED : CHANGED))
 		error = -EIO;
+	return error;
+}
+
+/* A thread that stands inside of a branch has left it a moment later. */
+static int change(struct target *t, bool undo)
+{
+	int error = -EAGAIN;
+
+	for (unsigned i = 0; i < ATTEMPTS && error == -EAGAIN; i++)
+		error = change_once(t, undo);
 	return error;
 }
 
@@ -194,9 +203,8 @@ static void print_text(const struct target *t, const char *done, bool wrote)
 	if (wrote)
 		printf("It stood still for %.2f ms.\n", (double)t->stopped / 1e6);
 	if (wrote && all_are(t, CHANGED))
-		printf("This lasts until it ends or executes another program; `weft shield "
-		       "--pid=%d --undo` takes it\n"
-		       "back. States that exist are lost to it: a page holds 21.\n",
+		printf("This lasts until it ends or executes another program. To take it back:\n"
+		       "weft shield --pid=%d --undo\n",
 		       t->pid);
 	free(name);
 }
@@ -220,7 +228,7 @@ static void print_json(const struct target *t, const char *done)
 	cli_json_print(root, stdout);
 }
 
-/* Who changed a running daemon, and when, belongs into the system's journal. */
+/* Who changed a running daemon, and when, belongs in the system's journal. */
 static void write_journal(const struct target *t, bool undo)
 {
 	openlog("weft", LOG_PID, LOG_DAEMON);
@@ -232,20 +240,13 @@ static void write_journal(const struct target *t, bool undo)
 static _Noreturn void refuse(pid_t pid, const char *why, int error)
 {
 	if (error == -EPERM || error == -EACCES)
-		cli_die("process %d was not touched: no permission to trace it (another user's, "
-			"already traced, "
-			"kernel.yama.ptrace_scope, or a seccomp filter here)",
-			pid);
+		why = "it may not be traced: another user's, traced already, Yama, or seccomp";
+	else if (error == -EINVAL)
+		why = "its code in memory is neither the compiled nor the changed one";
+	else if (error == -EAGAIN)
+		why = "a thread stands on the very instruction, time and again";
 	if (why)
 		cli_die("process %d was not touched: %s (%s)", pid, why, strerror(-error));
-	if (error == -EINVAL)
-		cli_die("process %d was not touched: its code in memory is neither the compiled "
-			"nor the changed one",
-			pid);
-	if (error == -EAGAIN)
-		cli_die("process %d was not touched: a thread stands on the very instruction; try "
-			"again",
-			pid);
 	cli_die("process %d: %s", pid, strerror(-error));
 }
 

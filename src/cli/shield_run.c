@@ -67,9 +67,8 @@ static char *why_not_traced(int error)
 	char yama = '0';
 
 	if (tracer > 0)
-		return cli_format(
-			"process %d traces this one already, and there is room for one tracer",
-			(int)tracer);
+		return cli_format("process %d traces this one already, and only one can",
+				  (int)tracer);
 	FILE *scope = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
 	if (scope && fread(&yama, 1, 1, scope) != 1)
 		yama = '0';
@@ -80,7 +79,7 @@ static char *why_not_traced(int error)
 	if (weft__tracee_status(getpid(), "Seccomp", 10) == 2)
 		return cli_format("a seccomp filter is active and may deny ptrace (%s)",
 				  strerror(-error));
-	return cli_format("%s", strerror(-error));
+	return cli_format("its helper could not trace it (%s)", strerror(-error));
 }
 
 /* NULL: shielded at the next exec; otherwise the reason why not, which the caller frees. */
@@ -94,14 +93,12 @@ static char *shield_by_ptrace(const struct shield_options *options, const char *
 				  strerror(-state));
 	if (state == SHIELD_VDSO_ABSENT)
 		return NULL; /* nothing that could crash on this machine */
-	/* A changed vDSO in a traced process: an outer `weft shield --follow` will do the same to
-	 * the command. */
+	/* Changed, and traced: an outer `weft shield --follow` will do the same to the command. */
 	if (state == SHIELD_VDSO_HIDDEN && weft__tracee_status(getpid(), "TracerPid", 10) > 0)
 		return NULL;
 	if (gains_privileges(command) && !has_capability(CAPABILITY_SYS_PTRACE))
-		return cli_format("'%s' runs with other privileges, which a traced exec without "
-				  "CAP_SYS_PTRACE would take "
-				  "from it",
+		return cli_format("'%s' runs with other privileges, and a traced exec would lose "
+				  "them without CAP_SYS_PTRACE",
 				  command);
 	int error = weft__shield_trace_start(&trace);
 	return error ? why_not_traced(error) : NULL;
@@ -114,9 +111,9 @@ static char *shield_by_seccomp(const char *command)
 	if (!weft__shield_seccomp_useful())
 		return NULL;
 	if (!admin && gains_privileges(command))
-		return cli_format(
-			"'%s' runs with other privileges, which no_new_privs would take from it",
-			command);
+		return cli_format("'%s' runs with other privileges, and no_new_privs would lose "
+				  "them",
+				  command);
 	int error = weft__shield_seccomp_install(!admin);
 	return error ? cli_format("the seccomp filter is refused: %s", strerror(-error)) : NULL;
 }

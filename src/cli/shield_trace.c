@@ -2,13 +2,12 @@
 /*
  * shield_trace.c: start the helper, and the helper's whole life. See shield_trace.h.
  *
- *   caller                         middle              helper
- *   clone, no exit signal  ------> fork -------------> its number            -> caller
+ *   caller                         middle             helper
+ *   clone, no exit signal  ------> fork ------------> sends its number
  *   waits for the middle  <------- exit
- *   names the helper as its tracer (Yama), "go" ------> PTRACE_SEIZE(caller)
- *   reads the result <--------------------------------- result
- *   exec ---------------------------------------------> exec stop: change the vDSO; detach, or
- * follow
+ *   names the helper as its tracer (Yama), "go" ----> PTRACE_SEIZE(caller)
+ *   reads the result  <------------------------------ sends the result
+ *   exec -------------------------------------------> exec stop: change the vDSO, detach (or follow)
  *
  * The caller's death before its exec, or a failed exec, ends the helper: it has nothing to wait for
  * then. Should the helper be killed before the exec, the kernel kills the caller
@@ -22,12 +21,14 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -62,8 +63,7 @@ static void replace_file(int with, int fd)
 		close(fd);
 }
 
-/* Out of the caller's job, files and directory. Standard error stays until the command has started.
- */
+/* Out of the caller's job, files and directory. Standard error stays until the command starts. */
 static void leave_job(int channel)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -84,19 +84,27 @@ static void leave_job(int channel)
 /* The command runs: the helper's last ties to its caller's files. */
 static void forget_files(struct helper *h)
 {
+	if (h->channel < 0)
+		return;
 	replace_file(STDOUT_FILENO, STDERR_FILENO);
 	close(h->channel);
+	h->channel = -1;
 }
 
+/* To standard error while the helper has it, and to the journal. */
 static void shield_exec(struct helper *h, pid_t pid)
 {
 	int result = weft__shield_vdso_hide(pid);
 
 	if (result >= 0)
 		return;
-	cli_error("the vDSO of process %d cannot be changed (%s); it %s", pid, strerror(-result),
-		  h->options->fail_open ? "runs unshielded"
-					: "is stopped here (--fail-open would let it run)");
+	const char *then = h->options->fail_open ? "it runs unshielded"
+						 : "it is killed (--fail-open would let it run)";
+	char *text = cli_format("the vDSO of process %d cannot be changed (%s): %s", pid,
+				strerror(-result), then);
+	cli_error("%s", text);
+	syslog(LOG_DAEMON | LOG_ERR, "weft shield: %s", text);
+	free(text);
 	if (!h->options->fail_open)
 		kill(pid, SIGKILL);
 }
@@ -181,8 +189,9 @@ static int handshake(int channel)
 	int helper, result;
 
 	if (!receive_int(channel, &helper))
-		return -EAGAIN;	       /* it could not be forked */
-	prctl(PR_SET_PTRACER, helper); /* EINVAL without Yama, which then does not ask either */
+		return -EAGAIN; /* it could not be forked */
+	/* Gives EINVAL without Yama, which then does not ask either. */
+	prctl(PR_SET_PTRACER, helper);
 	if (!send_int(channel, 0) || !receive_int(channel, &result))
 		return -EPIPE;
 	return result;

@@ -219,15 +219,13 @@ static char *own_path(void)
 	return cli_strdup(path);
 }
 
-/* "-/usr/bin/dockerd -H fd://" becomes "-/usr/bin/weft shield --method=seccomp -- /usr/bin/dockerd
- * -H fd://". */
+/* "-/usr/bin/d -x" becomes "-/usr/bin/weft shield --method=seccomp -- /usr/bin/d -x". */
 static void add_command(char **text, const char *self, const char *line)
 {
 	size_t prefix = strspn(line, "@-:+!|");
 
 	if (memchr(line, '@', prefix))
-		cli_die("ExecStart=%s gives the command another name ('@'), which a prefix would "
-			"lose",
+		cli_die("ExecStart=%s gives the command another name ('@'), lost behind a prefix",
 			line);
 	if (strstr(line, " shield "))
 		cli_die("ExecStart=%s is shielded already", line);

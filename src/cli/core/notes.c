@@ -28,6 +28,7 @@ enum {
 	FILE_HEADER = 16,
 	FILE_ENTRY = 24,
 	PATH_ROOM = 4096,
+	AUXILIARY_MAX = 4096,
 };
 
 /* Where the registers that matter stand in pr_reg, counted in words. */
@@ -131,7 +132,7 @@ uint64_t weft__core_auxiliary(const struct core *core, uint64_t type)
 	const struct core_range *r = &core->auxiliary;
 	uint64_t key, value;
 
-	for (uint64_t at = 0; at + AUXILIARY_PAIR <= r->size && at < PATH_ROOM;
+	for (uint64_t at = 0; at + AUXILIARY_PAIR <= r->size && at < AUXILIARY_MAX;
 	     at += AUXILIARY_PAIR) {
 		if (!weft__view_u64(core->view, r->offset + at, &key) ||
 		    !weft__view_u64(core->view, r->offset + at + 8, &value))
