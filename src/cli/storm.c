@@ -231,7 +231,7 @@ static int storm(const struct storm_options *o)
 
 int cli_storm(int argc, char **argv)
 {
-	struct storm_options o = {0};
+	struct storm_options o = {.hold_us = 50};
 	const struct cli_option options[] = {
 		{"tasks", 0, CLI_NUMBER, &o.tasks, "N", "locked tasks in the storm (100000)", 1,
 		 1000000000},
@@ -239,7 +239,7 @@ int cli_storm(int argc, char **argv)
 		{"processors", 0, CLI_NUMBER, &o.processors, "N",
 		 "processors of the runtime (the CPUs)", 1, 1024},
 		{"hold", 0, CLI_NUMBER, &o.hold_us, "US",
-		 "microseconds that each task keeps its state (0)", 0, 60000000},
+		 "microseconds that each task keeps its state (50)", 0, 60000000},
 		{"seconds", 0, CLI_NUMBER, &o.seconds, "N",
 		 "storm so long instead of counting tasks", 1, 86400},
 		{"order", 0, CLI_TEXT, &o.order, "WHICH",

@@ -57,7 +57,7 @@ static void note_peak(uint64_t owners)
 
 static void on_step(uint32_t thread, uint32_t step)
 {
-	if (step == 3) /* the state was given back */
+	if (step == 2) /* the state was given back */
 		sub_relaxed(&run.owners, 1);
 	if (!run.steps)
 		return;

@@ -22,14 +22,21 @@
 
 #include "random/state.h"
 #include "sched/schedule.h"
+#include "sched/trace.h"
+
+enum {
+	REAP_BATCH = 16
+}; /* dead threads that the template need not be woken for: they cost a stack each */
 
 #ifdef WEFT_FAULTS
 struct weft_faults weft__faults;
 #endif
 
+/* Notes that a step is done. */
 static void step(struct thread *t, uint32_t number)
 {
 	store_relaxed(&t->exit_step, number);
+	trace(t, thread_exit, number, 0);
 #ifdef WEFT_FAULTS
 	if (weft__faults.on_step)
 		weft__faults.on_step(t->number, number);
@@ -50,13 +57,21 @@ static void block_signals(struct thread *t)
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
+/* Inlined: in the storm's report weft__state_put's caller is weft__thread_exit. */
+static always_inline void give_state_back(struct thread *t)
+{
+	weft__state_put();
+	step(t, 2);
+}
+
 static void drop_signal_stack(void)
 {
 	stack_t none = {.ss_flags = SS_DISABLE};
 	sigaltstack(&none, NULL);
 }
 
-static void unlink_thread(struct thread *t)
+/* True: enough wait to be reaped. */
+static bool unlink_thread(struct thread *t)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	list_remove(&t->all);
@@ -65,8 +80,10 @@ static void unlink_thread(struct thread *t)
 		sched.idle_thread_count--;
 	}
 	list_push_tail(&sched.leaving, &t->all);
+	bool reap = ++sched.leaving_count >= REAP_BATCH || sched.running == 2;
 	store_relaxed(&t->phase, THREAD_LEAVING);
 	lock_drop(&sched.lock, RANK_SCHED);
+	return reap;
 }
 
 static bool state_goes_first(void)
@@ -81,38 +98,38 @@ static bool state_goes_first(void)
 void *weft__thread_exit(struct thread *t)
 {
 	/* 1. No handler runs on this thread any more; faults still kill it aloud. */
-	step(t, 1);
 	block_signals(t);
+	step(t, 1);
 
 	/* 2. The random state goes back while the processor is still held. */
-	step(t, 2);
 	if (state_goes_first())
-		weft__state_put();
+		give_state_back(t);
 
 	/* 3. The finished task is freed by now (weft__task_ended); the signal stack, which lies on
 	 * this stack, goes. */
-	step(t, 3);
 	drop_signal_stack();
+	step(t, 3);
 
 	/* 4. Off the list of all threads: counted as leaving, for the template to reap. */
+	bool reap = unlink_thread(t);
 	step(t, 4);
-	unlink_thread(t);
 
 	/* 5. The processor goes to another thread, born by the template if need be; who idles it
 	 * looks for deadlock. */
-	step(t, 5);
 	if (t->processor)
 		weft__proc_hand_off(t, NULL);
+	step(t, 5);
 	if (!state_goes_first())
-		weft__state_put();
+		give_state_back(t);
 
 	/* 6. From here on this is a thread like any other: nothing of the runtime's is touched
 	 * again. */
 	step(t, 6);
 	weft__thread_set_self(NULL);
-	weft__template_wake();
+	if (reap)
+		weft__template_wake();
 	store_release(&t->phase, THREAD_BARE);
 
-	/* 7. libc runs the program's key destructors and owns the stack; the template reaps. */
+	/* 7. libc runs the program's key destructors; the template reaps, and only then is the stack used again. */
 	return NULL;
 }

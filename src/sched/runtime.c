@@ -142,8 +142,7 @@ static int init(const struct runtime_options *o)
 	sched.spin = sched.processor_count > 1 ? SPIN_ROUNDS : 0;
 	sched.poll_until = INT64_MIN;
 	sched.processors = map(processor_bytes());
-	sched.records = map(sched.max_threads * sizeof(*sched.records));
-	if (!sched.processors || !sched.records)
+	if (!sched.processors || !weft__thread_reserve())
 		return -ENOMEM;
 	struct cache *caches = (struct cache *)(sched.processors + sched.processor_count);
 	for (unsigned i = 0; i < sched.processor_count; i++)

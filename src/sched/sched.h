@@ -180,6 +180,7 @@ struct thread {
 	sigset_t old_mask;
 	uint64_t random;     /* steal order */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
+	char *stack;	     /* of STACK_SIZE, kept when the record is used again [template] */
 	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
 	uint32_t in_use;     /* the record belongs to a living thread [S] */
 };
@@ -232,6 +233,9 @@ struct runtime {
 	struct thread *records; /* of threads, max_threads of them; those in use come first, more or
 				   less */
 	uint32_t sim;		/* deterministic mode: sim.c */
+	uint32_t tracing;	/* trace.h [any, also other processes] */
+	uint32_t trace_room;	/* events a ring */
+	void *trace_rings;
 	uint32_t membarrier;	/* 1: membarrier(2) works */
 	uint32_t spin;		/* rounds a thread without work looks around before it sleeps */
 
@@ -247,6 +251,7 @@ struct runtime {
 	struct list idle_threads;
 	struct list threads; /* that may run tasks */
 	struct list leaving; /* on their way out, for the template to reap */
+	uint32_t leaving_count;
 	struct list free_records;
 	struct task_list global_ready, global_fresh;
 	struct list wanted;    /* processors for which the template must start a thread [S] */

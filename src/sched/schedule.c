@@ -28,6 +28,7 @@
 #include "sched/schedule.h"
 
 #include "sched/park.h"
+#include "sched/trace.h"
 
 static void queue_global(struct task_list *q, struct task *task)
 {
@@ -89,6 +90,7 @@ void weft__ready(struct thread *t, struct task *task)
 
 void weft__ready_fresh(struct thread *t, struct task *task)
 {
+	trace(t, birth, task->id, task->fn.plain);
 	task->state = TASK_READY;
 	if (unlikely(!t)) {
 		queue_global(&sched.global_fresh, task);
@@ -144,10 +146,24 @@ static always_inline void start_running(struct thread *t, struct task *task)
 /* A task that parked: its waker makes it runnable, unless it came before the stack was left. */
 static always_inline void finish_park(struct thread *t, struct task *task)
 {
-	uint32_t old = __atomic_fetch_or(&task->waiter.word, WAIT_PARKED,
-					 __ATOMIC_ACQ_REL); /* with wait_publish */
+	uint32_t old = or_acq_rel(&task->waiter.word, WAIT_PARKED); /* pairs with wait_publish */
 	if (unlikely(!(old & WAIT_OPEN)))
 		weft__ready(t, task);
+}
+
+/* Why a task leaves its stack, for traces. */
+static const char *why_left(const struct task *task, enum after after)
+{
+	switch (after) {
+	case AFTER_PARK:
+		return task->why;
+	case AFTER_YIELD:
+		return "yield";
+	case AFTER_QUEUE:
+		return "processor taken";
+	default:
+		return "end";
+	}
 }
 
 /* What becomes of the task whose stack was just left. */
@@ -185,9 +201,11 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 	t->after = after;
 	struct context *to = &t->context;
 	if (likely(next)) {
+		trace(t, run, next->id, why_left(self, after));
 		start_running(t, next);
 		to = &next->context;
 	} else {
+		trace(t, stop, 0, why_left(self, after));
 		t->task = NULL;
 	}
 	t = context_switch(&self->context, to, t, after == AFTER_END);
@@ -240,6 +258,7 @@ void weft__scheduler(struct thread *t)
 		if (!task)
 			return;
 		t->after = AFTER_NOTHING;
+		trace(t, run, task->id, NULL);
 		start_running(t, task);
 		t = context_switch(&t->context, &task->context, t, false);
 		finish_switch(t);

@@ -82,7 +82,9 @@ void weft__thread_retire_caller(struct thread *t);
 struct thread *weft__thread_record(void);
 /* May one more thread be had, an idle one or a new one? [S] is held. */
 bool weft__thread_available(void);
-/* Frees all thread records. */
+/* Memory for max_threads records. False: there is none. */
+bool weft__thread_reserve(void);
+/* Frees it. */
 void weft__thread_shutdown(void);
 
 /* ---- task.c ---- */

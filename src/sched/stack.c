@@ -75,7 +75,7 @@ void *weft__stack_bottom(const struct task *task)
 	return slot_base(task->class, task->slot) + page_size();
 }
 
-static void *map_reserved(size_t size)
+void *weft__stack_reserve(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -91,8 +91,8 @@ static int region_add(struct stack_class *c, unsigned region)
 	size_t slots = (size_t)STACK_FIRST << region;
 	if (region >= STACK_REGIONS || slots > SIZE_MAX / c->size)
 		return -ENOMEM;
-	char *base = map_reserved(slots * c->size);
-	uint32_t *links = map_reserved(slots * sizeof(*links));
+	char *base = weft__stack_reserve(slots * c->size);
+	uint32_t *links = weft__stack_reserve(slots * sizeof(*links));
 	if (!base || !links) {
 		if (base)
 			munmap(base, slots * c->size);
@@ -105,7 +105,7 @@ static int region_add(struct stack_class *c, unsigned region)
 	return 0;
 }
 
-static int guard_install(char *base)
+int weft__stack_guard(void *base)
 {
 	if (!load_relaxed(&mprotect_guards)) {
 		if (madvise(base, page_size(), MADV_GUARD_INSTALL) == 0)
@@ -132,7 +132,7 @@ static struct task *slot_new(struct stack_class *c)
 			   c->size / 1024);
 		return NULL;
 	}
-	if (guard_install(slot_base(c, slot)) < 0)
+	if (weft__stack_guard(slot_base(c, slot)) < 0)
 		return NULL;
 	struct task *task = weft__stack_task(c, slot);
 	store_release(&c->used, slot + 1); /* pairs with weft__stack_each */

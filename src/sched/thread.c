@@ -30,6 +30,8 @@
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
+#include "sched/stack.h"
+#include "sched/trace.h"
 
 enum {
 	STACK_SIZE = 256 * 1024,     /* the scheduler's frames and the program's key destructors */
@@ -51,7 +53,9 @@ static struct thread *record_take(void)
 		t = &sched.records[sched.record_used++];
 	if (!t)
 		return NULL;
+	char *stack = t->stack;
 	wipe(t, sizeof(*t));
+	t->stack = stack;
 	t->in_use = 1;
 	t->number = ++sched.thread_numbers;
 	t->random = 0x9e3779b97f4a7c15u * t->number; /* any odd constant: each starts elsewhere */
@@ -122,6 +126,7 @@ static void *thread_main(void *arg)
 	char signal_stack[SIGNAL_STACK];
 	stack_t ss = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
 	adopt(t, &ss, NULL);
+	trace(t, thread_birth, 0, 0);
 	weft__scheduler(t);
 	return weft__thread_exit(t);
 }
@@ -146,13 +151,40 @@ void weft__thread_retire_caller(struct thread *t)
 	sigaltstack(&caller_old_stack, NULL);
 }
 
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int own_new_stack(struct thread *t)
+{
+	if (t->stack)
+		return 0;
+	char *stack = weft__stack_reserve(STACK_SIZE);
+	if (!stack)
+		return -ENOMEM;
+	if (weft__stack_guard(stack) < 0) {
+		munmap(stack, STACK_SIZE);
+		return -ENOMEM;
+	}
+	t->stack = stack;
+	return 0;
+}
+
+/*
+ * On a stack of ours, one per record, used again when the record is: libc gives a dead thread's stack of its own back
+ * to the kernel at every exit, and the interrupts that this sends to all CPUs were an eighth of a storm's time.
+ */
 static int thread_create(struct thread *t)
 {
 	pthread_attr_t attr;
-	int err = pthread_attr_init(&attr);
+	int err = own_new_stack(t);
+	if (err)
+		return err;
+	err = pthread_attr_init(&attr);
 	if (err)
 		return -err;
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setstack(&attr, t->stack + page_size(), STACK_SIZE - page_size());
 	err = pthread_create(&t->pthread, &attr, thread_main, t);
 	pthread_attr_destroy(&attr);
 	return -err;
@@ -162,8 +194,8 @@ static int thread_create(struct thread *t)
 
 void weft__template_wake(void)
 {
-	store_release(&sched.template_wake, 1); /* pairs with template_sleep */
-	weft__futex_wake(&sched.template_wake, 1);
+	if (!swap_acq_rel(&sched.template_wake, 1)) /* pairs with template_sleep */
+		weft__futex_wake(&sched.template_wake, 1);
 }
 
 void weft__thread_want(struct processor *p)
@@ -241,6 +273,7 @@ static struct thread *next_leaving(void)
 	struct list *l;
 	lock_take(&sched.lock, RANK_SCHED);
 	l = list_pop_head(&sched.leaving);
+	sched.leaving_count = 0;
 	lock_drop(&sched.lock, RANK_SCHED);
 	return l ? container_of(l, struct thread, all) : NULL;
 }
@@ -309,6 +342,17 @@ void weft__template_loop(void)
 
 void weft__thread_shutdown(void)
 {
+	if (!sched.records)
+		return;
+	for (uint32_t i = 0; i < sched.record_used; i++)
+		if (sched.records[i].stack)
+			munmap(sched.records[i].stack, STACK_SIZE);
 	munmap(sched.records, sched.max_threads * sizeof(*sched.records));
 	sched.records = NULL;
+}
+
+bool weft__thread_reserve(void)
+{
+	sched.records = weft__stack_reserve(sched.max_threads * sizeof(*sched.records));
+	return sched.records != NULL;
 }

@@ -34,6 +34,9 @@ for arrangement in '--no-barrier --tasks=500' '--barrier --tasks=60' '--no-barri
 	[ "${out%% *}" -ge "${tasks%% *}" ] || fail "$arrangement: fewer exits than tasks"
 done
 
+"$weft" storm --no-barrier --order=processor-first --trace="$work/old" >"$work/out" 2>&1
+check "$work/old" >"$work/out" && fail "threads that exit in the old order, and nobody noticed"
+
 victim=$(awk '$3 == 5 { print $2; exit }' "$work/trace")
 sed "s/^exit $victim 2\$/exit $victim x/; s/^exit $victim 5\$/exit $victim 2/; s/^exit $victim x\$/exit $victim 5/" \
 	"$work/trace" >"$work/exchanged"
