@@ -31,7 +31,8 @@
 enum { FRAMES = 64 };
 
 static struct {
-	uint32_t busy; /* the number of the thread that dumps */
+	uint32_t busy;
+	bool names; /* symbols are to be had: nobody else uses them */
 	struct out out;
 	struct frame frames[FRAMES];
 	struct registers own;
@@ -95,7 +96,7 @@ static bool is_public(const char *name)
 static struct symbol symbol_of(unsigned i)
 {
 	/* A return address may already belong to the next function: the call before it counts. */
-	return weft__symbol_at(dump.frames[i].pc - (i > 0));
+	return dump.names ? weft__symbol_at(dump.frames[i].pc - (i > 0)) : (struct symbol){0};
 }
 
 /* How many frames at the top are the runtime's own, below the public call that led there. */
@@ -215,9 +216,10 @@ noinline int weft__dump_to(int fd, const struct registers *own)
 		       : caller_registers(__builtin_return_address(0), __builtin_frame_address(0));
 	dump.now = weft__sched_now();
 	weft__out_begin(&dump.out, fd);
-	weft__symbols_open();
+	dump.names = weft__symbols_open();
 	write_all();
-	weft__symbols_close();
+	if (dump.names)
+		weft__symbols_close();
 	int err = weft__out_flush(&dump.out);
 	store_release(&dump.busy, 0); /* pairs with the CAS above */
 	return err;

@@ -2,6 +2,7 @@
 /*
  * observe.c: what looks into the runtime comes and goes with it (sched/observe.h).
  *
+ *   WEFT_TRACE=file   a trace of the whole run
  *   WEFT_STATS=1      counters on stderr when the runtime ends
  */
 #include "sched/observe.h"
@@ -14,6 +15,7 @@
 #include "debug/quit.h"
 #include "debug/sim.h"
 #include "debug/stats.h"
+#include "debug/trace.h"
 #include "sched/sched.h"
 
 static void dump_to_stderr(void)
@@ -29,6 +31,7 @@ static bool wanted(const char *variable)
 
 void weft__observe_begin(void)
 {
+	weft__trace_begin();
 	sched.on_stuck = weft__deadlock_judge;
 	store_release(&weft__fatal_hook, dump_to_stderr);
 	if (!(sched.flags & WEFT_NO_SIGNALS))
@@ -39,6 +42,7 @@ void weft__observe_begin(void)
 
 void weft__observe_end(void)
 {
+	weft__trace_end();
 	weft__sim_unwatch();
 	weft__quit_unwatch();
 	store_release(&weft__fatal_hook, NULL);

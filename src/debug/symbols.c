@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/atomic.h"
 #include "base/attr.h"
 #include "base/sys.h"
 
@@ -38,6 +39,8 @@ static struct {
 		struct symbol symbol;
 	} memo[MEMO];
 } table;
+
+static uint32_t busy;
 
 /* ---- /proc/self/maps ---- */
 
@@ -105,15 +108,19 @@ static void add_lines(int fd)
 	}
 }
 
-void weft__symbols_open(void)
+bool weft__symbols_open(void)
 {
+	uint32_t none = 0;
+	if (!cas_acq_rel(&busy, &none, 1)) /* pairs with weft__symbols_close */
+		return false;
 	memset(&table, 0, sizeof(table));
 	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC,
 				0, 0, 0);
 	if (fd < 0)
-		return;
+		return true;
 	add_lines((int)fd);
 	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	return true;
 }
 
 void weft__symbols_close(void)
@@ -123,6 +130,7 @@ void weft__symbols_close(void)
 			weft__syscall(SYS_munmap, (long)table.modules[i].file,
 				      (long)table.modules[i].size, 0, 0, 0, 0);
 	table.count = 0;
+	store_release(&busy, 0); /* pairs with weft__symbols_open */
 }
 
 /* ---- a file's symbols ---- */

@@ -3,7 +3,7 @@
  * symbols.h: names for code addresses of this process, from /proc/self/maps and the files' own symbol tables.
  *
  * Needs system calls alone: dladdr and dl_iterate_phdr take the loader's lock, and a dump may have interrupted
- * whoever holds it. Static functions have names, too. One user at a time (dump.c sees to it).
+ * whoever holds it. Static functions have names, too.
  */
 #ifndef WEFT_DEBUG_SYMBOLS_H
 #define WEFT_DEBUG_SYMBOLS_H
@@ -17,8 +17,8 @@ struct symbol {
 	uint64_t offset;    /* from the function's start, or in the file */
 };
 
-/* Reads the list of mappings; symbols are good until weft__symbols_close. */
-void weft__symbols_open(void);
+/* Reads the list of mappings; symbols are good until weft__symbols_close. False: somebody else uses it. */
+bool weft__symbols_open(void);
 void weft__symbols_close(void);
 /* Whose code is at `pc`? */
 struct symbol weft__symbol_at(uintptr_t pc);

@@ -42,6 +42,7 @@
 #include "sched/schedule.h"
 #include "sched/stack.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 enum {
 	ROUND_SHORT = 20 * 1000,
@@ -127,6 +128,7 @@ static bool take(struct thread *t, bool busy)
 		sched.in_user++;
 		sched.busy_away += busy;
 		sched.leases_taken++;
+		trace(t, lease, p->number, busy);
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (taken)
@@ -167,7 +169,7 @@ static bool watch(struct processor *p, int64_t now)
 
 /* ---- what nobody else can do now ---- */
 
-/* Due timers and ready descriptors while nobody sleeps in the poller. */
+/* Signals; due timers and ready descriptors while nobody sleeps in the poller. */
 static void serve(int64_t now)
 {
 	struct list ready;

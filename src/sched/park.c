@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
 				bool cancellable)
@@ -121,10 +122,12 @@ uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
 
 void weft__wake(struct thread *t, struct task *task, const uint32_t *word)
 {
-	if (task)
+	if (task) {
+		trace(t, wake, task->id, t && t->task ? t->task->id : 0);
 		weft__ready(t, task);
-	else
+	} else {
 		weft__futex_wake(word, 1); /* the word may be gone by now; then nobody is woken */
+	}
 }
 
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready)

@@ -23,6 +23,7 @@
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 void weft__proc_check(const struct thread *t, const char *what)
 {
@@ -90,6 +91,7 @@ static struct thread *idle_thread_pop(void)
 static struct thread *start_on(struct processor *p, struct thread *t)
 {
 	sched.handoffs++;
+	trace(NULL, handoff, p->number, t ? t->number : 0);
 	if (!t) {
 		weft__thread_want(p);
 		return NULL;

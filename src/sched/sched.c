@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
+#include "sched/trace.h"
 
 struct runtime weft__sched;
 
@@ -55,7 +56,9 @@ struct thread *weft__enter_slow(struct thread *t)
 	t->taken_busy = 0;
 	lock_drop(&sched.lock, RANK_SCHED);
 	t->task->why = "processor";
-	if (weft__proc_take_idle(t))
+	if (weft__proc_take_idle(t)) {
+		trace(t, run, t->task->id, NULL);
 		return t;
+	}
 	return weft__switch_away(t, AFTER_QUEUE);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/attr.h"
 #include "debug_test.h"
 
@@ -49,22 +50,27 @@ START_TEST(dump_names_a_task_its_wait_and_its_stack)
 }
 END_TEST
 
-static int slept_whole;
+static int gate[2]; /* a pipe */
+static int read_whole;
 
 static noinline void block_in_named_function(void *arg)
 {
-	slept_whole = usleep(300 * 1000) == 0;
+	char byte;
+	read_whole = read(gate[0], &byte, 1) == 1;
 	__asm__ volatile("");
 }
 
 static int dump_of_runners(void *arg)
 {
+	ck_assert_int_eq(pipe(gate), 0);
 	weft_go(spin_for_ever, NULL);
 	weft_go(block_in_named_function, NULL);
 	give_time();
 	weft_dump(STDERR_FILENO);
-	weft_sleep(500 * MS);
-	_exit(!slept_whole); /* a dump ends nobody's system call */
+	ck_assert_int_eq(write(gate[1], "", 1), 1);
+	while (!load_relaxed(&read_whole))
+		weft_sleep(MS); /* for ever, should the dump have ended the system call */
+	_exit(0);
 }
 
 START_TEST(dump_shows_the_stacks_of_running_tasks)

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace.c: weft_trace_start and weft_trace_stop: the rings of sched/trace.h into a file.
+ *
+ * While a trace runs nothing is written but the rings: no thread of its own, no file access, no lock. What a ring
+ * cannot hold is lost, oldest first, and counted in the file. The work is done at the stop, in the caller's time, as
+ * user code: it may take as long as it likes.
+ *
+ *   control.state   OFF -> STARTING -> ON -> STOPPING -> OFF     each move by CAS or by its one owner
+ */
+#include "debug/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "debug/symbols.h"
+#include "debug/trace_json.h"
+#include "sched/runtime.h"
+#include "sched/trace.h"
+#include "weft/debug.h"
+
+enum { OFF, STARTING, ON, STOPPING };
+enum { SETTLE = 1000 * 1000 }; /* ns: writers that saw the flag have long written by then */
+
+static struct {
+	uint32_t state;
+	FILE *file;
+	uint64_t ticks;
+	int64_t time;
+} control;
+
+static int start(const char *path)
+{
+	uint32_t off = OFF;
+	if (!sched.trace_rings)
+		return -ENOMEM;
+	if (!cas_acq_rel(&control.state, &off, STARTING))
+		return -EBUSY;
+	control.file = fopen(path, "we");
+	if (!control.file) {
+		int err = -errno;
+		store_release(&control.state, OFF);
+		return err;
+	}
+	for (unsigned i = 0; i <= sched.processor_count; i++)
+		weft__trace_ring(i)->written = 0;
+	control.ticks = weft__trace_ticks();
+	control.time = weft__clock();
+	store_release(&sched.tracing, 1);
+	store_release(&control.state, ON);
+	return 0;
+}
+
+static const char *own_text(void *arg, uint64_t address)
+{
+	return (const char *)address;
+}
+
+static const char *own_function(void *arg, uint64_t address)
+{
+	return *(bool *)arg ? weft__symbol_at(address).name : NULL;
+}
+
+static int collect(struct trace_log *log)
+{
+	uint64_t all = 0;
+	for (unsigned i = 0; i <= sched.processor_count; i++)
+		all += min_of(weft__trace_ring(i)->written, sched.trace_room);
+	log->events = malloc((all + 1) * sizeof(*log->events));
+	if (!log->events)
+		return -ENOMEM;
+	for (unsigned i = 0; i <= sched.processor_count; i++) {
+		const struct trace_ring *ring = weft__trace_ring(i);
+		uint64_t n = min_of(ring->written, sched.trace_room);
+		memcpy(log->events + log->count, ring->events, n * sizeof(*log->events));
+		log->count += n;
+		log->lost += ring->written - n;
+	}
+	return 0;
+}
+
+static int write_file(void)
+{
+	bool symbols = weft__symbols_open();
+	struct trace_log log = {
+		.ticks = {control.ticks, weft__trace_ticks()},
+		.times = {control.time, weft__clock()},
+		.processors = sched.processor_count,
+		.text = own_text,
+		.function = own_function,
+		.arg = &symbols,
+	};
+	int err = collect(&log);
+	if (!err)
+		err = weft__trace_json(&log, control.file);
+	free(log.events);
+	if (symbols)
+		weft__symbols_close();
+	if (fclose(control.file) != 0 && !err)
+		err = -errno;
+	return err;
+}
+
+static int stop(void)
+{
+	uint32_t on = ON, never = 0;
+	if (!cas_acq_rel(&control.state, &on, STOPPING))
+		return -EINVAL;
+	store_release(&sched.tracing, 0);
+	weft__futex_wait(&never, 0, weft__clock() + SETTLE);
+	int err = write_file();
+	store_release(&control.state, OFF);
+	return err;
+}
+
+int weft_trace_start(const char *path)
+{
+	int err = path ? weft__foreign_enter() : -EINVAL;
+	if (err)
+		return err;
+	err = start(path);
+	weft__foreign_leave();
+	return err;
+}
+
+int weft_trace_stop(void)
+{
+	int err = weft__foreign_enter();
+	if (err)
+		return err;
+	err = stop();
+	weft__foreign_leave();
+	return err;
+}
+
+void weft__trace_begin(void)
+{
+	const char *path = getenv("WEFT_TRACE");
+	weft__trace_open();
+	if (!path || !*path)
+		return;
+	int err = start(path);
+	if (err)
+		weft__warn("WEFT_TRACE=%s: %s", path, strerror(-err));
+}
+
+void weft__trace_end(void)
+{
+	int err = stop();
+	if (err && err != -EINVAL)
+		weft__warn("the trace is not complete: %s", strerror(-err));
+	weft__trace_close();
+}
