@@ -31,6 +31,7 @@ ROOT = os.geteuid() == 0
 AFFECTED = ["caller=main.work"]
 OLD = "affected-dormant"  # the double has the bug and no LockOSThread
 MEBIBYTE = 1 << 20
+SANITIZED = bool(os.environ.get("WEFT_SANITIZE"))  # slow, and memory is no measure
 
 
 def scan(*arguments, **options):
@@ -96,6 +97,11 @@ class Case(unittest.TestCase):
         with open(self.path(name), "wb") as f:
             f.write(content)
         return self.path(name)
+
+    def assert_cheap(self, seconds, memory, limit=60):
+        if not SANITIZED:
+            self.assertLess(seconds, limit)
+            self.assertLess(memory, 64 * MEBIBYTE)
 
     def everything(self):
         """One file of each verdict."""
@@ -290,9 +296,9 @@ class Hostile(Case):
         os.truncate(path, 1 << 40)
         status, seconds, memory = measured(path)
         self.assertEqual(status, 1)
-        self.assertLess(seconds, 30)
-        self.assertLess(memory, 64 * MEBIBYTE)
+        self.assert_cheap(seconds, memory, 30)
 
+    @unittest.skipIf(SANITIZED, "reads gigabytes")
     def test_too_many_bytes_are_unknown_not_clean(self):
         content = bytearray(self.twin_bytes("no-table", "no-build-info"))
         # 200 segments of the same megabytes: more than the scanner is willing to read.
@@ -304,8 +310,7 @@ class Hostile(Case):
         self.assertEqual(scan(path).returncode, 0)
         status, seconds, memory = measured("--strict", path)
         self.assertEqual(status, 1)
-        self.assertLess(seconds, 60)
-        self.assertLess(memory, 64 * MEBIBYTE)
+        self.assert_cheap(seconds, memory)
 
     def test_memory_does_not_follow_the_size_of_a_file(self):
         path = self.twin("big", *AFFECTED)
@@ -317,9 +322,9 @@ class Hostile(Case):
         content[last + 32:last + 48] = (120 * MEBIBYTE).to_bytes(8, "little") * 2
         with open(path, "r+b") as f:
             f.write(content)
-        status, _, memory = measured(path)
+        status, seconds, memory = measured(path)
         self.assertEqual(status, 1)
-        self.assertLess(memory, 64 * MEBIBYTE)
+        self.assert_cheap(seconds, memory)
 
     def test_pipes_devices_and_loops_do_not_stop_it(self):
         os.mkfifo(self.path("fifo"))
@@ -378,7 +383,8 @@ class Hostile(Case):
         self.twin("tree/affected", *AFFECTED)
         os.makedirs(self.path("tree/hang"))
         # A FUSE mount whose server never answers.
-        script = (f"exec 9<>/dev/fuse && mount -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 none "
+        # What hangs cannot be stopped for a search of leaks.
+        script = (f"export ASAN_OPTIONS=detect_leaks=0; exec 9<>/dev/fuse && mount -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 none "
                   f"{self.path('tree/hang')} && exec {WEFT} scan --json --timeout 2 --jobs 1 {self.path('tree')}")
         done = subprocess.run(["timeout", "-s", "KILL", "30", "unshare", "-m", "sh", "-c", script], capture_output=True,
                               text=True)
@@ -569,6 +575,7 @@ class Images(Case):
             self.assertEqual(scan("--image", self.write("file", content)).returncode, 2)
         self.assertEqual(scan("--image", self.path("nothing")).returncode, 2)
 
+    @unittest.skipIf(SANITIZED, "unpacks a gigabyte")
     def test_a_bomb_takes_no_memory(self):
         members, _ = self.docker()
         bomb = io.BytesIO()
@@ -581,8 +588,7 @@ class Images(Case):
         members.insert(0, ("d/layer.tar", bomb.getvalue()))
         status, seconds, memory = measured("--image", self.write("save.tar", tar_bytes(members)))
         self.assertEqual(status, 1)
-        self.assertLess(seconds, 60)
-        self.assertLess(memory, 64 * MEBIBYTE)
+        self.assert_cheap(seconds, memory)
 
 
 if __name__ == "__main__":
