@@ -9,6 +9,7 @@ void weft__context_init(struct context *c, void *bottom, void *top)
 	c->fake_stack = NULL;
 	c->bottom = bottom;
 	c->size = (size_t)((char *)top - (char *)bottom);
+	__asan_unpoison_memory_region(bottom, c->size); /* frames of the last task that never returned */
 #endif
 #ifdef WEFT_TSAN
 	c->fiber = __tsan_create_fiber(0);

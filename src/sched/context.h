@@ -20,6 +20,7 @@
 #ifdef WEFT_ASAN
 void __sanitizer_start_switch_fiber(void **fake_stack, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake_stack, const void **bottom, size_t *size);
+void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 #endif
 #ifdef WEFT_TSAN
 void *__tsan_get_current_fiber(void);
