@@ -60,10 +60,10 @@ static void cancel_members(struct thread *t, struct weft_group *g)
 /* On another stack, inside the runtime: the task has left its own for ever. */
 static void member_ended(struct thread *t, struct task *task)
 {
+	tsan_acquire(task);
 	struct member *m = task->arg;
 	struct weft_group *g = m->group;
 	struct waiter *w = NULL;
-	tsan_acquire(task);
 	lock_take(&g->lock, RANK_GROUP);
 	list_remove(&m->link);
 	if (task->result && !g->result) {

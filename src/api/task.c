@@ -26,6 +26,7 @@ static int refused(void)
 
 void weft__task_launch(struct thread *t, struct task *task)
 {
+	tsan_release(task);
 	weft__ready_fresh(t, task);
 	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have
 							missed this one */

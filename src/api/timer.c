@@ -48,8 +48,8 @@ static int64_t next_tick(int64_t when, int64_t period)
 static void fire_chan(struct timer *base, struct list *ready)
 {
 	struct weft_timer *timer = container_of(base, struct weft_timer, timer);
-	int64_t when = base->when;
 	tsan_acquire(timer);
+	int64_t when = base->when;
 	if (timer->period)
 		again_at(base, next_tick(when, timer->period));
 	weft__chan_offer(timer->chan, &when, ready);
@@ -70,6 +70,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
 	if (load_acquire(&sched.running) == 1)
 		list_push_tail(ready, &task->link);
+	tsan_release(task);
 	return true;
 }
 

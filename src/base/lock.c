@@ -29,7 +29,8 @@ void weft__unlock_slow(struct lock *l)
 static __thread uint64_t held; /* one bit a rank */
 static __thread unsigned more; /* of rank CHAN_NEXT beyond the first: select sees to their order itself */
 
-void noipa weft__lock_rank_push(enum lock_rank rank)
+/* The thread's, whichever task it runs: TSan would see tasks share them. */
+void noipa no_tsan weft__lock_rank_push(enum lock_rank rank)
 {
 	if (rank == RANK_CHAN_NEXT && held >> rank == 1) {
 		more++;
@@ -41,7 +42,7 @@ void noipa weft__lock_rank_push(enum lock_rank rank)
 	held |= (uint64_t)1 << rank;
 }
 
-void noipa weft__lock_rank_pop(enum lock_rank rank)
+void noipa no_tsan weft__lock_rank_pop(enum lock_rank rank)
 {
 	check(held >> rank & 1);
 	if (rank == RANK_CHAN_NEXT && more) {
