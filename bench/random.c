@@ -4,7 +4,7 @@
  *
  * All contenders take turns in short slices within one run, so that whatever else the machine does
  * meets them alike; shown is the median of the rounds, with the fastest and slowest round beside
- * it. Ratios are what travels to other machines.
+ * it. Ratios are what travels to other machines. Arguments: sizes in bytes; none: a table of them.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "random/vdso.h"
 #include "weft/random.h"
 
@@ -98,10 +99,11 @@ static void measure(size_t len, double median[CONTENDERS])
 	       median[2] / median[0]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const size_t sizes[] = {4,   8,	 16,   32,   64,    128,  256,
 				       384, 512, 1024, 4096, 16384, 65536};
+	double median[CONTENDERS];
 	weft__vdso_probe(&vdso);
 	if (vdso.draw) {
 		state = mmap(NULL, vdso.page_size, vdso.map_prot, vdso.map_flags, -1, 0);
@@ -113,9 +115,9 @@ int main(void)
 	printf("ns a draw, median (fastest-slowest) of %d rounds\n", ROUNDS);
 	printf("%7s %s, %s, %s, %s; weft - vDSO, vDSO / weft, system call / weft\n", "bytes",
 	       contenders[0].name, contenders[1].name, contenders[2].name, contenders[3].name);
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		double median[CONTENDERS];
+	for (int i = 1; i < argc; i++)
+		measure(min_of(strtoul(argv[i], NULL, 10), LARGEST), median);
+	for (size_t i = 0; i < array_len(sizes) && argc == 1; i++)
 		measure(sizes[i], median);
-	}
 	return EXIT_SUCCESS;
 }
