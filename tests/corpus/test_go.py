@@ -19,6 +19,7 @@ WEFT = os.path.abspath(sys.argv.pop(1))
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "crash.go")
 AFFECTED_GO = os.environ.get("WEFT_GO_AFFECTED")
 KINDS = {"plain": [], "stripped": ["-ldflags=-s -w"], "pie": ["-buildmode=pie"]}
+MACHINES = ["386", "s390x"]  # 32 bits, big-endian
 
 
 def scan(path):
@@ -40,11 +41,12 @@ class Built(unittest.TestCase):
         self.addCleanup(place.cleanup)
         self.place = place.name
 
-    def build(self, go, kind):
+    def build(self, go, kind, source=SOURCE, **more):
         path = os.path.join(self.place, kind)
-        environment = dict(os.environ, GOFLAGS="-mod=mod", GO111MODULE="off", CGO_ENABLED="0", GOTOOLCHAIN="local",
-                           GOCACHE=os.path.join(self.place, "cache"))
-        done = subprocess.run([go, "build", "-o", path, *KINDS[kind], SOURCE], env=environment, capture_output=True, text=True)
+        environment = {**os.environ, "GOFLAGS": "-mod=mod", "GO111MODULE": "off", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local",
+                           "GOCACHE": os.path.join(self.place, "cache"), **more}
+        done = subprocess.run([go, "build", "-o", path, *KINDS.get(kind, [f"-buildmode={kind}"]), source], env=environment,
+                              capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return path
 
@@ -63,6 +65,19 @@ class AnyGo(Built):
             self.assertEqual((result["verdict"], status), ("not-affected", 0), kind)
             done = subprocess.run([path], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stdout), (0, "survived\n"))
+
+    def test_other_machines_are_judged_too(self):
+        for machine in MACHINES:
+            result = scan(self.build("go", "plain", GOARCH=machine))[1]["results"][0]
+            self.assertEqual((result["arch"], result["verdict"]), (machine, "not-affected"))
+
+    @unittest.skipUnless(shutil.which("gcc"), "no C compiler")
+    def test_a_library_is_judged_too(self):
+        source = os.path.join(self.place, "library.go")
+        with open(source, "w") as f:
+            f.write('package main\nimport "C"\n//export Hello\nfunc Hello() {}\nfunc main() {}\n')
+        result = scan(self.build("go", "c-shared", source, CGO_ENABLED="1"))[1]["results"][0]
+        self.assertEqual((result["go_version"], result["verdict"]), (version("go"), "not-affected"))
 
     @unittest.skipUnless(shutil.which("strip"), "no strip")
     def test_what_strip_leaves_is_enough(self):
