@@ -2,8 +2,9 @@
 /*
  * shield_stop.c: see shield_stop.h.
  *
- * The list of threads is read again until it holds nobody new: a thread that is still running may
- * start another, a stopped one may not.
+ * All threads are asked before the first is waited for: they come to a stop side by side, and the
+ * whole takes as long as the slowest. The list of threads is read again until it holds nobody new:
+ * a thread that is still running may start another, a stopped one may not.
  */
 #include "cli/shield_stop.h"
 
@@ -30,7 +31,7 @@ static bool is_known(const struct stopped *threads, pid_t id)
 	return false;
 }
 
-static int remember(struct stopped *threads, pid_t id, int sig)
+static int remember(struct stopped *threads, pid_t id)
 {
 	pid_t *ids = reallocarray(threads->ids, threads->count + 1, sizeof(*ids));
 	if (ids)
@@ -40,8 +41,7 @@ static int remember(struct stopped *threads, pid_t id, int sig)
 		threads->signals = signals;
 	if (!ids || !signals)
 		return -ENOMEM;
-	threads->ids[threads->count] = id;
-	threads->signals[threads->count++] = sig;
+	threads->ids[threads->count++] = id;
 	return 0;
 }
 
@@ -60,52 +60,74 @@ static bool is_dead(pid_t id)
 	return !state || strchr("ZX", state[2]);
 }
 
-/* 1: it is stopped now; 0: it ended meanwhile. */
-static int stop_thread(pid_t id, struct stopped *threads)
+/* Asks a thread to stop. 1: it will; 0: it has ended; or -errno. */
+static int ask_to_stop(pid_t id, struct stopped *threads)
 {
-	int status;
-
 	if (ptrace(PTRACE_SEIZE, id, NULL, NULL))
 		return errno == ESRCH || is_dead(id) ? 0 : -errno;
 	if (ptrace(PTRACE_INTERRUPT, id, NULL, NULL))
 		return errno == ESRCH ? 0 : -errno;
-	while (waitpid(id, &status, __WALL) < 0) {
-		if (errno != EINTR)
-			return errno == ECHILD ? 0 : -errno;
-	}
-	if (!WIFSTOPPED(status))
-		return 0;
-	int error = remember(threads, id, status >> 16 ? 0 : WSTOPSIG(status));
+	int error = remember(threads, id);
 	return error ? error : 1;
 }
 
-/* How many were stopped that were not before, or -errno. */
-static int stop_new(pid_t pid, struct stopped *threads)
+/* Asks those that are not known yet: how many there were, or -errno. */
+static int ask_new(pid_t pid, struct stopped *threads)
 {
 	char path[64];
-	int stopped = 0;
+	int asked = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	DIR *tasks = opendir(path);
 	if (!tasks)
 		return -errno;
-	for (struct dirent *d; stopped >= 0 && (d = readdir(tasks));) {
+	for (struct dirent *d; asked >= 0 && (d = readdir(tasks));) {
 		pid_t id = atoi(d->d_name);
-		int result = id > 0 && !is_known(threads, id) ? stop_thread(id, threads) : 0;
-		stopped = result < 0 ? result : stopped + result;
+		int result = id > 0 && !is_known(threads, id) ? ask_to_stop(id, threads) : 0;
+		asked = result < 0 ? result : asked + result;
 	}
 	closedir(tasks);
-	return stopped;
+	return asked;
+}
+
+/* True when the thread stands still, with the signal that it was about to take in *sig. */
+static bool wait_for_stop(pid_t id, int *sig)
+{
+	int status;
+
+	while (waitpid(id, &status, __WALL) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	*sig = WIFSTOPPED(status) && !(status >> 16) ? WSTOPSIG(status) : 0;
+	return WIFSTOPPED(status);
+}
+
+/* Waits for those that were asked, from the one at `at` on; forgets those that ended instead. */
+static void wait_for_asked(struct stopped *threads, size_t at)
+{
+	size_t end = threads->count;
+
+	threads->count = at;
+	for (; at < end; at++) {
+		int sig;
+		if (!wait_for_stop(threads->ids[at], &sig))
+			continue;
+		threads->ids[threads->count] = threads->ids[at];
+		threads->signals[threads->count++] = sig;
+	}
 }
 
 int weft__stop_all(pid_t pid, struct stopped *threads)
 {
 	*threads = (struct stopped){0};
 	for (unsigned pass = 0; pass < PASSES_MAX; pass++) {
-		int stopped = stop_new(pid, threads);
-		if (stopped < 0)
-			return stopped;
-		if (!stopped)
+		size_t known = threads->count;
+		int asked = ask_new(pid, threads);
+		wait_for_asked(threads, known);
+		if (asked < 0)
+			return asked;
+		if (!asked)
 			return threads->count ? 0 : -ESRCH;
 	}
 	return -EBUSY;
