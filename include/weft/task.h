@@ -152,8 +152,8 @@ void weft_yield(void);
 __attribute__((__noreturn__)) void weft_exit(int result);
 
 /*
- * Sleeps. 0 when the time was reached, at once for a duration <= 0 (after letting others run);
- * -ECANCELED; -EINVAL outside a task. Signals do not cut it short. Since 0.1.
+ * Sleeps. 0 when the time was reached, at once for a duration <= 0; -ECANCELED; -EINVAL outside a
+ * task. Signals do not cut it short. Since 0.1.
  */
 int weft_sleep(int64_t nanoseconds);
 /* The same until a moment on weft_now's clock; at once when it has passed. Since 0.1. */

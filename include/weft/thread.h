@@ -19,9 +19,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Locks the calling task to the thread that it runs on. Nests: as many unlocks take it back. Since
- * 0.1. Errors: -EINVAL outside a task; -EAGAIN no clean thread could be started to start others
- * from (nothing is locked).
+ * Locks the calling task to the thread that it runs on. Nests: as many unlocks take it back.
+ * -EINVAL outside a task. Since 0.1.
  */
 int weft_lock_os_thread(void);
 

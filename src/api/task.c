@@ -230,7 +230,7 @@ int weft_cancel_mask(int on)
 {
 	struct task *task = self();
 	if (!task)
-		return 0;
+		return -EINVAL;
 	int old = task->cancel_masked;
 	task->cancel_masked = on != 0;
 	return old;
@@ -241,8 +241,10 @@ int weft_cancel_mask(int on)
 void weft_yield(void)
 {
 	struct thread *t = enter();
-	if (unlikely(!t))
+	if (unlikely(!t)) {
+		weft__yield_cpu();
 		return;
+	}
 	t = weft__switch_away(t, AFTER_YIELD);
 	leave(t);
 }
@@ -296,8 +298,8 @@ uint64_t weft_task_id(const struct weft_task *task)
 int weft_set_name(const char *name)
 {
 	struct task *task = self();
-	if (!task || !name)
+	if (!task)
 		return -EINVAL;
-	weft__task_name(task, name);
+	weft__task_name(task, name ? name : "");
 	return 0;
 }

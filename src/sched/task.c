@@ -95,7 +95,7 @@ void weft__task_name(struct task *task, const char *name)
 {
 	memset(task->name, 0, sizeof(task->name));
 	strncpy(task->name, name, sizeof(task->name) - 1);
-	task->named = 1;
+	task->named = *name != 0;
 }
 
 void weft__task_free(struct thread *t, struct task *task)
