@@ -37,7 +37,6 @@ enum { CLI_CLEAN = 0, CLI_FINDINGS = 1, CLI_FAILURE = 2 };
 
 enum cli_kind {
 	CLI_FLAG,   /* into: bool *, set to true */
-	CLI_NOFLAG, /* into: bool *, set to false */
 	CLI_TEXT,   /* into: const char ** */
 	CLI_NUMBER, /* into: uint64_t *, decimal, between min and max */
 	CLI_LIST,   /* into: struct cli_list *; may be given several times */
@@ -96,9 +95,7 @@ char *cli_clean(const char *text);
 
 enum cli_tone { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GOOD, CLI_WARN, CLI_BAD };
 
-/* Colour for this stream? Only on a terminal, without NO_COLOR and TERM=dumb. */
-bool cli_colour(FILE *out);
-/* The escape sequences around a tone; "" without colour. */
+/* The escape sequences around a tone: only on a terminal, without NO_COLOR and TERM=dumb. */
 const char *cli_tone_on(FILE *out, enum cli_tone tone);
 const char *cli_tone_off(FILE *out, enum cli_tone tone);
 

@@ -129,7 +129,7 @@ static void report(struct doctor *d, const struct scan *scan)
 	count(d, "unknown", with_verdict(scan, GO_UNKNOWN), CLI_WARN);
 	count(d, "mitigated", with_verdict(scan, GO_MITIGATED), CLI_PLAIN);
 	doctor_fact(d, "go", "not_examined",
-		    json_integer((json_int_t)(scan->counts.errors + scan->counts.denied)),
+		    json_integer((json_int_t)scan->counts.errors + (json_int_t)scan->counts.denied),
 		    CLI_PLAIN, "%llu files, %llu processes",
 		    (unsigned long long)scan->counts.errors,
 		    (unsigned long long)scan->counts.denied);

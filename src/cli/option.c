@@ -20,7 +20,7 @@ struct parse {
 
 static bool takes_value(const struct cli_option *o)
 {
-	return o->kind != CLI_FLAG && o->kind != CLI_NOFLAG;
+	return o->kind != CLI_FLAG;
 }
 
 static void print_option(const struct cli_option *o)
@@ -64,8 +64,7 @@ static void store(const struct cli_option *o, const char *value)
 	struct cli_list *list;
 	switch (o->kind) {
 	case CLI_FLAG:
-	case CLI_NOFLAG:
-		*(bool *)o->into = o->kind == CLI_FLAG;
+		*(bool *)o->into = true;
 		break;
 	case CLI_TEXT:
 		*(const char **)o->into = value;

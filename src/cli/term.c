@@ -132,7 +132,7 @@ char *cli_clean(const char *text)
 	return clean;
 }
 
-bool cli_colour(FILE *out)
+static bool colour(FILE *out)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 	return isatty(fileno(out)) && !(no_color && *no_color) && term && strcmp(term, "dumb");
@@ -142,12 +142,12 @@ const char *cli_tone_on(FILE *out, enum cli_tone tone)
 {
 	static const char *const code[] = {"",	       "\033[1m",  "\033[2m",
 					   "\033[32m", "\033[33m", "\033[31m"};
-	return cli_colour(out) ? code[tone] : "";
+	return colour(out) ? code[tone] : "";
 }
 
 const char *cli_tone_off(FILE *out, enum cli_tone tone)
 {
-	return tone != CLI_PLAIN && cli_colour(out) ? "\033[0m" : "";
+	return tone != CLI_PLAIN && colour(out) ? "\033[0m" : "";
 }
 
 void cli_progress(const char *format, ...)

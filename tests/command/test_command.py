@@ -5,6 +5,8 @@
 usage: test_command.py WEFT
 """
 
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -39,6 +41,32 @@ class Front(unittest.TestCase):
             status, out, err = weft(*arguments)
             self.assertEqual((status, out, err.count("\n")), (2, "", 1), arguments)
             self.assertNotIn("\033", err)
+
+
+class Colour(unittest.TestCase):
+    """Seen with `doctor`, whose first column is bold."""
+
+    def on_a_terminal(self, **environment):
+        parent, child = pty.openpty()
+        with subprocess.Popen([WEFT, "doctor", "--host-only"], stdout=child, stderr=child,
+                              stdin=subprocess.DEVNULL, env={"PATH": "/bin", **environment}) as done:
+            os.close(child)
+            shown = b""
+            try:
+                while piece := os.read(parent, 4096):
+                    shown += piece
+            except OSError:  # the terminal is gone with its last user
+                pass
+        os.close(parent)
+        self.assertIn(done.returncode, (0, 1))
+        return shown
+
+    def test_a_terminal_is_coloured(self):
+        self.assertIn(b"\033[1m", self.on_a_terminal(TERM="xterm"))
+
+    def test_unless_somebody_minds(self):
+        for environment in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {}):
+            self.assertNotIn(b"\033[1m", self.on_a_terminal(**environment))
 
 
 class EachCommand(unittest.TestCase):

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 
 static struct {
-	bool flag, other;
+	bool flag;
 	const char *text;
 	uint64_t number;
 	struct cli_list list;
@@ -15,7 +15,6 @@ static struct {
 
 static const struct cli_option options[] = {
 	{.name = "flag", .letter = 'f', .kind = CLI_FLAG, .into = &got.flag, .help = "a flag"},
-	{.name = "no-other", .kind = CLI_NOFLAG, .into = &got.other, .help = "its contrary"},
 	{.name = "text",
 	 .letter = 't',
 	 .kind = CLI_TEXT,
@@ -48,7 +47,6 @@ static unsigned parse(bool stop, char **argv)
 	while (argv[argc])
 		argc++;
 	memset(&got, 0, sizeof(got));
-	got.other = true;
 	return cli_parse(&usage, argc, argv);
 }
 
@@ -56,8 +54,8 @@ static unsigned parse(bool stop, char **argv)
 
 START_TEST(options_in_every_form)
 {
-	ck_assert_uint_eq(PARSE(false, "--flag", "--text=a=b", "--number", "7", "--no-other"), 0);
-	ck_assert(got.flag && !got.other);
+	ck_assert_uint_eq(PARSE(false, "--flag", "--text=a=b", "--number", "7"), 0);
+	ck_assert(got.flag);
 	ck_assert_str_eq(got.text, "a=b");
 	ck_assert_uint_eq(got.number, 7);
 	PARSE(false, "-fn7", "-t", "x");
