@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""test_examples.py BIN-DIR CASE: runs an example against a real peer. BIN-DIR holds example_NAME.
+
+Each case starts what it needs, ends it by its process id, and says what it promises. Exit status 77:
+the example, or its peer, is not here.
+"""
+import concurrent.futures
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+BIN = Path(sys.argv[1])
+LIMIT = 30
+
+
+def example(name):
+    path = BIN / f"example_{name}"
+    if not path.exists():
+        print(f"no {path.name}")
+        sys.exit(77)
+    return str(path)
+
+
+def expect(what, got, wanted):
+    if got != wanted:
+        sys.exit(f"FAILED: {what}: {got!r:.300}, not {wanted!r:.300}")
+
+
+class Server:
+    """A program that prints its port (or another first line) and ends on SIGTERM."""
+
+    def __init__(self, *command, environment=None):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **(environment or {})})
+        self.line = self.process.stdout.readline().strip()
+        if not self.line:
+            sys.exit(f"FAILED: {command[0]} does not start: {self.process.stderr.read()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def dial(self):
+        return socket.create_connection(("127.0.0.1", int(self.line)), LIMIT)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def end(self, status=0):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            out, err = self.process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            sys.exit("FAILED: it does not end on SIGTERM")
+        expect(f"exit status; it said {err[-3000:]!r}", self.process.returncode, status)
+        return out
+
+
+def read_all(s):
+    return b"".join(iter(lambda: s.recv(65536), b""))
+
+
+# ---- the prime sieve ----
+
+
+def sieve():
+    out = subprocess.run([example("sieve"), "200"], stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
+    primes = [n for n in range(2, 1224) if all(n % d for d in range(2, int(n**0.5) + 1))]
+    expect("primes", out.split(), [str(n) for n in primes])
+
+
+# ---- checksums ----
+
+
+def checksum():
+    rng = random.Random(1)
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(200):
+            path = Path(folder) / f"d{i % 7}" / f"{i}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(rng.randbytes(rng.choice([0, 1, 100, 65536, 200000])))
+        run = subprocess.run([example("checksum"), folder, f"{folder}/missing"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        files = [str(p) for p in Path(folder).rglob("*") if p.is_file()]
+        peer = subprocess.run(["cksum", *files], stdout=subprocess.PIPE, text=True, check=True).stdout
+        expect("checksums", sorted(run.stdout.splitlines()), sorted(peer.splitlines()))
+        size = sum(os.path.getsize(f) for f in files)
+        expect("sum", run.stderr.splitlines()[-1], f"{size} bytes in 200 files")
+        expect("a missing file is an error", (run.returncode, "missing" in run.stderr), (1, True))
+
+
+# ---- SQLite ----
+
+
+def sqlite_pool():
+    with tempfile.TemporaryDirectory() as folder:
+        out = subprocess.run([example("sqlite_pool"), f"{folder}/bank.db", "200"], stdout=subprocess.PIPE, text=True,
+                             timeout=120, check=True).stdout
+        expect("the sum", "200 jobs by 8 workers; sum 50000" in out, True)
+
+
+# ---- the daemon ----
+
+
+def lines(s, count):
+    data = b""
+    while data.count(b"\n") < count:
+        data += s.recv(100)
+    return data
+
+
+def daemon():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/socket"
+        with Server(example("daemon"), path) as server:
+            expect("first line", server.line, "ready")
+            a, b = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+            a.connect(path)
+            b.connect(path)
+            a.sendall(b"one\ntwo\nthr")
+            expect("answers", lines(a, 2), b"one, request 1\ntwo, request 2\n")
+            b.sendall(b"x\n")
+            expect("answer", lines(b, 1), b"x, request 3\n")
+            server.process.send_signal(signal.SIGHUP)
+            expect("reload", server.process.stdout.readline().strip(), "reloaded")
+            b.close()
+            server.process.send_signal(signal.SIGTERM)
+            a.sendall(b"ee\n")  # in the middle of a request: it is finished
+            expect("the last answer", lines(a, 1), b"three, request 4\n")
+            a.close()
+            out, _ = server.process.communicate(timeout=LIMIT)
+            expect("the end", (out.split("\n"), server.process.returncode), (["house kept", "ended", ""], 0))
+            expect("the socket is gone", os.path.exists(path), False)
+        with Server(example("daemon"), path) as server:
+            idle = socket.socket(socket.AF_UNIX)
+            idle.connect(path)
+            begin = time.monotonic()
+            server.end()  # cut off after two seconds
+            expect("patience", 1.5 < time.monotonic() - begin < 20, True)
+            idle.close()
+
+
+# ---- the proxy ----
+
+
+def upstream(listener, behave):
+    def loop():
+        while True:
+            try:
+                s = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=behave, args=(s,), daemon=True).start()
+    threading.Thread(target=loop, daemon=True).start()
+
+
+def shout(s):
+    with s:
+        s.sendall(read_all(s).upper())  # only after the end of what the client says: half-close
+
+
+def proxy():
+    listener = socket.create_server(("127.0.0.1", 0))
+    upstream(listener, shout)
+    with Server(example("proxy"), "0", "127.0.0.1", str(listener.getsockname()[1])) as server:
+        before = server.descriptors()
+
+        def converse(i):
+            data = (b"message %d " % i) * (1 + i * 500)
+            with server.dial() as s:
+                sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
+                sender.start()
+                got = read_all(s)
+                sender.join()
+            expect(f"conversation {i}", got == data.upper(), True)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(converse, range(100)))
+        for _ in range(50):  # clients that go away in the middle
+            s = server.dial()
+            s.sendall(b"x" * 1000)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            s.close()
+        converse(3)
+        await_descriptors(server, before)
+        server.end()
+
+
+def await_descriptors(server, before):
+    end = time.monotonic() + LIMIT
+    while server.descriptors() > before and time.monotonic() < end:
+        time.sleep(0.05)
+    expect("descriptors that are left", server.descriptors(), before)
+
+
+# ---- HTTP ----
+
+
+def http_answer(s):
+    """One answer: status line and body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = s.recv(1)
+        if not more:
+            return None, data
+        data += more
+    head = data.split(b"\r\n")
+    length = next(int(line.split(b":")[1]) for line in head if line.lower().startswith(b"content-length:"))
+    body = b""
+    while len(body) < length:
+        body += s.recv(length - len(body))
+    return head[0].decode().split(" ", 1)[1], body
+
+
+def http():
+    with tempfile.TemporaryDirectory() as folder:
+        large = random.Random(2).randbytes(3_000_000)
+        (Path(folder) / "large").write_bytes(large)
+        (Path(folder) / "small").write_bytes(b"small\n")
+        with Server(example("http"), "0", folder) as server:
+            before = server.descriptors()
+            http_by_hand(server, large)
+            if shutil.which("curl"):
+                http_by_curl(server, folder, large)
+            if shutil.which("wrk"):
+                http_by_wrk(server)
+            await_descriptors(server, before)
+            idle = [server.dial() for _ in range(50)]
+            server.end()  # idle connections do not keep it
+            for s in idle:
+                s.close()
+
+
+def http_by_hand(server, large):
+    get = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
+    with server.dial() as s:  # pipelining, in pieces of all sizes
+        wire = get % b"small" + b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello" + get % b"none" + get % b"large"
+        for i in range(0, len(wire), 7):
+            s.sendall(wire[i:i + 7])
+        expect("a file", http_answer(s), ("200 OK", b"small\n"))
+        expect("an echo", http_answer(s), ("200 OK", b"hello"))
+        expect("no file", http_answer(s)[0], "404 Not Found")
+        expect("a large file", http_answer(s) == ("200 OK", large), True)
+        s.sendall(b"PUT / HTTP/1.1\r\n\r\n" + get % b"../etc/passwd" + get % b"/etc/passwd")
+        expect("a strange method", http_answer(s)[0], "405 Method Not Allowed")
+        expect("out of the folder", [http_answer(s)[0], http_answer(s)[0]], ["403 Forbidden"] * 2)
+        s.sendall(b"GET /small HTTP/1.1\r\nConnection: close\r\n\r\n")
+        expect("the last", (http_answer(s), s.recv(1)), (("200 OK", b"small\n"), b""))
+    for request, status in [(b"nonsense\r\n\r\n", "400 Bad Request"), (b"x" * 9000, "413 Content Too Large"),
+                            (b"POST /echo HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", "413 Content Too Large"),
+                            (b"GET /small HTTP/1.0\r\n\r\n", "200 OK")]:
+        with server.dial() as s:
+            s.sendall(request)
+            expect(request[:20], http_answer(s)[0], status)
+            try:
+                expect("closed", s.recv(1), b"")
+            except ConnectionResetError:
+                pass  # what was left unread
+
+
+def http_by_curl(server, folder, large):
+    url = f"http://127.0.0.1:{server.line}"
+    run = subprocess.run(["curl", "-sS", "--max-time", "20", f"{url}/small", f"{url}/large", "-o", f"{folder}/a", "-o",
+                          f"{folder}/b", "-w", "%{num_connects}"], stdout=subprocess.PIPE, text=True, check=True)
+    expect("curl's files", (Path(folder, "a").read_bytes(), Path(folder, "b").read_bytes() == large), (b"small\n", True))
+    expect("curl keeps the connection", run.stdout, "10")
+    run = subprocess.run(["curl", "-sS", "--max-time", "20", "--data-binary", f"@{folder}/small", f"{url}/echo"],
+                         stdout=subprocess.PIPE, check=True)
+    expect("curl's echo", run.stdout, b"small\n")
+
+
+def http_by_wrk(server):
+    run = subprocess.run(["wrk", "-t1", "-c50", "-d1s", f"http://127.0.0.1:{server.line}/small"],
+                         stdout=subprocess.PIPE, text=True, check=True)
+    expect(f"wrk: {run.stdout}", "Socket errors" in run.stdout or "Non-2xx" in run.stdout, False)
+
+
+def http_killed(seconds):
+    """Clients killed at random: no descriptor, task or memory is lost."""
+    rng = random.Random(3)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "large").write_bytes(bytes(2_000_000))
+        with Server(example("http"), "0", folder) as server:
+            before = server.descriptors()
+            end = time.monotonic() + seconds
+            kill_clients(server, rng, 100)
+            resident = settled_kib(server.process.pid, 0)
+            while time.monotonic() < end:
+                kill_clients(server, rng, 100)
+            await_descriptors(server, before)
+            with server.dial() as s:
+                s.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+                expect("it still serves", len(http_answer(s)[1]), 2_000_000)
+            await_descriptors(server, before)
+            after = settled_kib(server.process.pid, resident + 4000)
+            expect(f"memory stays: {resident} KiB before, {after} after", after <= resident + 4000, True)
+            server.end()
+
+
+def settled_kib(pid, enough):
+    """Resident memory once what a peak left behind has gone back to the kernel."""
+    end, least = time.monotonic() + 8, resident_kib(pid)
+    while least > enough and time.monotonic() < end:
+        time.sleep(0.2)
+        least = min(least, resident_kib(pid))
+    return least
+
+
+def resident_kib(pid):
+    return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status", encoding="ascii") if
+                line.startswith("VmRSS"))
+
+
+def kill_clients(server, rng, count):
+    clients = []
+    for _ in range(count):
+        s = server.dial()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        request = rng.choice([b"GET /large HTTP/1.1\r\n\r\n" * 3, b"GET /lar",
+                              b"POST /echo HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + b"y" * 40000, b""])
+        s.sendall(request)
+        clients.append(s)
+    rng.shuffle(clients)
+    for s in clients:
+        if rng.random() < 0.5:
+            s.setblocking(False)
+            try:
+                s.recv(rng.randrange(1, 100000))
+            except BlockingIOError:
+                pass
+        s.close()  # with a reset
+
+
+CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "daemon": daemon, "proxy": proxy,
+         "http": http, "http_killed": lambda: http_killed(5), "http_killed_long": lambda: http_killed(120)}
+
+CASES[sys.argv[2]]()
