@@ -52,16 +52,27 @@ static struct weft_chan *chan_at(const struct selection *s, uint32_t i)
 	return s->cases[s->order[i]].chan;
 }
 
+static void exchange(uint32_t *a, uint32_t *b)
+{
+	uint32_t was = *a;
+	*a = *b;
+	*b = was;
+}
+
+/* Cases of one channel come in random order, so that each may be the first in its queue. */
+static void shuffle(struct selection *s, struct thread *t)
+{
+	for (uint32_t i = s->live; i > 1; i--)
+		exchange(&s->order[i - 1], &s->order[weft__pick(t, i)]);
+}
+
 static void sort_by_address(struct selection *s)
 {
 	for (uint32_t gap = s->live / 2; gap; gap /= 2) /* Shell's sort */
 		for (uint32_t i = gap; i < s->live; i++)
 			for (uint32_t j = i; j >= gap && chan_at(s, j - gap) > chan_at(s, j);
-			     j -= gap) {
-				uint32_t swapped = s->order[j];
-				s->order[j] = s->order[j - gap];
-				s->order[j - gap] = swapped;
-			}
+			     j -= gap)
+				exchange(&s->order[j], &s->order[j - gap]);
 }
 
 /* Does the same channel stand before place i? */
@@ -163,6 +174,7 @@ static int run_one(struct selection *s, struct thread **t, int64_t deadline)
 	int chosen = choose(s, *t);
 	if (chosen >= 0 && try_chosen(*t, &s->cases[chosen]) != CHAN_WAIT)
 		return chosen;
+	shuffle(s, *t);
 	sort_by_address(s);
 	lock_all(s);
 	chosen = try_all(s, *t, &peer);
