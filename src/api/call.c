@@ -3,6 +3,7 @@
 #include "api/call.h"
 
 #include "sched/runtime.h"
+#include "sched/sim.h"
 
 void weft__foreign_wake(struct waiter *w, uint32_t reason)
 {
@@ -65,7 +66,9 @@ static uint32_t pick_shared(void)
 uint32_t weft__pick(struct thread *t, uint32_t bound)
 {
 	uint32_t draw;
-	if (t) {
+	if (unlikely(sched.sim) && t) {
+		draw = (uint32_t)weft__sim_draw();
+	} else if (t) {
 		uint64_t x = load_relaxed(&t->random);
 		x ^= x << 13; /* xorshift64, as in steal.c */
 		x ^= x >> 7;

@@ -12,11 +12,15 @@
 
 #include "debug/deadlock.h"
 #include "debug/dump.h"
+#include "debug/layout.h"
 #include "debug/quit.h"
 #include "debug/sim.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "sched/sched.h"
+
+/* Makes the linker take it along. */
+static const struct weft_debug_layout *const kept __attribute__((used)) = &weft__debug_layout;
 
 static void dump_to_stderr(void)
 {

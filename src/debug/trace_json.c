@@ -204,6 +204,8 @@ static void on_exit_step(struct writer *w, const struct trace_event *e, double t
 static void write_event(struct writer *w, const struct trace_event *e)
 {
 	double ts = when(w->log, e->ticks);
+	if (e->thread >= w->thread_count) /* another process may have written anything */
+		return;
 	switch (e->kind) {
 	case TRACE_run:
 		on_run(w, e, ts);

@@ -96,17 +96,12 @@ int64_t weft__sim_now(void)
 }
 
 /* splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
-static uint64_t draw(void)
+uint64_t weft__sim_draw(void)
 {
 	uint64_t x = sim.random += 0x9e3779b97f4a7c15u;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	return x ^ x >> 31;
-}
-
-uint64_t weft__sim_salt(void)
-{
-	return draw();
 }
 
 /* ---- the pool of those who can run ---- */
@@ -191,7 +186,7 @@ static bool let_time_pass(void)
 
 static struct task *pool_draw(void)
 {
-	size_t i = (size_t)(((unsigned __int128)draw() * sim.count) >> 64);
+	size_t i = (size_t)(((unsigned __int128)weft__sim_draw() * sim.count) >> 64);
 	struct task *task = sim.pool[i];
 	sim.pool[i] = sim.pool[--sim.count];
 	return task;
@@ -212,7 +207,7 @@ struct task *weft__sim_pick(struct thread *t)
 struct thread *weft__sim_entered(struct thread *t)
 {
 	store_relaxed(&t->lease.word, LEASE_REQUESTED); /* nobody else moves it in this mode */
-	if (draw() % PREEMPT_ONE_IN)
+	if (weft__sim_draw() % PREEMPT_ONE_IN)
 		return t;
 	return weft__switch_away(t, AFTER_YIELD);
 }

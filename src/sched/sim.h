@@ -23,8 +23,9 @@ bool weft__sim_environment(uint64_t *seed);
 
 /* The virtual clock. */
 int64_t weft__sim_now(void);
-/* A start value for whoever needs chance of his own. */
-uint64_t weft__sim_salt(void);
+/* A number from the seed's stream; the caller holds the processor. Threads' own chance would depend on which of them
+ * happened to be idle. */
+uint64_t weft__sim_draw(void);
 /* Which task runs next; NULL: none can, and no timer runs. The caller holds the processor. */
 struct task *weft__sim_pick(struct thread *t);
 /* A task has come into the runtime: others may run first. Gives the thread on which it goes on. */

@@ -12,10 +12,11 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13, include/uapi/asm-generic/mman-common.h */
 #endif
 
-enum { COLOURS = 16, COLOUR_STEP = 128 };
 enum { WARM_KEEP = 64 }; /* warm slots that are never trimmed */
 
-static struct stack_class classes[STACK_CLASSES];
+struct stack_class weft__stack_classes[STACK_CLASSES];
+#define classes weft__stack_classes
+
 static uint32_t mprotect_guards; /* MADV_GUARD_INSTALL is not to be had */
 
 static size_t page_size(void)
@@ -65,7 +66,7 @@ static uint32_t *slot_cold_next(const struct stack_class *c, uint32_t slot)
 
 struct task *weft__stack_task(const struct stack_class *c, uint32_t slot)
 {
-	char *top = slot_base(c, slot) + c->size - (slot % COLOURS) * COLOUR_STEP;
+	char *top = slot_base(c, slot) + c->size - (slot % STACK_COLOURS) * STACK_COLOUR_STEP;
 	return (struct task *)((uintptr_t)(top - sizeof(struct task)) &
 			       ~(uintptr_t)(CACHE_LINE - 1));
 }

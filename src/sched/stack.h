@@ -46,6 +46,11 @@ struct stack_class {
 	uint32_t cold_first;		    /* first cold slot + 1; 0: none */
 };
 
+enum { STACK_COLOURS = 16, STACK_COLOUR_STEP = 128 };
+
+/* For debuggers, which find all tasks by them. */
+extern struct stack_class weft__stack_classes[STACK_CLASSES];
+
 /* The class whose stacks have at least `size` bytes; NULL: larger than any. */
 struct stack_class *weft__stack_class(size_t size);
 /* Up to `room` free slots' records into `out`; gives how many, or -ENOMEM with a warning when there

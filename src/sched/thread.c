@@ -29,7 +29,6 @@
 #include "sched/exit.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
-#include "sched/sim.h"
 #include "sched/stack.h"
 #include "sched/trace.h"
 
@@ -59,8 +58,6 @@ static struct thread *record_take(void)
 	t->in_use = 1;
 	t->number = ++sched.thread_numbers;
 	t->random = 0x9e3779b97f4a7c15u * t->number; /* any odd constant: each starts elsewhere */
-	if (unlikely(sched.sim))
-		t->random = weft__sim_salt() | 1;
 	t->lease.word = LEASE_TAKEN;
 	t->lease.in_runtime = 1;
 	t->lease.fenced = !sched.membarrier;
@@ -118,6 +115,7 @@ static void adopt(struct thread *t, const stack_t *signal_stack, stack_t *old)
 	store_relaxed(&t->tid, weft__gettid());
 	t->pthread = pthread_self();
 	weft__thread_set_self(t);
+	tsan_release(t);
 }
 
 static void *thread_main(void *arg)

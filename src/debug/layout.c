@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* layout.c: see layout.h. */
+#include "debug/layout.h"
+
+#include "arch/frame.h"
+#include "sched/sched.h"
+#include "sched/stack.h"
+#include "sched/trace.h"
+
+#define LAYOUT(name) +1
+enum { NUMBERS = 0 LAYOUT_NUMBERS(LAYOUT) };
+#undef LAYOUT
+
+/* Nothing in the library reads it. */
+const struct weft_debug_layout weft__debug_layout = {
+	.magic = LAYOUT_MAGIC,
+	.runtime = (uintptr_t)&weft__sched,
+	.classes = (uintptr_t)weft__stack_classes,
+	.count = NUMBERS,
+	.runtime_running = offsetof(struct runtime, running),
+	.runtime_processor_count = offsetof(struct runtime, processor_count),
+	.runtime_thread_count = offsetof(struct runtime, thread_count),
+	.runtime_tracing = offsetof(struct runtime, tracing),
+	.runtime_trace_room = offsetof(struct runtime, trace_room),
+	.runtime_trace_rings = offsetof(struct runtime, trace_rings),
+	.class_size = sizeof(struct stack_class),
+	.class_used = offsetof(struct stack_class, used),
+	.class_stack = offsetof(struct stack_class, size),
+	.class_regions = offsetof(struct stack_class, regions),
+	.class_count = STACK_CLASSES,
+	.region_count = STACK_REGIONS,
+	.region_first_slots = STACK_FIRST,
+	.colours = STACK_COLOURS,
+	.colour_step = STACK_COLOUR_STEP,
+	.record_align = CACHE_LINE,
+	.task_size = sizeof(struct task),
+	.task_sp = offsetof(struct task, context.sp),
+	.task_id = offsetof(struct task, id),
+	.task_state = offsetof(struct task, state),
+	.task_why = offsetof(struct task, why),
+	.task_since = offsetof(struct task, since),
+	.task_thread = offsetof(struct task, thread),
+	.task_locked_thread = offsetof(struct task, locked_thread),
+	.task_name = offsetof(struct task, name),
+	.task_name_size = sizeof(((struct task *)0)->name),
+	.thread_number = offsetof(struct thread, number),
+	.thread_tid = offsetof(struct thread, tid),
+	.frame_pc = FRAME_PC,
+	.frame_fp = FRAME_FP,
+	.ring_written = offsetof(struct trace_ring, written),
+	.ring_events = offsetof(struct trace_ring, events),
+	.event_size = sizeof(struct trace_event),
+};

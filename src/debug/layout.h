@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * layout.h: where another process finds things in a program that runs on weft, of this version or another.
+ *
+ * The library holds one such table, which begins with the magic; `weft ps`, `dump` and `trace` look for it in the
+ * memory of the process (so a stripped, static program is no matter), or in its core file. A reader takes every place
+ * from the table. Numbers are added at the end, and none ever changes its meaning; what would need that gets another
+ * magic.
+ */
+#ifndef WEFT_DEBUG_LAYOUT_H
+#define WEFT_DEBUG_LAYOUT_H
+
+#include <stdint.h>
+
+#define LAYOUT_MAGIC "weft layout 1\0\0" /* 16 bytes with the last zero */
+
+/* LAYOUT(name): a number of the table. Sizes and offsets in bytes. */
+#define LAYOUT_NUMBERS(LAYOUT) \
+	LAYOUT(runtime_running) \
+	LAYOUT(runtime_processor_count) \
+	LAYOUT(runtime_thread_count) LAYOUT(runtime_tracing) LAYOUT(runtime_trace_room) LAYOUT( \
+		runtime_trace_rings) LAYOUT(class_size) LAYOUT(class_used) LAYOUT(class_stack) \
+		LAYOUT(class_regions) LAYOUT(class_count) LAYOUT(region_count) \
+			LAYOUT(region_first_slots) LAYOUT(colours) LAYOUT(colour_step) LAYOUT( \
+				record_align) LAYOUT(task_size) LAYOUT(task_sp) LAYOUT(task_id) \
+				LAYOUT(task_state) LAYOUT(task_why) LAYOUT(task_since) LAYOUT( \
+					task_thread) LAYOUT(task_locked_thread) LAYOUT(task_name) \
+					LAYOUT(task_name_size) LAYOUT(thread_number) \
+						LAYOUT(thread_tid) LAYOUT(frame_pc) \
+							LAYOUT(frame_fp) LAYOUT(ring_written) \
+								LAYOUT(ring_events) \
+									LAYOUT(event_size)
+
+struct weft_debug_layout {
+	char magic[16] __attribute__((aligned(16))); /* readers look at such addresses only */
+	uint64_t runtime, classes;		     /* addresses */
+	uint64_t count;				     /* numbers that follow */
+#define LAYOUT(name) uint32_t name;
+	LAYOUT_NUMBERS(LAYOUT)
+#undef LAYOUT
+};
+
+extern const struct weft_debug_layout weft__debug_layout;
+
+#endif
