@@ -6,7 +6,6 @@
  * The exit status is the same in every form: 0 clean, 1 findings, 2 usage or something could not be
  * looked at. A finding wins over a failure.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

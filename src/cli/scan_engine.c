@@ -10,12 +10,9 @@
 #include "cli/scan_engine.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/sys.h"
@@ -129,7 +126,7 @@ void weft__results_free(struct scan_result *results)
 	}
 }
 
-bool weft__scan_report(struct scan_worker *w, struct scan_result *result)
+void weft__scan_report(struct scan_worker *w, struct scan_result *result)
 {
 	struct scan *scan = w->scan;
 	pthread_mutex_lock(&scan->lock);
@@ -142,7 +139,6 @@ bool weft__scan_report(struct scan_worker *w, struct scan_result *result)
 	pthread_mutex_unlock(&scan->lock);
 	if (!taken)
 		result_free(result);
-	return taken;
 }
 
 /*
@@ -203,14 +199,25 @@ static void worker_start(struct scan *scan)
 		cli_die("cannot start a thread: %s", strerror(err));
 }
 
+/* A large file on a slow disk takes its time; but none takes ten times the limit. */
+static bool is_late(struct scan_worker *w, int64_t limit, int64_t now)
+{
+	int64_t since = load_relaxed(&w->since);
+	uint64_t fills = load_relaxed(&w->view.fills);
+	if (fills != w->fills_seen) {
+		w->fills_seen = fills;
+		w->answered = now;
+	}
+	return since && (now - max_of(since, w->answered) >= limit || now - since >= 10 * limit);
+}
+
 /* Leaves a hanging worker behind; gives how many were. The caller holds the lock. */
 static unsigned abandon_late(struct scan *scan)
 {
 	int64_t limit = scan->options.time_limit * 1000000000ll, now = weft__clock();
 	unsigned late = 0;
 	for (struct scan_worker *w = scan->workers; w && limit; w = w->next) {
-		int64_t since = load_relaxed(&w->since);
-		if (w->abandoned || !since || now - since < limit)
+		if (w->abandoned || !is_late(w, limit, now))
 			continue;
 		char text[96];
 		snprintf(text, sizeof(text),

@@ -40,6 +40,9 @@ struct scan_worker {
 	int64_t since; /* when it began what it does; 0: idle. The worker writes, the watch reads */
 	char *doing;   /* what that is; under the lock */
 	bool abandoned; /* under the lock */
+	/* The watch's own: what it saw of view.fills, and when that last rose. */
+	uint64_t fills_seen;
+	int64_t answered;
 	struct view view;
 	struct elf_image elf;
 	struct go_image go;
@@ -55,8 +58,8 @@ void weft__scan_tick(struct scan_worker *w);
 
 void weft__scan_error(struct scan *scan, const char *path, const char *format, ...)
 	printf_like(3, 4);
-/* Takes the result over; false (and the result is freed) when the worker was abandoned. */
-bool weft__scan_report(struct scan_worker *w, struct scan_result *result);
+/* Takes the result over, and drops it when the worker was abandoned. */
+void weft__scan_report(struct scan_worker *w, struct scan_result *result);
 void weft__results_free(struct scan_result *results);
 void weft__scan_count(struct scan *scan, uint64_t files, uint64_t elf);
 

@@ -148,12 +148,6 @@ const struct elf_segment *weft__elf_segment(const struct elf_image *elf, uint64_
 	return NULL;
 }
 
-bool weft__elf_executable(const struct elf_image *elf, uint64_t vaddr)
-{
-	const struct elf_segment *s = weft__elf_segment(elf, vaddr);
-	return s && (s->flags & PF_X);
-}
-
 bool weft__elf_offset(const struct elf_image *elf, uint64_t vaddr, uint64_t length,
 		      uint64_t *offset)
 {

@@ -57,7 +57,6 @@ bool weft__elf_offset(const struct elf_image *elf, uint64_t vaddr, uint64_t leng
 bool weft__elf_vaddr(const struct elf_image *elf, uint64_t offset, uint64_t *vaddr);
 /* The loadable segment that holds `vaddr` (its memory, file-backed or not), or NULL. */
 const struct elf_segment *weft__elf_segment(const struct elf_image *elf, uint64_t vaddr);
-bool weft__elf_executable(const struct elf_image *elf, uint64_t vaddr);
 
 /*
  * One relative relocation: the loader stores load bias + `addend` at `where`. `record` is the

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/attr.h"
 
 #define VIEW_ALIGN 4096u
@@ -102,6 +103,7 @@ static void window_fill(struct view *v, struct view_window *w, uint64_t offset)
 			return;
 		}
 		w->length += (size_t)n;
+		count_owned(&v->fills, 1);
 	}
 }
 

@@ -44,6 +44,7 @@ struct view {
 	int fd;
 	uint64_t base; /* where the view starts in `fd` */
 	uint64_t clock;
+	uint64_t fills; /* reads that succeeded: rises as long as the file answers */
 	struct view_window windows[VIEW_WINDOWS];
 };
 
