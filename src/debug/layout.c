@@ -7,16 +7,12 @@
 #include "sched/stack.h"
 #include "sched/trace.h"
 
-#define LAYOUT(name) +1
-enum { NUMBERS = 0 LAYOUT_NUMBERS(LAYOUT) };
-#undef LAYOUT
-
 /* Nothing in the library reads it. */
 const struct weft_debug_layout weft__debug_layout = {
 	.magic = LAYOUT_MAGIC,
 	.runtime = (uintptr_t)&weft__sched,
 	.classes = (uintptr_t)weft__stack_classes,
-	.count = NUMBERS,
+	.count = LAYOUT_COUNT,
 	.runtime_running = offsetof(struct runtime, running),
 	.runtime_processor_count = offsetof(struct runtime, processor_count),
 	.runtime_thread_count = offsetof(struct runtime, thread_count),
