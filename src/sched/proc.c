@@ -143,6 +143,23 @@ bool weft__proc_take_idle(struct thread *t)
 	return p;
 }
 
+bool weft__proc_return(struct thread *t)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	t->processor = NULL;
+	sched.busy_away -= t->taken_busy;
+	t->taken_busy = 0;
+	struct processor *p = idle_pop();
+	if (p) {
+		weft__proc_attach(t, p);
+		sched.in_user--;
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (p)
+		weft__monitor_wake();
+	return p;
+}
+
 bool weft__proc_release(struct thread *t)
 {
 	bool idle = false;

@@ -49,14 +49,8 @@ struct thread *weft__enter_slow(struct thread *t)
 {
 	if (lease_answer(&t->lease))
 		return unlikely(sched.sim) ? weft__sim_entered(t) : t;
-	lock_take(&sched.lock, RANK_SCHED);
-	t->processor = NULL;
-	sched.in_user--;
-	sched.busy_away -= t->taken_busy;
-	t->taken_busy = 0;
-	lock_drop(&sched.lock, RANK_SCHED);
 	t->task->why = "processor";
-	if (weft__proc_take_idle(t)) {
+	if (weft__proc_return(t)) {
 		trace(t, run, t->task->id, NULL);
 		return t;
 	}

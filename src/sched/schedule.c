@@ -30,11 +30,14 @@
 #include "sched/park.h"
 #include "sched/trace.h"
 
-static void queue_global(struct task_list *q, struct task *task)
+/* `from_user` is 1 for a task that was counted as in user code until now: there is no moment at which
+ * it seems to be nowhere, and all the others to wait for ever. */
+static void queue_global(struct task_list *q, struct task *task, uint32_t from_user)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	list_push_tail(&q->list, &task->link);
 	store_relaxed(&q->length, q->length + 1);
+	sched.in_user -= from_user;
 	lock_drop(&sched.lock, RANK_SCHED);
 	weft__proc_wake();
 }
@@ -80,7 +83,7 @@ void weft__ready(struct thread *t, struct task *task)
 {
 	task->state = TASK_READY;
 	if (unlikely(!t || !t->processor)) {
-		queue_global(&sched.global_ready, task);
+		queue_global(&sched.global_ready, task, 0);
 		return;
 	}
 	if (unlikely(!runq_push(&t->processor->ready, task)))
@@ -93,7 +96,7 @@ void weft__ready_fresh(struct thread *t, struct task *task)
 	trace(t, birth, task->id, task->fn.plain);
 	task->state = TASK_READY;
 	if (unlikely(!t)) {
-		queue_global(&sched.global_fresh, task);
+		queue_global(&sched.global_fresh, task, 0);
 		return;
 	}
 	if (unlikely(!deque_push(&t->processor->fresh, task)))
@@ -177,8 +180,11 @@ static always_inline void finish_switch(struct thread *t)
 		finish_park(t, task);
 		break;
 	case AFTER_YIELD:
-	case AFTER_QUEUE:
 		weft__ready(t, task);
+		break;
+	case AFTER_QUEUE:
+		task->state = TASK_READY;
+		queue_global(&sched.global_ready, task, 1);
 		break;
 	case AFTER_END:
 		weft__task_ended(t, task);

@@ -36,6 +36,9 @@ void weft__proc_attach(struct thread *t, struct processor *p);
 struct processor *weft__proc_detach(struct thread *t);
 /* Takes an idle processor for t. False: there is none. */
 bool weft__proc_take_idle(struct thread *t);
+/* t comes back from user code, its processor was taken: takes an idle one. False: there is none; t
+ * still counts as in user code, until its task is queued. */
+bool weft__proc_return(struct thread *t);
 /* t lets its processor go, to the idle list. False, and t keeps it: work has come meanwhile. */
 bool weft__proc_release(struct thread *t);
 /* t's processor, with `next` to run first (or NULL), to another thread: of the idle ones, or a new

@@ -154,6 +154,28 @@ TEST_TASKS(who_has_waited_a_millisecond_is_next)
 	tasks_join(task);
 }
 
+/* All wait for one that has just lost its processor and is on its way back: that is no deadlock. */
+static int lock_for_a_while(void *arg)
+{
+	for (int64_t until = weft_after(300 * MS); weft_now() < until;) {
+		for (int i = 0; i < 1000; i++) {
+			weft_mutex_lock(&mutex);
+			shared++;
+			weft_mutex_unlock(&mutex);
+		}
+	}
+	return 0;
+}
+
+TEST_TASKS(contenders_that_compute_are_no_deadlock)
+{
+	struct weft_task *tasks[TASKS];
+	for (int i = 0; i < TASKS; i++)
+		tasks[i] = tasks_start(lock_for_a_while, NULL);
+	for (int i = 0; i < TASKS; i++)
+		tasks_join(tasks[i]);
+}
+
 /* Waiters that give up at all moments take no wake-up with them. */
 static int lock_briefly(void *arg)
 {
@@ -237,6 +259,7 @@ static void add_all(TCase *tcase)
 	add_tasks_test(tcase, deadlines_say_which_one_it_was);
 	add_tasks_test(tcase, locking_is_not_cancellable);
 	add_tasks_test(tcase, who_has_waited_a_millisecond_is_next);
+	add_tasks_test(tcase, contenders_that_compute_are_no_deadlock);
 	add_tasks_test(tcase, waiters_that_give_up_take_nothing_with_them);
 	add_tasks_test(tcase, a_mutex_may_be_freed_by_who_locked_it_last);
 	tcase_add_test(tcase, unlocking_what_one_does_not_hold_is_misuse);
