@@ -49,6 +49,17 @@ static inline int64_t soon(void)
 	return weft_after(20 * 1000 * (int64_t)MS);
 }
 
+/* A flag or counter that several threads use without waiting for each other. */
+static inline int flag(const int *f)
+{
+	return __atomic_load_n(f, __ATOMIC_ACQUIRE);
+}
+
+static inline void flag_set(int *f, int value)
+{
+	__atomic_store_n(f, value, __ATOMIC_RELEASE);
+}
+
 /* A task whose result is joined later; the test fails when it cannot be started. */
 static inline struct weft_task *tasks_start(int (*fn)(void *arg), void *arg)
 {

@@ -255,6 +255,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	}
 	weft__overflow_unwatch();
 	store_release(&sched.running, 2);
+	tsan_acquire(&sched);
 	if (sched.processors && options->end)
 		options->end();
 	shutdown();

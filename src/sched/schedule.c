@@ -215,6 +215,7 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 		t->task = NULL;
 	}
 	t = context_switch(&self->context, to, t, after == AFTER_END);
+	tsan_acquire(t); /* what its birth wrote: libc's part of its thread-local storage */
 	finish_switch(t);
 	return t;
 }
@@ -226,6 +227,7 @@ void weft__task_main(struct thread *t)
 	struct task *self = t->task;
 	context_arrived(&self->context);
 	finish_switch(t);
+	tsan_acquire(t);
 	tsan_acquire(self);
 	leave(t);
 	int result = 0;

@@ -131,6 +131,7 @@ void weft__task_exit(int result)
 		store_relaxed(&sched.main_returned, 1);
 	}
 	tsan_release(task);
+	tsan_release(&sched); /* pairs with the end of weft__runtime_run */
 	weft__switch_away(t, AFTER_END);
 	__builtin_unreachable();
 }

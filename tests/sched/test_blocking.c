@@ -18,32 +18,32 @@
 enum { BEATS = 20 };
 
 /* Waits, in user code and without a weft call, until the ticker has beaten BEATS times more. */
-static volatile int beats, ticking;
+static int beats, ticking;
 
 static int tick(void *arg)
 {
-	while (ticking) {
+	while (flag(&ticking)) {
 		weft_sleep(MS);
-		beats++;
+		__atomic_fetch_add(&beats, 1, __ATOMIC_RELEASE);
 	}
 	return 0;
 }
 
 static struct weft_task *start_ticking(void)
 {
-	ticking = 1;
+	flag_set(&ticking, 1);
 	return tasks_start(tick, NULL);
 }
 
 static void stop_ticking(struct weft_task *ticker)
 {
-	ticking = 0;
+	flag_set(&ticking, 0);
 	ck_assert_int_eq(tasks_join(ticker), 0);
 }
 
 static int enough_beats(int from)
 {
-	return beats - from >= BEATS;
+	return flag(&beats) - from >= BEATS;
 }
 
 /* ---- a thread of the test's own lets the blocker go, once the ticker has beaten ---- */
@@ -67,7 +67,7 @@ static void beats_go_on_while(int (*block)(void *arg), void *arg, void (*let_go)
 {
 	pthread_t thread;
 	struct weft_task *ticker = start_ticking();
-	struct blocker b = {let_go, beats};
+	struct blocker b = {let_go, flag(&beats)};
 	pthread_create(&thread, NULL, let_go_after_beats, &b);
 	struct weft_task *task = tasks_start(block, arg);
 	ck_assert_int_eq(tasks_join(task), 0);
@@ -124,7 +124,7 @@ static void nothing(void)
 TEST_TASKS(a_pthread_mutex_held_by_another_thread_stalls_nobody)
 {
 	pthread_t holder;
-	int from = beats;
+	int from = flag(&beats);
 	pthread_barrier_init(&mutex_held, NULL, 2);
 	pthread_create(&holder, NULL, hold_mutex, &from);
 	pthread_barrier_wait(&mutex_held);
@@ -158,23 +158,23 @@ TEST_TASKS(a_flock_on_a_held_file_stalls_nobody)
 	unlink(lock_path);
 }
 
-static volatile int computing;
+static int computing;
 
 static int compute(void *arg)
 {
-	while (computing)
+	while (flag(&computing))
 		;
 	return 0;
 }
 
 static void stop_computing(void)
 {
-	computing = 0;
+	flag_set(&computing, 0);
 }
 
 TEST_TASKS(a_computation_stalls_nobody)
 {
-	computing = 1;
+	flag_set(&computing, 1);
 	beats_go_on_while(compute, NULL, stop_computing);
 }
 
@@ -227,7 +227,7 @@ TEST_TASKS(a_thousand_tasks_in_usleep_overlap)
 
 static int hog_until_stopped(void *arg)
 {
-	while (computing)
+	while (flag(&computing))
 		;
 	return 0;
 }
@@ -244,14 +244,14 @@ TEST_TASKS(hogs_do_not_starve_sleepers)
 {
 	struct weft_task *hog[4], *task[100];
 	int woken = 0;
-	computing = 1;
+	flag_set(&computing, 1);
 	for (int i = 0; i < 4; i++)
 		hog[i] = tasks_start(hog_until_stopped, NULL);
 	for (int i = 0; i < 100; i++)
 		task[i] = tasks_start(sleeper, &woken);
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(tasks_join(task[i]), 0);
-	computing = 0;
+	flag_set(&computing, 0);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(tasks_join(hog[i]), 0);
 	ck_assert_int_eq(woken, 100);
@@ -259,17 +259,17 @@ TEST_TASKS(hogs_do_not_starve_sleepers)
 
 static int yield_many(void *arg)
 {
-	for (int i = 0; i < 200000 && ticking; i++)
+	for (int i = 0; i < 200000 && flag(&ticking); i++)
 		weft_yield();
 	return 0;
 }
 
 TEST_TASKS(a_pair_that_yields_for_ever_does_not_starve_timers_or_new_tasks)
 {
-	ticking = 1;
+	flag_set(&ticking, 1);
 	struct weft_task *a = tasks_start(yield_many, NULL), *b = tasks_start(yield_many, NULL);
 	struct weft_task *ticker = tasks_start(tick, NULL);
-	int from = beats;
+	int from = flag(&beats);
 	while (!enough_beats(from))
 		weft_sleep(MS);
 	stop_ticking(ticker);

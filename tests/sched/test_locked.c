@@ -91,7 +91,6 @@ TEST_TASKS(locks_nest_and_an_extra_unlock_changes_nothing)
 
 /* Threads are told apart by a value of their own: the kernel uses numbers again. */
 static __thread int marked __attribute__((tls_model("initial-exec")));
-static pthread_t last_locked;
 
 static __attribute__((noinline)) int read_mark(void)
 {
@@ -102,7 +101,6 @@ static int mark_and_end_locked(void *arg)
 {
 	weft_lock_os_thread();
 	marked = 1;
-	last_locked = pthread_self();
 	*(pid_t *)arg = tid();
 	return 0;
 }
@@ -323,23 +321,23 @@ TEST_TASKS(locked_tasks_hand_items_to_each_other)
 	weft_chan_unref(back);
 }
 
-static volatile int hog_on;
+static int hog_on;
 
 static int hog(void *arg)
 {
-	while (hog_on)
+	while (flag(&hog_on))
 		;
 	return 0;
 }
 
 TEST_TASKS(a_locked_task_that_yields_makes_progress_beside_a_hog)
 {
-	hog_on = 1;
+	flag_set(&hog_on, 1);
 	struct weft_task *task = tasks_start(hog, NULL);
 	weft_lock_os_thread();
 	for (int i = 0; i < 20; i++)
 		weft_yield();
-	hog_on = 0;
+	flag_set(&hog_on, 0);
 	weft_unlock_os_thread();
 	ck_assert_int_eq(tasks_join(task), 0);
 }

@@ -224,29 +224,34 @@ static int note_order(void *arg)
 	return 0;
 }
 
+/* 1: in order. 0: the machine was so slow that some had not begun to sleep when the first was to wake. */
 static int sleepers_in_order(void *arg)
 {
 	enum { N = 50 };
 	struct weft_task *task[N];
 	static int64_t at[N];
-	int64_t base = weft_after(500 * (int64_t)MS) / 100 * 100;
+	int64_t base = weft_after((intptr_t)arg * MS) / 100 * 100;
 	order_count = 0;
 	for (int i = 0; i < N; i++) {
 		int k = i * 17 % N;
 		at[k] = base + k * (int64_t)MS / 5 / 100 * 100 + k;
 		task[k] = tasks_start(note_order, &at[k]);
 	}
+	weft_sleep(1); /* on one processor all others run until they sleep */
+	bool in_time = weft_now() < base;
 	for (int i = 0; i < N; i++)
 		tasks_join(task[i]);
 	ck_assert_int_eq(order_count, N);
-	for (int i = 1; i < N; i++)
+	for (int i = 1; i < N && in_time; i++)
 		ck_assert_int_gt(order[i], order[i - 1]);
-	return 0;
+	return in_time;
 }
 
 START_TEST(sleepers_wake_in_the_order_of_their_deadlines_on_one_processor)
 {
-	ck_assert_int_eq(tasks_run(1, sleepers_in_order, NULL), 0);
+	intptr_t ms = 100;
+	while (!tasks_run(1, sleepers_in_order, (void *)ms))
+		ck_assert_int_lt(ms *= 2, 100000);
 }
 END_TEST
 
@@ -261,11 +266,11 @@ static void ignore(int signo)
 {
 }
 
-static volatile int storming;
+static int storming;
 
 static void *signal_storm(void *arg)
 {
-	while (storming) {
+	while (flag(&storming)) {
 		kill(getpid(), SIGUSR1);
 		usleep(100);
 	}
@@ -277,14 +282,14 @@ TEST_TASKS(a_signal_storm_does_not_extend_or_shorten_a_sleep)
 	struct sigaction action = {.sa_handler = ignore};
 	pthread_t thread;
 	sigaction(SIGUSR1, &action, NULL);
-	storming = 1;
+	flag_set(&storming, 1);
 	pthread_create(&thread, NULL, signal_storm, NULL);
 	for (int i = 0; i < 20; i++) {
 		int64_t start = weft_now();
 		ck_assert_int_eq(weft_sleep(5 * MS), 0);
 		ck_assert_int_ge(weft_now() - start, 5 * MS);
 	}
-	storming = 0;
+	flag_set(&storming, 0);
 	pthread_join(thread, NULL);
 }
 
@@ -378,11 +383,14 @@ static int start_some(void *arg)
 
 START_TEST(all_threads_are_gone_when_weft_run_returns_and_it_can_run_again)
 {
+	ck_assert_int_eq(tasks_run(1, start_some, NULL), 5);
+	usleep(100 * 1000); /* a joined thread may take a moment to leave the kernel's list */
+	int before = thread_count(); /* a sanitizer may have one of its own */
 	for (int i = 0; i < 50; i++)
 		ck_assert_int_eq(tasks_run(1 + i % 5, start_some, NULL), 5);
-	for (int ms = 0; ms < 1000 && thread_count() > 1; ms++)
-		usleep(1000); /* a joined thread may take a moment to leave the kernel's list */
-	ck_assert_int_eq(thread_count(), 1);
+	for (int ms = 0; ms < 1000 && thread_count() > before; ms++)
+		usleep(1000);
+	ck_assert_int_le(thread_count(), before);
 }
 END_TEST
 
