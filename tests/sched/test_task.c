@@ -215,46 +215,6 @@ TEST_TASKS(a_sleep_lasts_at_least_its_time)
 	ck_assert_int_eq(weft_sleep_until(weft_now() - MS), 0);
 }
 
-static int order[50], order_count;
-
-static int note_order(void *arg)
-{
-	weft_sleep_until(*(int64_t *)arg);
-	order[__atomic_fetch_add(&order_count, 1, __ATOMIC_RELAXED)] = (int)(*(int64_t *)arg % 100);
-	return 0;
-}
-
-/* 1: in order. 0: the machine was so slow that some had not begun to sleep when the first was to wake. */
-static int sleepers_in_order(void *arg)
-{
-	enum { N = 50 };
-	struct weft_task *task[N];
-	static int64_t at[N];
-	int64_t base = weft_after((intptr_t)arg * MS) / 100 * 100;
-	order_count = 0;
-	for (int i = 0; i < N; i++) {
-		int k = i * 17 % N;
-		at[k] = base + k * (int64_t)MS / 5 / 100 * 100 + k;
-		task[k] = tasks_start(note_order, &at[k]);
-	}
-	weft_sleep(1); /* on one processor all others run until they sleep */
-	bool in_time = weft_now() < base;
-	for (int i = 0; i < N; i++)
-		tasks_join(task[i]);
-	ck_assert_int_eq(order_count, N);
-	for (int i = 1; i < N && in_time; i++)
-		ck_assert_int_gt(order[i], order[i - 1]);
-	return in_time;
-}
-
-START_TEST(sleepers_wake_in_the_order_of_their_deadlines_on_one_processor)
-{
-	intptr_t ms = 100;
-	while (!tasks_run(1, sleepers_in_order, (void *)ms))
-		ck_assert_int_lt(ms *= 2, 100000);
-}
-END_TEST
-
 TEST_TASKS(deadlines_saturate)
 {
 	ck_assert_int_eq(weft_after(INT64_MAX), WEFT_FOREVER);
@@ -528,7 +488,6 @@ static void add_all(TCase *t)
 	add_tasks_test(t, a_masked_wait_is_not_ended_by_cancel);
 	add_tasks_test(t, cancel_races_with_the_wait_and_is_never_lost);
 	add_tasks_test(t, a_sleep_lasts_at_least_its_time);
-	tcase_add_test(t, sleepers_wake_in_the_order_of_their_deadlines_on_one_processor);
 	add_tasks_test(t, deadlines_saturate);
 	add_tasks_test(t, a_signal_storm_does_not_extend_or_shorten_a_sleep);
 	add_tasks_test(t, values_belong_to_their_task_and_are_destroyed_with_it);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* test_timer.c: the heap of one processor, from inside: order, stopping, and what fires. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "../tasks.h"
+#include "sched/sched.h"
+#include "sched/timer.h"
+
+enum { TIMERS = 10000 };
+
+static struct processor processor;
+static struct thread thread;
+static struct timer timers[TIMERS];
+static int64_t last_fired;
+static unsigned fired;
+
+static void fire(struct timer *timer, struct list *ready)
+{
+	ck_assert_int_ge(timer->when, last_fired);
+	last_fired = timer->when;
+	fired++;
+}
+
+static void setup(void)
+{
+	thread.lease.in_runtime = 1;
+	thread.processor = &processor;
+	processor.thread = &thread;
+	processor.timers.earliest = INT64_MAX;
+	sched.poll_until = INT64_MIN; /* nobody sleeps in the poller */
+	sched.processors = &processor;
+	sched.processor_count = 1;
+	last_fired = INT64_MIN;
+	fired = 0;
+}
+
+static void start_all(unsigned seed)
+{
+	for (int i = 0; i < TIMERS; i++) {
+		timers[i].when = rand_r(&seed) % 1000;
+		timers[i].fire = fire;
+		ck_assert_int_eq(weft__timer_start(&thread, &timers[i]), 0);
+	}
+}
+
+START_TEST(timers_fire_in_order_whatever_the_order_in_which_they_were_started)
+{
+	struct list ready;
+	list_init(&ready);
+	start_all((unsigned)_i + 1);
+	ck_assert_int_eq(weft__timer_run(&processor, -1, &ready), 0);
+	for (int64_t now = 0; now < 1000; now += 50) {
+		weft__timer_run(&processor, now, &ready);
+		ck_assert_int_gt(weft__timer_earliest(), now);
+	}
+	weft__timer_run(&processor, 1000, &ready);
+	ck_assert_uint_eq(fired, TIMERS);
+	ck_assert_int_eq(weft__timer_earliest(), INT64_MAX);
+}
+END_TEST
+
+START_TEST(a_stopped_timer_never_fires_and_stop_says_what_happened)
+{
+	struct list ready;
+	unsigned seed = (unsigned)_i + 7, stopped = 0;
+	list_init(&ready);
+	start_all(seed);
+	weft__timer_run(&processor, 300, &ready);
+	for (int i = 0; i < TIMERS; i++) {
+		bool live = timers[i].when > 300;
+		if (rand_r(&seed) % 2)
+			continue;
+		ck_assert_int_eq(weft__timer_stop(&timers[i]), live);
+		ck_assert(!weft__timer_stop(&timers[i]));
+		stopped += live;
+	}
+	weft__timer_run(&processor, 1000, &ready);
+	ck_assert_uint_eq(fired + stopped, TIMERS);
+}
+END_TEST
+
+START_TEST(deadlines_at_both_ends_of_time_are_kept_apart)
+{
+	struct list ready;
+	list_init(&ready);
+	timers[0] = (struct timer){.when = INT64_MAX - 1, .fire = fire};
+	timers[1] = (struct timer){.when = INT64_MIN + 1, .fire = fire};
+	weft__timer_start(&thread, &timers[0]);
+	weft__timer_start(&thread, &timers[1]);
+	ck_assert_uint_eq(weft__timer_run(&processor, 0, &ready), 1);
+	ck_assert_int_eq(weft__timer_earliest(), INT64_MAX - 1);
+	ck_assert(weft__timer_stop(&timers[0]));
+	ck_assert(!weft__timer_stop(&timers[1]));
+}
+END_TEST
+
+static void add_all(TCase *t)
+{
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_loop_test(t, timers_fire_in_order_whatever_the_order_in_which_they_were_started,
+			    0, 5);
+	tcase_add_loop_test(t, a_stopped_timer_never_fires_and_stop_says_what_happened, 0, 5);
+	tcase_add_test(t, deadlines_at_both_ends_of_time_are_kept_apart);
+}
+
+TESTS_MAIN("timers", add_all)
