@@ -10,6 +10,7 @@
  *   weft/sync.h     mutex, rwmutex, condition, semaphore, once, wait group
  *   weft/io.h       sockets, pipes, files, signals, child processes: waits
  *                   stop the task, not the thread
+ *   weft/timer.h    timers that send into a channel or start a task
  *   weft/thread.h   lock a task to its thread, and what happens to the
  *                   thread when the task ends
  *   weft/random.h   the kernel's random bytes without a system call
