@@ -18,8 +18,9 @@ extern "C" {
 
 /*
  * Writes every task to `fd`: id, name, state, what it waits for, how long, call stack. Text for
- * people; it may change. 0; -EINVAL no runtime runs; -EBADF and other errors of write(2). Since
- * 0.1.
+ * people; it may change. SIGQUIT writes the same to stderr, and then does what it did before
+ * weft_run. 0; -EINVAL no runtime runs; -EBUSY another thread writes a dump; -EBADF and other errors
+ * of write(2). Since 0.1.
  */
 int weft_dump(int fd);
 
@@ -45,13 +46,15 @@ struct weft_stats {
 int weft_stats(struct weft_stats *stats);
 
 /*
- * Writes what the scheduler does to the file `path` until weft_trace_stop or the end of the
- * runtime: JSON that Perfetto and chrome://tracing open. 0; -EBUSY a trace runs already; -EINVAL no
- * runtime runs; errors of open(2). Since 0.1.
+ * Records what the scheduler does until weft_trace_stop or the end of the runtime, which write it to
+ * the file `path`: JSON that Perfetto and chrome://tracing open. Kept in memory meanwhile: the newest
+ * 65,536 events of each processor. WEFT_TRACE=path in the environment records the whole run. 0;
+ * -EBUSY a trace runs already; -EINVAL no runtime runs, or path is NULL; -ENOMEM; errors of open(2).
+ * Since 0.1.
  */
 int weft_trace_start(const char *path);
-/* Ends the trace and completes the file. 0; -EINVAL none runs; the first error of writing it, such
- * as -ENOSPC. Since 0.1. */
+/* Ends the trace and writes the file. 0; -EINVAL none runs; the first error of writing it, such as
+ * -ENOSPC. Since 0.1. */
 int weft_trace_stop(void);
 
 #pragma GCC visibility pop
