@@ -18,21 +18,20 @@
 
 #include "cli/scan_engine.h"
 
-#define IMAGE_BYTES_MAX \
-	(64ull << 30) /* unpacked bytes of one image: beyond, it is taken for a bomb */
+#define IMAGE_BYTES_MAX (64ull << 30)	  /* unpacked bytes of one image: more is a bomb */
 #define IMAGE_FILE_MAX (4ull << 30)	  /* of one program in it */
 #define IMAGE_DOCUMENT_MAX (4u << 20)	  /* of one JSON document */
 #define IMAGE_DOCUMENTS_BYTES (16u << 20) /* of all of them: they are kept in memory */
 #define IMAGE_MEMBERS_MAX 100000u
+#define IMAGE_STACKS_MAX 1000u	   /* images in one container: an index may name itself */
 #define IMAGE_PATHS_MAX (2u << 20) /* names in all layers: 32 MiB of hashes */
 
 /* A set of (layer, kind, path), by 64-bit hash with a random seed. */
 enum image_mark {
 	MARK_PRESENT = 1,   /* the layer has something of this name */
-	MARK_NOT_DIRECTORY, /* ... and it is not a directory: what lower layers have below it is
-			       gone */
+	MARK_NOT_DIRECTORY, /* ... and no directory: what lower layers have below it is gone */
 	MARK_WHITEOUT,	    /* the layer deletes this name and what is below it */
-	MARK_OPAQUE, /* the layer deletes everything that lower layers have below this directory */
+	MARK_OPAQUE,	    /* the layer deletes what lower layers have below this directory */
 };
 struct image_paths {
 	uint64_t *slots; /* 0: free */
@@ -76,7 +75,7 @@ struct image {
 	struct scan_worker *worker;
 	const char *path;
 	struct image_layer *layers;
-	unsigned layer_count, member_count;
+	unsigned layer_count, member_count, stack_count;
 	struct image_document *documents;
 	size_t document_bytes;
 	struct image_paths paths;

@@ -149,13 +149,21 @@ static bool is_file_system(const json_t *descriptor)
 	return !type || strstr(type, "tar");
 }
 
+/* Counts images; false when there are too many (reported once). */
+static bool one_more(struct image *image)
+{
+	if (++image->stack_count == IMAGE_STACKS_MAX)
+		weft__scan_error(image->worker->scan, image->path, "more than %u images in one",
+				 IMAGE_STACKS_MAX);
+	return image->stack_count < IMAGE_STACKS_MAX;
+}
+
 static void oci_manifest(struct image *image, const json_t *manifest)
 {
-	const json_t *layers = json_object_get(manifest, "layers"), *layer;
+	const json_t *layers = json_object_get(manifest, "layers");
 	struct stack *stack = cli_alloc(sizeof(*stack));
-	size_t i;
-	json_array_foreach(layers, i, layer)
-	{
+	for (size_t i = 0; i < json_array_size(layers); i++) {
+		const json_t *layer = json_array_get(layers, i);
 		const char *digest = json_string_value(json_object_get(layer, "digest"));
 		char *member = blob_name(digest);
 		if (is_file_system(layer))
@@ -169,13 +177,11 @@ static void oci_manifest(struct image *image, const json_t *manifest)
 /* Gives how many manifests the index led to. */
 static unsigned oci_index(struct image *image, const json_t *index, unsigned depth)
 {
-	const json_t *entry;
+	const json_t *entries = json_object_get(index, "manifests");
 	unsigned count = 0;
-	size_t i;
-	json_array_foreach(json_object_get(index, "manifests"), i, entry)
-	{
-		const json_t *document =
-			blob_document(image, json_string_value(json_object_get(entry, "digest")));
+	for (size_t i = 0; i < json_array_size(entries) && one_more(image); i++) {
+		const json_t *digest = json_object_get(json_array_get(entries, i), "digest");
+		const json_t *document = blob_document(image, json_string_value(digest));
 		if (document && json_object_get(document, "layers")) {
 			oci_manifest(image, document);
 			count++;
@@ -186,34 +192,32 @@ static unsigned oci_index(struct image *image, const json_t *index, unsigned dep
 	return count;
 }
 
-/* The digest of layer `i`: from the member's name, else from the configuration. */
-static const char *docker_digest(const json_t *config, size_t i)
+/* The digest of layer `i`, from the image's configuration. */
+static const char *docker_digest(const struct image_document *config, size_t i)
 {
-	const json_t *ids = json_object_get(json_object_get(config, "rootfs"), "diff_ids");
-	return json_string_value(json_array_get(ids, i));
+	const json_t *fs = config ? json_object_get(config->root, "rootfs") : NULL;
+	return json_string_value(json_array_get(json_object_get(fs, "diff_ids"), i));
 }
 
 static void docker_image(struct image *image, const json_t *entry)
 {
 	static const char blobs[] = "blobs/sha256/";
+	const json_t *layers = json_object_get(entry, "Layers");
 	const char *config_name = json_string_value(json_object_get(entry, "Config"));
 	const struct image_document *config =
 		config_name ? find_document(image, config_name) : NULL;
-	const json_t *layer;
 	struct stack *stack = cli_alloc(sizeof(*stack));
-	char **made = NULL;
-	size_t i, count = json_array_size(json_object_get(entry, "Layers"));
-	made = cli_alloc((count + 1) * sizeof(*made));
-	json_array_foreach(json_object_get(entry, "Layers"), i, layer)
-	{
-		const char *member = json_string_value(layer);
-		const char *digest = config ? docker_digest(config->root, i) : NULL;
+	size_t count = json_array_size(layers);
+	char **made = cli_alloc((count + 1) * sizeof(*made));
+	for (size_t i = 0; i < count; i++) {
+		const char *member = json_string_value(json_array_get(layers, i));
+		const char *digest = docker_digest(config, i);
 		if (member && strncmp(member, blobs, sizeof(blobs) - 1) == 0)
 			digest = made[i] = cli_format("sha256:%s", member + sizeof(blobs) - 1);
 		stack_add(image, stack, member, digest ? digest : member);
 	}
 	report_stack(image, stack);
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		free(made[i]);
 	free(made);
 	free(stack);
@@ -222,12 +226,10 @@ static void docker_image(struct image *image, const json_t *entry)
 static unsigned docker_images(struct image *image)
 {
 	const struct image_document *d = find_document(image, "manifest.json");
-	const json_t *entry;
-	size_t i;
-	if (!d)
-		return 0;
-	json_array_foreach(d->root, i, entry) docker_image(image, entry);
-	return (unsigned)json_array_size(d->root);
+	unsigned count = 0;
+	for (size_t i = 0; d && i < json_array_size(d->root) && one_more(image); i++, count++)
+		docker_image(image, json_array_get(d->root, i));
+	return count;
 }
 
 void weft__image_finish(struct image *image)

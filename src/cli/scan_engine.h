@@ -28,8 +28,7 @@ struct scan_work {
 	char *fallback; /* a second path to the same file */
 	struct scan_root *root;
 	dev_t device; /* of the directory above */
-	int fd;	      /* an open file, else -1; `status` and `origin` go with it */
-	struct stat status;
+	int fd;	      /* an open file, else -1; `origin` goes with it */
 	struct scan_origin origin;
 };
 

@@ -110,7 +110,9 @@ void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 
 static void run_open_file(struct scan_worker *w, struct scan_work *item)
 {
-	weft__scan_judge(w, item->fd, &item->status, &item->origin);
+	struct stat status;
+	if (fstat(item->fd, &status) == 0)
+		weft__scan_judge(w, item->fd, &status, &item->origin);
 	close(item->fd);
 	pthread_mutex_lock(&w->scan->lock);
 	w->scan->open_files--;
@@ -123,8 +125,7 @@ static void run_open_file(struct scan_worker *w, struct scan_work *item)
  * Gives the file to whoever is free, so that one directory full of large programs keeps all workers
  * busy.
  */
-static bool hand_on(struct scan_worker *w, int fd, const struct stat *status,
-		    const struct scan_origin *origin)
+static bool hand_on(struct scan_worker *w, int fd, const struct scan_origin *origin)
 {
 	struct scan *scan = w->scan;
 	pthread_mutex_lock(&scan->lock);
@@ -135,7 +136,6 @@ static bool hand_on(struct scan_worker *w, int fd, const struct stat *status,
 		return false;
 	struct scan_work *item = weft__scan_item(run_open_file);
 	item->fd = fd;
-	item->status = *status;
 	item->path = cli_strdup(origin->path);
 	item->origin = *origin;
 	item->origin.path = item->path;
@@ -166,7 +166,7 @@ void weft__scan_open_file(struct scan_worker *w, int fd, const char *path)
 	weft__name_add(&origin.file->names, path);
 	scan->counts.elf += first;
 	pthread_mutex_unlock(&scan->lock);
-	if (first && hand_on(w, fd, &status, &origin))
+	if (first && hand_on(w, fd, &origin))
 		return;
 	if (first)
 		weft__scan_judge(w, fd, &status, &origin);

@@ -570,6 +570,14 @@ class Images(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn("is missing", done.stderr)
 
+    def test_an_index_that_names_itself_ends(self):
+        members, _ = self.oci(((("tar", bytes),) * 2))
+        itself = json.dumps({"manifests": [{"digest": "sha256:itself"}] * 2000}).encode()
+        done = scan("--json", "--image", self.write("loop.tar", tar_bytes(
+            [m for m in members if m[0] != "index.json"] + [("blobs/sha256/itself", itself), ("index.json", itself)])))
+        self.assertEqual(done.returncode, 1)  # nothing is lost
+        self.assertIn("images in one", done.stderr)
+
     def test_other_files_are_no_images(self):
         for content in (b"", b"text", os.urandom(4096), gzip.compress(b"x" * MEBIBYTE), tar_bytes([("a", b"b")])):
             self.assertEqual(scan("--image", self.write("file", content)).returncode, 2)
