@@ -230,6 +230,7 @@ static void trim(int64_t now)
 		return;
 	monitor.last_trim = now;
 	monitor.trimming = weft__stack_trim();
+	monitor.trimming |= weft__thread_trim();
 }
 
 static bool nothing_runs(void)

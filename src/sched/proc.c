@@ -84,6 +84,7 @@ static struct thread *idle_thread_pop(void)
 		return idle_thread_pop();
 	}
 	sched.idle_thread_count--;
+	sched.idle_thread_low = min_of(sched.idle_thread_low, sched.idle_thread_count);
 	return t;
 }
 
@@ -318,7 +319,7 @@ static bool sleep_begin(struct thread *t, bool *poll)
 		t->given = NULL;
 	}
 	bool awake = t->processor != NULL;
-	bool ending = sched.running == 2;
+	bool ending = sched.running == 2 || t->leaving;
 	if (!awake && !ending) {
 		t->wake = 0;
 		*poll = poller_begin(t);

@@ -63,7 +63,7 @@ struct waiter {
 
 struct timer {
 	int64_t when;
-	uint32_t index;		     /* place in the heap + 1; 0: in none [heap lock] */
+	uint32_t index;		     /* its entry in the heap + 1; 0: in none [heap lock] */
 	struct processor *processor; /* whose heap [owner while in none, then fixed until out] */
 	/* Called with the heap's lock held, on any thread; tasks that it wakes go to `ready`. Must
 	 * not block. */
@@ -72,13 +72,20 @@ struct timer {
 
 struct timer_slot {
 	int64_t when;
+	uint32_t entry;
+};
+
+struct timer_entry {
 	struct timer *timer;
+	uint32_t slot; /* free: the next free entry */
 };
 
 struct timer_heap {
 	struct lock lock;
 	uint32_t count, room;
-	struct timer_slot *slots;
+	struct timer_slot *slots;    /* the heap */
+	struct timer_entry *entries; /* behind the slots, in the same memory */
+	uint32_t free;		     /* entry; there is one while count < room */
 	int64_t earliest; /* slots[0].when, INT64_MAX when empty; read without the lock [heap lock]
 			   */
 };
@@ -257,6 +264,7 @@ struct runtime {
 	struct list wanted;    /* processors for which the template must start a thread [S] */
 	uint32_t wanted_count; /* read without the lock [S] */
 	uint32_t idle_count;   /* idle processors; read without the lock [S] */
+	uint32_t idle_thread_low; /* least idle_thread_count since weft__thread_trim last looked [S] */
 	uint32_t idle_thread_count;
 	uint32_t spinning; /* threads with a processor that look for work [any] */
 	uint32_t

@@ -75,6 +75,8 @@ static inline bool proc_has_work(const struct processor *p)
 
 /* Asks for a thread for a processor on sched.wanted; [S] is held. */
 void weft__thread_want(struct processor *p);
+/* Lets half of the threads that have lain idle since the last call go. True: there may be more to do. */
+bool weft__thread_trim(void);
 /* The template thread's work until the runtime has ended and every thread is reaped. */
 void weft__template_loop(void);
 void weft__template_wake(void);

@@ -202,12 +202,19 @@ void weft__thread_want(struct processor *p)
 	store_relaxed(&sched.wanted_count, sched.wanted_count + 1);
 }
 
+/* Why no thread is free: what those that there are do. */
 static _Noreturn void thread_limit(void)
 {
-	weft__fatal("the limit of %u threads is reached: %u are in code that blocks or belong to "
-		    "locked tasks; "
-		    "raise weft_options.max_threads",
-		    sched.max_threads, sched.thread_count);
+	uint32_t locked = 0, leaving = 0;
+	list_each (l, &sched.threads)
+		locked += container_of(l, struct thread, all)->locked_task != NULL;
+	list_each (l, &sched.leaving)
+		leaving++;
+	lock_drop(&sched.lock, RANK_SCHED); /* the dump that follows looks at everything */
+	weft__fatal("the limit of %u threads is reached: %u belong to locked tasks, %u are in code "
+		    "that blocks or computes "
+		    "without a processor, %u are ending; raise weft_options.max_threads",
+		    sched.max_threads, locked, sched.in_user, leaving);
 }
 
 /* The next wanted processor, given to a new record. NULL: none is wanted. */
@@ -336,6 +343,27 @@ void weft__template_loop(void)
 		pause = left ? min_of(2 * pause, RETRY_NS) : RETRY_NS / 10;
 		template_sleep(!started || left || ending ? weft__clock() + pause : INT64_MAX);
 	}
+}
+
+bool weft__thread_trim(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	uint32_t keep = sched.processor_count + 1;
+	uint32_t spare = sched.idle_thread_low > keep ? (sched.idle_thread_low - keep + 1) / 2 : 0;
+	while (spare-- && !list_empty(&sched.idle_threads)) {
+		struct thread *t = container_of(sched.idle_threads.prev, struct thread, idle);
+		if (t->polling)
+			break;
+		list_remove(&t->idle);
+		sched.idle_thread_count--;
+		t->leaving = 1;
+		store_release(&t->wake, 1); /* pairs with the futex */
+		weft__futex_wake(&t->wake, 1);
+	}
+	sched.idle_thread_low = sched.idle_thread_count;
+	bool more = sched.idle_thread_count > keep;
+	lock_drop(&sched.lock, RANK_SCHED);
+	return more;
 }
 
 void weft__thread_shutdown(void)

@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../tasks.h"
@@ -336,8 +338,63 @@ TEST_TASKS(a_locked_task_may_lose_its_processor_and_come_back)
 		ck_assert_int_eq(tasks_join(task[i]), 0);
 }
 
+/* ---- threads come and go ---- */
+
+TEST_TASKS(threads_that_a_peak_left_behind_go_again)
+{
+	enum { N = 100 };
+	struct weft_task *task[N];
+	struct weft_stats stats = {.size = sizeof(stats)};
+	for (int i = 0; i < N; i++)
+		task[i] = tasks_start(sleep_in_libc, NULL);
+	for (int i = 0; i < N; i++)
+		ck_assert_int_eq(tasks_join(task[i]), 1);
+	weft_stats(&stats);
+	ck_assert_uint_gt(stats.threads, 30);
+	for (int i = 0; i < 200 && stats.threads > 15; i++) {
+		weft_sleep(100 * MS);
+		weft_stats(&stats);
+	}
+	ck_assert_uint_le(stats.threads, 15);
+}
+
+static int lock_and_wait(void *arg)
+{
+	weft_lock_os_thread();
+	return weft_sleep_until(WEFT_FOREVER);
+}
+
+static int exhaust_threads(void *arg)
+{
+	for (int i = 0; i < 20; i++)
+		tasks_start(lock_and_wait, NULL);
+	weft_sleep(1000 * (int64_t)MS);
+	return 0;
+}
+
+START_TEST(running_out_of_threads_is_fatal_and_says_who_holds_them)
+{
+	struct weft_options o = {.processors = 2, .max_threads = 10};
+	char line[256] = "";
+	FILE *err = tmpfile();
+	ck_assert_int_ge(dup2(fileno(err), STDERR_FILENO), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(weft_run(&o, exhaust_threads, NULL));
+	int status = 0;
+	waitpid(pid, &status, 0);
+	rewind(err);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), err));
+	ck_assert_ptr_nonnull(strstr(line, "the limit of 10 threads is reached"));
+	ck_assert_ptr_nonnull(strstr(line, "belong to locked tasks"));
+}
+END_TEST
+
 static void add_all(TCase *t)
 {
+	add_tasks_test(t, threads_that_a_peak_left_behind_go_again);
+	tcase_add_test(t, running_out_of_threads_is_fatal_and_says_who_holds_them);
 	add_tasks_test(t, a_read_of_a_pipe_that_nobody_writes_stalls_nobody);
 	add_tasks_test(t, a_pthread_mutex_held_by_another_thread_stalls_nobody);
 	add_tasks_test(t, a_flock_on_a_held_file_stalls_nobody);
