@@ -133,7 +133,7 @@ static struct task *task_refill(struct cache *cache)
 	int n = weft__stack_take(class, got, cache ? TASK_BATCH : 1);
 	if (n < 0)
 		return NULL;
-	for (int i = n - 1; i > 0; i--)
+	for (int i = n - 1; cache && i > 0; i--)
 		list_push_head(&cache->tasks, &got[i]->link);
 	if (cache)
 		cache->task_count += (unsigned)n - 1;
