@@ -98,15 +98,20 @@ static void central_spill(struct cache_bin *bin, unsigned number, unsigned count
 	lock_drop(&central.lock, RANK_STACK);
 }
 
+/* The caller's own bin, or `lone` for a thread that has none. */
+static struct cache_bin *bin_for(struct thread *t, unsigned number, struct cache_bin *lone)
+{
+	if (!t)
+		return lone;
+	check_held(t);
+	return &t->processor->cache->bins[number];
+}
+
 void *weft__cache_alloc(struct thread *t, size_t size)
 {
 	unsigned number = bin_of(size);
 	struct cache_bin lone = {0};
-	struct cache_bin *bin = &lone;
-	if (t) {
-		check_held(t);
-		bin = &t->processor->cache->bins[number];
-	}
+	struct cache_bin *bin = bin_for(t, number, &lone);
 	if (!bin->free)
 		central_refill(bin, number, t ? BATCH : 1);
 	return bin_pop(bin);
@@ -116,11 +121,7 @@ void weft__cache_free(struct thread *t, void *record, size_t size)
 {
 	unsigned number = bin_of(size);
 	struct cache_bin lone = {0};
-	struct cache_bin *bin = &lone;
-	if (t) {
-		check_held(t);
-		bin = &t->processor->cache->bins[number];
-	}
+	struct cache_bin *bin = bin_for(t, number, &lone);
 	bin_push(bin, record);
 	if (!t || bin->count > BIN_MAX)
 		central_spill(bin, number, BATCH);
