@@ -5,8 +5,8 @@
  *
  * For a limit on a single wait no timer is needed: every call that waits takes a deadline.
  *
- * Timers belong to one run of the runtime: free them before weft_run returns. A timer that is still
- * running when all tasks have ended does not keep the runtime alive.
+ * Timers belong to one run of the runtime: free them before weft_run returns, or after it and before
+ * the next. A timer that is still running when all tasks have ended does not keep the runtime alive.
  */
 #ifndef WEFT_TIMER_H
 #define WEFT_TIMER_H

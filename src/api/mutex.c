@@ -63,6 +63,12 @@ static uint64_t holder(uint64_t word)
 	return word & ~(uint64_t)FLAGS;
 }
 
+/* Somebody waits whom the holder has to wake, or to hand it to. */
+static bool must_wake(uint64_t word)
+{
+	return word & HAND || (word & (QUEUED | AWAKE)) == QUEUED;
+}
+
 static void clear(struct mutex *m, uint64_t flags)
 {
 	uint64_t word = load_relaxed(&m->word);
@@ -165,10 +171,11 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 	return reason == WAKE_HANDED ? 0 : -ETIMEDOUT;
 }
 
+/* Free is enough: while somebody is on his way to it, flags stay set. */
 static always_inline bool take_fast(struct mutex *m, uint64_t me)
 {
-	uint64_t nobody = 0;
-	return cas_acquire(&m->word, &nobody, me); /* pairs with let_go */
+	uint64_t word = load_relaxed(&m->word);
+	return !holder(word) && cas_acquire(&m->word, &word, word | me); /* pairs with let_go */
 }
 
 void weft_mutex_lock(struct weft_mutex *m)
@@ -252,7 +259,7 @@ static bool let_go_alone(struct mutex *m, uint64_t me, const char *call)
 	do {
 		if (unlikely(holder(word) != me))
 			weft__misuse(call, "the caller does not hold this mutex");
-		if (word & HAND || (word & (QUEUED | AWAKE)) == QUEUED)
+		if (must_wake(word))
 			return false;
 	} while (!cas_release(&m->word, &word, word & FLAGS)); /* pairs with take */
 	return true;
@@ -274,7 +281,9 @@ static noinline void unlock_slow(struct weft_mutex *m)
 
 void weft_mutex_unlock(struct weft_mutex *m)
 {
-	uint64_t me = call_holder();
-	if (unlikely(!cas_release(&mutex_of(m)->word, &me, 0))) /* pairs with take */
+	uint64_t word = load_relaxed(&mutex_of(m)->word);
+	bool alone = holder(word) == call_holder() && !must_wake(word);
+	if (unlikely(!alone ||
+		     !cas_release(&mutex_of(m)->word, &word, word & FLAGS))) /* pairs with take */
 		unlock_slow(m);
 }

@@ -129,7 +129,7 @@ static int hog(void *arg)
 		weft_mutex_lock(&mutex);
 		for (int64_t until = weft_after(200 * 1000); weft_now() < until;)
 			;
-		(*rounds)++;
+		__atomic_fetch_add(rounds, 1, __ATOMIC_RELAXED);
 		weft_mutex_unlock(&mutex);
 	}
 	return 0;
