@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo_client.c PORT CONNECTIONS MILLISECONDS SERVER-PID: loads an echo server and measures it.
+ * echo_client.c PORT CONNECTIONS MILLISECONDS SERVER-PID [IDLE]: loads an echo server and measures it; IDLE more
+ * connections are opened first and say nothing.
  *
  * One thread, one epoll loop; each connection has one message of 64 bytes under way, whose answer is compared. After a
  * fifth of the time as a warm-up it counts. Notes requests per second, the time of an answer (median, 99 of 100), and
@@ -102,15 +103,17 @@ static void measure(int epoll, int64_t ns, clockid_t server)
 int main(int argc, char **argv)
 {
 	clockid_t server;
-	if (argc != 5)
-		bench_fail("usage: PORT CONNECTIONS MILLISECONDS SERVER-PID");
-	unsigned connections = (unsigned)atoi(argv[2]);
+	if (argc != 5 && argc != 6)
+		bench_fail("usage: PORT CONNECTIONS MILLISECONDS SERVER-PID [IDLE]");
+	unsigned connections = (unsigned)atoi(argv[2]), idle = argc == 6 ? (unsigned)atoi(argv[5]) : 0;
 	int64_t ns = (int64_t)atoi(argv[3]) * 1000000;
 	struct connection *c = calloc(connections, sizeof(*c));
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	sample = malloc(SAMPLES * sizeof(*sample));
 	if (!c || !sample || clock_getcpuclockid(atoi(argv[4]), &server))
 		bench_fail("no memory, or no such server");
+	for (unsigned i = 0; i < idle; i++)
+		dial(&(struct connection){0}, epoll, (uint16_t)atoi(argv[1]));
 	for (unsigned i = 0; i < connections; i++)
 		dial(&c[i], epoll, (uint16_t)atoi(argv[1]));
 	for (unsigned i = 0; i < connections; i++)
