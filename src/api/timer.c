@@ -39,8 +39,9 @@ static void again_at(struct timer *timer, int64_t when)
 /* The first tick that still lies ahead. */
 static int64_t next_tick(int64_t when, int64_t period)
 {
-	int64_t late = max_of(weft__sched_now() - when, 0);
+	int64_t late = weft__sched_now() - when;
 	int64_t next;
+	late = max_of(late, 0);
 	return __builtin_add_overflow(when, late - late % period + period, &next) ? INT64_MAX
 										  : next;
 }

@@ -22,6 +22,7 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
+/* Of values, not of calls: each argument is evaluated twice, and a clock moves between. */
 #define min_of(a, b) ((a) < (b) ? (a) : (b))
 #define max_of(a, b) ((a) > (b) ? (a) : (b))
 #define round_up(n, to) (((n) + (to)-1) & ~((to)-1)) /* `to` is a power of two */

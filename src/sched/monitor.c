@@ -330,10 +330,10 @@ static void *monitor_main(void *arg)
 		pause = next_pause(pause, round_once());
 		quiet = nothing_runs() ? quiet + 1 : 0;
 		if (quiet < QUIET_ROUNDS) {
+			bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
+			int64_t due = polled ? INT64_MAX : weft__timer_earliest();
 			int64_t until = weft__clock() + pause;
-			nap(load_relaxed(&sched.poll_until) == INT64_MIN
-				    ? min_of(until, weft__timer_earliest())
-				    : until);
+			nap(min_of(until, due));
 		} else {
 			sleep_deep();
 		}

@@ -52,9 +52,8 @@ int weft__netpoll_control(int operation, int fd, uint32_t events)
 /* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
 static int poll_events(struct epoll_event *events, int64_t until)
 {
-	int64_t left = until == INT64_MAX ? -1
-		       : until == 0	  ? 0
-					  : max_of(until - weft__sched_now(), 0);
+	int64_t left = until == 0 || until == INT64_MAX ? 0 : until - weft__sched_now();
+	left = until == INT64_MAX ? -1 : max_of(left, 0);
 	struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
 	long n = weft__syscall(SYS_epoll_pwait2, epoll_fd, (long)events, BATCH,
 			       left < 0 ? 0 : (long)&ts, 0, 0);

@@ -3,17 +3,19 @@
 #include "sched/timer.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/sys.h"
 #include "sched/netpoll.h"
 #include "sched/sched.h"
 
 enum { ARITY = 4, FIRST_ROOM = 256 };
+#define ROOM_EACH (sizeof(struct timer_slot) + sizeof(struct timer_entry))
 
 static void place(struct timer_heap *h, uint32_t i, struct timer_slot slot)
 {
 	h->slots[i] = slot;
-	slot.timer->index = i + 1;
+	h->entries[slot.entry].slot = i;
 }
 
 static void sift_up(struct timer_heap *h, uint32_t i, struct timer_slot slot)
@@ -56,9 +58,23 @@ static void publish_earliest(struct timer_heap *h)
 	store_relaxed(&h->earliest, h->count ? h->slots[0].when : INT64_MAX);
 }
 
-static void heap_remove(struct timer_heap *h, uint32_t i)
+static void heap_add(struct timer_heap *h, struct timer *timer)
 {
-	h->slots[i].timer->index = 0;
+	struct timer_slot slot = {timer->when, h->free};
+	struct timer_entry *e = &h->entries[slot.entry];
+	h->free = e->slot;
+	e->timer = timer;
+	timer->index = slot.entry + 1;
+	sift_up(h, h->count++, slot);
+}
+
+static void heap_remove(struct timer_heap *h, uint32_t entry)
+{
+	struct timer_entry *e = &h->entries[entry];
+	uint32_t i = e->slot;
+	e->timer->index = 0;
+	e->slot = h->free;
+	h->free = entry;
 	struct timer_slot last = h->slots[--h->count];
 	if (i == h->count)
 		return;
@@ -70,13 +86,17 @@ static void heap_remove(struct timer_heap *h, uint32_t i)
 
 static int heap_grow(struct timer_heap *h)
 {
-	size_t old = h->room * sizeof(*h->slots);
-	size_t new = h->room ? 2 * old : FIRST_ROOM * sizeof(*h->slots);
-	void *p = weft__remap(h->slots, old, new);
-	if (!p)
+	uint32_t room = h->room ? 2 * h->room : FIRST_ROOM;
+	struct timer_slot *slots = weft__remap(h->slots, h->room * ROOM_EACH, room * ROOM_EACH);
+	if (!slots)
 		return -ENOMEM;
-	h->slots = p;
-	h->room = (uint32_t)(new / sizeof(*h->slots));
+	h->slots = slots;
+	h->entries = (struct timer_entry *)(slots + room);
+	memmove(h->entries, slots + h->room, h->room * sizeof(*h->entries));
+	for (uint32_t i = h->room; i < room; i++)
+		h->entries[i].slot = i + 1;
+	h->free = h->room; /* it was full */
+	h->room = room;
 	return 0;
 }
 
@@ -91,8 +111,7 @@ int weft__timer_start(struct thread *t, struct timer *timer)
 	if (h->count == h->room)
 		err = heap_grow(h);
 	if (!err) {
-		struct timer_slot slot = {timer->when, timer};
-		sift_up(h, h->count++, slot);
+		heap_add(h, timer);
 		publish_earliest(h);
 	}
 	lock_drop(&h->lock, RANK_TIMER);
@@ -118,9 +137,7 @@ bool weft__timer_stop(struct timer *timer)
 
 void weft__timer_again(struct timer *timer)
 {
-	struct timer_heap *h = &timer->processor->timers;
-	struct timer_slot slot = {timer->when, timer};
-	sift_up(h, h->count++, slot); /* it was in until now: there is room */
+	heap_add(&timer->processor->timers, timer); /* it was in until now: there is room */
 }
 
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
@@ -131,8 +148,10 @@ unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 		return 0;
 	lock_take(&h->lock, RANK_TIMER);
 	while (h->count && h->slots[0].when <= now) {
-		struct timer *timer = h->slots[0].timer;
-		heap_remove(h, 0);
+		struct timer *timer = h->entries[h->slots[0].entry].timer;
+		heap_remove(h, timer->index - 1);
+		if (h->count) /* its task has slept for long and is in no cache */
+			__builtin_prefetch(h->entries[h->slots[0].entry].timer);
 		timer->fire(timer, ready);
 		fired++;
 	}
@@ -144,12 +163,14 @@ unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 int64_t weft__timer_earliest(void)
 {
 	int64_t earliest = INT64_MAX;
-	for (unsigned i = 0; i < sched.processor_count; i++)
-		earliest = min_of(earliest, load_relaxed(&sched.processors[i].timers.earliest));
+	for (unsigned i = 0; i < sched.processor_count; i++) {
+		int64_t when = load_relaxed(&sched.processors[i].timers.earliest);
+		earliest = min_of(earliest, when);
+	}
 	return earliest;
 }
 
 void weft__timer_heap_free(struct processor *p)
 {
-	weft__unmap(p->timers.slots, p->timers.room * sizeof(*p->timers.slots));
+	weft__unmap(p->timers.slots, p->timers.room * ROOM_EACH);
 }

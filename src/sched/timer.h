@@ -2,9 +2,10 @@
 /*
  * timer.h: one heap of timers per processor.
  *
- * A four-ary heap whose slots hold the time beside the pointer: sifting reads one or two cache
- * lines a level. A timer knows its place, so stopping one removes it at once: nothing lies around
- * dead, and a timer may live in the waiting task's record or on its stack. Each heap has a lock,
+ * A four-ary heap whose slots hold the time: sifting reads one cache line a level. A timer knows its
+ * entry and the entry knows the slot, so stopping one removes it at once: nothing lies around dead,
+ * and a timer may live in the waiting task's record or on its stack. Sifting writes entries, never
+ * timers: those of sleeping tasks are in no cache. Each heap has a lock,
  * taken by its processor, by whoever stops one of its timers, and by a thread that serves timers
  * for processors that are in user code. `earliest` is read without the lock.
  *
