@@ -14,7 +14,7 @@
 #include "sched/sim.h"
 #include "sched/timer.h"
 
-enum { GLOBAL_BATCH = 64 };
+enum { GLOBAL_BATCH = 64, OLDEST_EVERY = 16 };
 
 static void push_local(struct thread *t, struct list *tasks)
 {
@@ -78,7 +78,8 @@ static struct task *from_global_ready(struct thread *t)
 static struct task *from_global_fresh(struct thread *t)
 {
 	struct task *got[GLOBAL_BATCH];
-	unsigned n = take_global(&sched.global_fresh, got, array_len(got));
+	unsigned room = deque_length(&t->processor->fresh) ? 1 : array_len(got);
+	unsigned n = take_global(&sched.global_fresh, got, room);
 	for (unsigned i = n; i > 1; i--) /* the oldest on top */
 		weft__ready_fresh(t, got[i - 1]);
 	return n ? got[0] : NULL;
@@ -189,6 +190,14 @@ static struct task *oldest_fresh(struct thread *t)
 	return task ? task : weft__deque_steal(&t->processor->fresh);
 }
 
+/* Mostly the newest, as pick_next: the oldest opens one more branch of a tree of spawns, and stacks pile up. */
+static struct task *some_fresh(struct thread *t)
+{
+	struct processor *p = t->processor;
+	struct task *task = p->looks % OLDEST_EVERY ? deque_pop(&p->fresh) : NULL;
+	return task ? task : oldest_fresh(t);
+}
+
 /* The oldest of everything, for the regular look: nobody starves behind newer work. Woken tasks first, but not for
  * ever: pick_next counts the same streak. */
 static struct task *oldest(struct thread *t)
@@ -199,7 +208,7 @@ static struct task *oldest(struct thread *t)
 	p->streak = fresh_turn ? 0 : p->streak + 1;
 	if (task)
 		return task;
-	return fresh_turn ? oldest_woken(t) : oldest_fresh(t);
+	return fresh_turn ? oldest_woken(t) : some_fresh(t);
 }
 
 static struct task *look(struct thread *t)
