@@ -38,6 +38,9 @@ unsigned count_of(const char *text, const char *word);
 /* One suite of one case: EXIT_SUCCESS or EXIT_FAILURE. */
 int run_tests(const char *name, const TTest *const *tests, size_t count);
 
+#define assert_status(expected) \
+	ck_assert_msg(status == (expected), "status %d, not %d; it said:\n%s", status, \
+		      (int)(expected), said)
 #define assert_said(word) \
 	ck_assert_msg(strstr(said, (word)) != NULL, "'%s' is not in:\n%s", (word), said)
 #define assert_not_said(word) \

@@ -13,14 +13,14 @@
 
 #define assert_reported() \
 	do { \
-		ck_assert_int_eq(status, 2); \
+		assert_status(2); \
 		assert_said("weft: all tasks are asleep - deadlock!\n"); \
 		assert_said("[nothing, "); \
 	} while (0)
 #define assert_not_reported(expected) \
 	do { \
-		ck_assert_int_eq(status, (expected)); \
-		assert_not_said("deadlock"); \
+		assert_status((expected)); \
+		assert_not_said("deadlock!"); \
 	} while (0)
 
 START_TEST(one_task_that_waits_for_ever)

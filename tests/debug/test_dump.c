@@ -39,7 +39,7 @@ static int dump_of_a_sleeper(void *arg)
 START_TEST(dump_names_a_task_its_wait_and_its_stack)
 {
 	run_in_child(NULL, dump_of_a_sleeper);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
 	assert_said("'resolver' [sleep, ");
 	assert_said("weft_sleep");
 	assert_said("sleep_in_named_function+0x");
@@ -56,7 +56,7 @@ static int read_whole;
 static noinline void block_in_named_function(void *arg)
 {
 	char byte;
-	read_whole = read(gate[0], &byte, 1) == 1;
+	store_relaxed(&read_whole, read(gate[0], &byte, 1) == 1);
 	__asm__ volatile("");
 }
 
@@ -76,8 +76,10 @@ static int dump_of_runners(void *arg)
 START_TEST(dump_shows_the_stacks_of_running_tasks)
 {
 	run_in_child(NULL, dump_of_runners);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
+#ifndef WEFT_TSAN /* it keeps signals back from a thread that computes */
 	assert_said("spin_for_ever+0x");
+#endif
 	assert_said("block_in_named_function+0x");
 }
 END_TEST
@@ -94,7 +96,7 @@ START_TEST(dump_leaves_running_tasks_alone_without_signals)
 {
 	struct weft_options options = {.flags = WEFT_NO_SIGNALS};
 	run_in_child(&options, dump_without_signals);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
 	assert_said("cannot be read while it runs");
 	assert_not_said("spin_for_ever+0x");
 }
@@ -123,7 +125,7 @@ static int dump_many(void *arg)
 START_TEST(dump_of_ten_thousand_tasks_takes_less_than_a_second)
 {
 	run_in_child(NULL, dump_many);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
 }
 END_TEST
 
@@ -150,7 +152,7 @@ static int dump_while_tasks_switch(void *arg)
 START_TEST(dump_may_be_taken_while_tasks_run)
 {
 	run_in_child(NULL, dump_while_tasks_switch);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
 }
 END_TEST
 
@@ -172,7 +174,7 @@ static int dump_by_a_foreign_thread(void *arg)
 START_TEST(dump_works_from_any_thread)
 {
 	run_in_child(NULL, dump_by_a_foreign_thread);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
 	assert_said("task 1 'main' [running");
 	assert_said("dump_by_a_foreign_thread+0x");
 }
@@ -193,6 +195,7 @@ END_TEST
 
 /* ---- SIGQUIT ---- */
 
+#ifndef WEFT_TSAN
 static int quit_while_all_spin(void *arg)
 {
 	for (int i = 0; i < 4; i++)
@@ -207,11 +210,12 @@ static int quit_while_all_spin(void *arg)
 START_TEST(sigquit_dumps_while_all_spin_and_dies_of_it)
 {
 	run_in_child(NULL, quit_while_all_spin);
-	ck_assert_int_eq(status, -SIGQUIT);
+	assert_status(-SIGQUIT);
 	assert_said("sleep_in_named_function+0x");
 	ck_assert_uint_ge(count_of(said, "spin_for_ever+0x"), 2);
 }
 END_TEST
+#endif
 
 static int quit_and_go_on(void *arg)
 {
@@ -229,7 +233,7 @@ static int ignore_quit(void *arg)
 START_TEST(sigquit_goes_on_where_the_program_ignored_it)
 {
 	in_child(ignore_quit, NULL);
-	ck_assert_int_eq(status, 7);
+	assert_status(7);
 	assert_said("task 1 'main'");
 }
 END_TEST
@@ -253,7 +257,7 @@ static int handle_quit(void *arg)
 START_TEST(sigquit_goes_on_to_the_programs_handler)
 {
 	in_child(handle_quit, NULL);
-	ck_assert_int_eq(status, 0);
+	assert_status(0);
 	assert_said("task 1 'main'");
 }
 END_TEST
@@ -262,7 +266,7 @@ START_TEST(no_signals_leaves_sigquit_alone)
 {
 	struct weft_options options = {.flags = WEFT_NO_SIGNALS};
 	run_in_child(&options, quit_and_go_on);
-	ck_assert_int_eq(status, -SIGQUIT);
+	assert_status(-SIGQUIT);
 	assert_not_said("task 1");
 }
 END_TEST
@@ -280,10 +284,10 @@ static int misuse(void *arg)
 START_TEST(misuse_dumps_the_tasks_and_aborts)
 {
 	run_in_child(NULL, misuse);
-	ck_assert_int_eq(status, -SIGABRT);
+	assert_status(-SIGABRT);
 	assert_said("weft: weft_detach: task 1");
 	assert_said("sleep_in_named_function+0x");
-	assert_not_said("deadlock");
+	assert_not_said("deadlock!");
 }
 END_TEST
 
@@ -297,7 +301,9 @@ int main(void)
 		dump_may_be_taken_while_tasks_run,
 		dump_works_from_any_thread,
 		dump_says_what_is_wrong,
+#ifndef WEFT_TSAN /* it keeps signals back from threads that compute */
 		sigquit_dumps_while_all_spin_and_dies_of_it,
+#endif
 		sigquit_goes_on_where_the_program_ignored_it,
 		sigquit_goes_on_to_the_programs_handler,
 		no_signals_leaves_sigquit_alone,
