@@ -69,13 +69,13 @@ static int await(struct thread **t, struct weft_chan *c, int op, void *item, int
 	struct waiter *w = weft__wait_begin(*t, &lone, why, true);
 	struct chan_node node = {.link.waiter = w, .item = item, .result = CHAN_WAIT};
 	waitq_push_tail(q, &node.link);
-	lock_drop(&c->lock, RANK_CHAN);
+	lock_drop_lightly(&c->lock, RANK_CHAN);
 	uint32_t reason = weft__wait_park(t, w, deadline);
 	if (likely(reason == WAKE_USER))
 		return node.result;
 	lock_take(&c->lock, RANK_CHAN);
 	waitq_remove(q, &node.link);
-	lock_drop(&c->lock, RANK_CHAN);
+	lock_drop_lightly(&c->lock, RANK_CHAN);
 	return weft__wait_result(reason, deadline);
 }
 
@@ -90,7 +90,7 @@ static always_inline int operate(struct weft_chan *c, int op, void *item, int64_
 	if (result == CHAN_WAIT && deadline != 0) {
 		result = await(&t, c, op, item, deadline);
 	} else {
-		lock_drop(&c->lock, RANK_CHAN);
+		lock_drop_lightly(&c->lock, RANK_CHAN);
 		if (peer)
 			call_wake(t, peer->link.waiter, WAKE_USER);
 	}
@@ -98,11 +98,20 @@ static always_inline int operate(struct weft_chan *c, int op, void *item, int64_
 	return result == CHAN_WAIT ? weft__would_wait() : result;
 }
 
+/* Without the lock, for calls that may not wait. */
+static always_inline bool surely_waits(const struct weft_chan *c, int op)
+{
+	/* After what this thread did to other channels: of two that each send to one channel and then try to
+	 * receive from the other's, one at least finds the item. Pairs with itself. */
+	fence_seq_cst();
+	return !chan_ready(c, op);
+}
+
 int weft_chan_send(struct weft_chan *c, const void *item, int64_t deadline)
 {
 	if (unlikely(!c))
 		return weft__wait_alone("send on a NULL channel", deadline);
-	if (deadline == 0 && !chan_ready(c, WEFT_CHAN_SEND))
+	if (deadline == 0 && surely_waits(c, WEFT_CHAN_SEND))
 		return weft__would_wait();
 	return operate(c, WEFT_CHAN_SEND, (void *)item, deadline);
 }
@@ -111,7 +120,7 @@ int weft_chan_recv(struct weft_chan *c, void *item, int64_t deadline)
 {
 	if (unlikely(!c))
 		return weft__wait_alone("recv on a NULL channel", deadline);
-	if (deadline == 0 && !chan_ready(c, WEFT_CHAN_RECV))
+	if (deadline == 0 && surely_waits(c, WEFT_CHAN_RECV))
 		return weft__would_wait();
 	int result = operate(c, WEFT_CHAN_RECV, item, deadline);
 	if (unlikely(result == -EPIPE))
@@ -142,7 +151,7 @@ int weft_chan_close(struct weft_chan *c)
 	store_release(&c->closed, 1); /* pairs with chan_ready */
 	refuse_all(&c->receivers, &woken);
 	refuse_all(&c->senders, &woken);
-	lock_drop(&c->lock, RANK_CHAN);
+	lock_drop_lightly(&c->lock, RANK_CHAN);
 	weft__wake_all(t, &woken);
 	call_leave(t);
 	return result;
@@ -153,7 +162,7 @@ int weft__chan_offer(struct weft_chan *c, const void *item, struct list *ready)
 	struct chan_node *peer = NULL;
 	lock_take(&c->lock, RANK_CHAN);
 	int result = chan_try_send(c, item, &peer);
-	lock_drop(&c->lock, RANK_CHAN);
+	lock_drop_lightly(&c->lock, RANK_CHAN);
 	if (peer)
 		weft__wait_end_list(peer->link.waiter, WAKE_USER, ready);
 	return result == CHAN_WAIT ? -EAGAIN : result;

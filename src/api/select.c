@@ -92,7 +92,7 @@ static void unlock_all(const struct selection *s)
 {
 	for (uint32_t i = s->live; i > 0; i--)
 		if (!again(s, i - 1))
-			lock_drop(&chan_at(s, i - 1)->lock, RANK_CHAN_NEXT);
+			lock_drop_lightly(&chan_at(s, i - 1)->lock, RANK_CHAN_NEXT);
 }
 
 static int try_case(struct weft_case *k, struct chan_node **peer)
@@ -139,7 +139,7 @@ static int dequeue_all(const struct selection *s, bool woken)
 		}
 		lock_take(&k->chan->lock, RANK_CHAN);
 		waitq_remove(chan_queue(k->chan, k->op), &node->link);
-		lock_drop(&k->chan->lock, RANK_CHAN);
+		lock_drop_lightly(&k->chan->lock, RANK_CHAN);
 	}
 	return ran;
 }
@@ -162,7 +162,7 @@ static int try_chosen(struct thread *t, struct weft_case *k)
 	struct chan_node *peer = NULL;
 	lock_take(&k->chan->lock, RANK_CHAN);
 	int result = try_case(k, &peer);
-	lock_drop(&k->chan->lock, RANK_CHAN);
+	lock_drop_lightly(&k->chan->lock, RANK_CHAN);
 	if (peer)
 		call_wake(t, peer->link.waiter, WAKE_USER);
 	return result;

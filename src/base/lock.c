@@ -5,6 +5,7 @@
 #include "base/fatal.h"
 #include "base/sys.h"
 
+enum { LOCK_NAP = 1000 * 1000 }; /* who was missed by lock_drop_lightly looks again */
 enum { SPINS = 100 }; /* about a microsecond: longer than any section that this lock guards */
 
 void weft__lock_slow(struct lock *l)
@@ -17,7 +18,7 @@ void weft__lock_slow(struct lock *l)
 		cpu_relax();
 	}
 	while (swap_acquire(&l->word, 2) != 0) /* pairs with lock_drop */
-		weft__futex_wait(&l->word, 2, INT64_MAX);
+		weft__futex_wait(&l->word, 2, weft__clock() + LOCK_NAP);
 }
 
 void weft__unlock_slow(struct lock *l)

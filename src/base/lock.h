@@ -76,4 +76,18 @@ static inline void lock_drop(struct lock *l, enum lock_rank rank)
 		weft__unlock_slow(l);
 }
 
+/*
+ * As lock_drop, without a locked instruction, for locks that are taken in every call. Who falls asleep
+ * between the look and the store is not woken; sleepers therefore look again by themselves every
+ * LOCK_NAP. It is no fence: what follows may read before others see what the section wrote.
+ */
+static inline void lock_drop_lightly(struct lock *l, enum lock_rank rank)
+{
+	weft__lock_rank_pop(rank);
+	uint32_t word = load_relaxed(&l->word);
+	store_release(&l->word, 0); /* pairs with lock_take */
+	if (unlikely(word == 2))
+		weft__unlock_slow(l);
+}
+
 #endif

@@ -26,6 +26,12 @@ int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 	return 0;
 }
 
+/* Stands still: limits pass by choice. */
+int64_t weft__clock(void)
+{
+	return 0;
+}
+
 int weft__futex_wake(const uint32_t *word, int count)
 {
 	int woken = 0;
