@@ -39,7 +39,7 @@ check_includes() {
 			split($0, quoted, "\"")
 			split(quoted[2], to, "/")
 			target = to[1]
-			bad = part[1] != "tests" && quoted[2] ~ /\.\./
+			bad = part[1] !~ /^(tests|bench)$/ && quoted[2] ~ /\.\./
 			if (part[1] == "include" || part[1] == "examples")
 				bad = bad || (target != "weft" && index(quoted[2], "/"))
 			else if (part[1] == "src" && target in floor)
@@ -60,7 +60,7 @@ check_lengths() {
 
 # Prose, data and pictures carry no licence line.
 check_spdx() {
-	files "$1" | grep -vE '(/LICENSE|\.(md|json|svg|png|html|csv|bin|seed|trail))$|/(data|corpus|seeds)/' |
+	files "$1" | grep -vE '(/LICENSE|\.(md|json|svg|png|html|csv|bin|seed|trail|mod))$|/(data|corpus|seeds)/' |
 		while read -r file; do
 			head -n 5 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
 				echo "${file#"$1"/}: no SPDX line"
