@@ -46,6 +46,7 @@ static unsigned default_processors(void)
 	return weft__runtime_default_processors();
 }
 
+/* All tasks have ended. Signals first: what they were before is perhaps the observers'. */
 static void end(void)
 {
 	weft__signal_end();
