@@ -124,17 +124,19 @@ struct task {
 	uint8_t cancel_masked; /* [owner] */
 	uint8_t named;	       /* `name` is set [owner] */
 
+	/* The third line is all that the end of a sleep touches. */
 	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
 	struct waiter waiter;	      /* its current wait [any] */
+	struct timer timer;	      /* for the deadline of the current wait; in no heap when the task ends [owner] */
+	uint32_t state;		      /* enum task_state; for dumps [owner] */
+
 	struct values *keys;	      /* task-local storage, NULL when none: keys.c [owner] */
 	uint64_t id;
 	struct stack_class *class;
 	uint32_t slot;	/* number of its stack in the class */
-	uint32_t state; /* enum task_state; for dumps [owner] */
 	uint32_t locks; /* lock_os_thread's nesting [owner] */
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
 
-	struct timer timer; /* for the deadline of the current wait; in no heap when the task ends [owner] */
 	const char *why;    /* what it waits for: a string constant; for dumps [owner] */
 	int64_t since;	    /* about when the wait began (sched.coarse_now) [owner] */
 	char name[32];

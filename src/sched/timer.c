@@ -140,6 +140,14 @@ void weft__timer_again(struct timer *timer)
 	heap_add(&timer->processor->timers, timer); /* it was in until now: there is room */
 }
 
+/* The next to fire is among the root's children. Their tasks have slept for long and are in no cache. */
+static void prefetch_next(const struct timer_heap *h)
+{
+	uint32_t end = min_of(ARITY + 1u, h->count);
+	for (uint32_t i = 1; i < end; i++)
+		__builtin_prefetch(h->entries[h->slots[i].entry].timer);
+}
+
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 {
 	struct timer_heap *h = &p->timers;
@@ -148,10 +156,10 @@ unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 		return 0;
 	lock_take(&h->lock, RANK_TIMER);
 	while (h->count && h->slots[0].when <= now) {
-		struct timer *timer = h->entries[h->slots[0].entry].timer;
-		heap_remove(h, timer->index - 1);
-		if (h->count) /* its task has slept for long and is in no cache */
-			__builtin_prefetch(h->entries[h->slots[0].entry].timer);
+		uint32_t entry = h->slots[0].entry;
+		struct timer *timer = h->entries[entry].timer;
+		prefetch_next(h);
+		heap_remove(h, entry);
 		timer->fire(timer, ready);
 		fired++;
 	}
