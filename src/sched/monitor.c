@@ -174,8 +174,9 @@ static void serve(int64_t now)
 {
 	struct list ready;
 	bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
-	void (*signals)(struct list *ready) = load_acquire(&weft__netpoll_signals);
+	void (*signals)(struct list * ready) = load_acquire(&weft__netpoll_signals);
 	list_init(&ready);
+	add_seq_cst(&sched.carrying, 1); /* pairs with all_idle in proc.c */
 	if (signals)
 		signals(&ready);
 	for (unsigned i = 0; i < sched.processor_count; i++)
@@ -183,6 +184,7 @@ static void serve(int64_t now)
 	if (!polled && weft__netpoll_waiters())
 		weft__netpoll_wait(0, &ready);
 	weft__ready_list(&ready);
+	sub_seq_cst(&sched.carrying, 1);
 }
 
 /* Work lies in a queue while a processor lies idle. */
@@ -262,6 +264,8 @@ static bool round_once(void)
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		taken |= watch(&sched.processors[i], now);
 	spread();
+	if (nothing_runs())
+		weft__proc_look_stuck(); /* a look may have been put off while this thread served */
 	trim(now);
 	if (taken)
 		monitor.last_take = now;

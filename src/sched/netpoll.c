@@ -68,6 +68,8 @@ void weft__netpoll_wait(int64_t until, struct list *ready)
 {
 	struct epoll_event events[BATCH];
 	int n = poll_events(events, until);
+	if (until)
+		add_seq_cst(&sched.carrying, 1); /* before any wait ends: pairs with all_idle in proc.c */
 	if (n > 0)
 		add_relaxed(&sched.netpoll_wakeups, 1);
 	for (int i = 0; i < n; i++) {

@@ -21,6 +21,7 @@ struct list;
 /* Makes the epoll instance. 0 or -errno. */
 int weft__netpoll_open(void);
 void weft__netpoll_close(void);
+/* A thread that slept counts in sched.carrying when it comes back, until the caller has delivered and counts it off. */
 /* Waits until `until` (absolute; 0: only looks) for ready descriptors or a kick; tasks to run go to
  * `ready`. */
 void weft__netpoll_wait(int64_t until, struct list *ready);

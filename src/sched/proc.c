@@ -111,11 +111,14 @@ static void all_idle(void)
 {
 	if (sched.idle_count != sched.processor_count || sched.in_user || sched.running != 1)
 		return;
+	if (!load_acquire(&sched.begun) || sched.global_ready.length || sched.global_fresh.length)
+		return;
 	if (weft__task_count() == 0) {
 		store_relaxed(&sched.running, 2);
 		weft__template_wake();
 	} else if (sched.on_stuck && sched.stopping == sched.stopped &&
-		   weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters()) {
+		   weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters() &&
+		   !load_seq_cst(&sched.carrying)) { /* read last: see sched.h */
 		sched.on_stuck();
 	}
 }
@@ -308,6 +311,7 @@ static void sleep_polling(struct thread *t)
 		t->next = mine;
 	}
 	weft__ready_list(&ready);
+	sub_seq_cst(&sched.carrying, 1);
 }
 
 /* True: t got a processor or must end; *poll: how to sleep otherwise. */
@@ -322,6 +326,10 @@ static bool sleep_begin(struct thread *t, bool *poll)
 	bool ending = sched.running == 2 || t->leaving;
 	if (!awake && !ending) {
 		t->wake = 0;
+		all_idle(); /* a look that was put off because this thread carried woken tasks */
+		ending = sched.running == 2;
+	}
+	if (!awake && !ending) {
 		*poll = poller_begin(t);
 		if (!t->locked_task && list_empty(&t->idle)) {
 			list_push_head(&sched.idle_threads, &t->idle);

@@ -175,6 +175,7 @@ static int run_locked(struct task *task)
 	t->locked_task = task;
 	weft__proc_take_idle(t);
 	t->next = task;
+	store_release(&sched.begun, 1); /* pairs with all_idle */
 	weft__scheduler(t);
 	weft__thread_retire_caller(t);
 	pthread_join(template, NULL);
@@ -195,6 +196,8 @@ static int run(int (*fn)(void *arg), void *arg)
 		return run_locked(task);
 	store_relaxed(&sched.template_tid, weft__gettid());
 	weft__ready_fresh(NULL, task);
+	store_release(&sched.begun, 1); /* pairs with all_idle */
+	weft__proc_look_stuck();	/* everything may have ended before */
 	weft__template_loop();
 	return 0;
 }

@@ -250,8 +250,13 @@ struct runtime {
 
 	uint32_t running;	 /* 0 no runtime, 1 runs, 2 ends: threads go home [any] */
 	uint32_t stopped;	   /* weft_stop's walk over all tasks is done [monitor] */
+	uint32_t begun;		   /* the main task is in a queue: before, there are no tasks either [any] */
 	uint32_t stopping;	 /* weft_stop: no new tasks [any] */
 	uint32_t forked;	 /* this process is the child of a fork: the runtime is not here */
+	/* Threads without a processor that may hold woken tasks in their hands: in no heap, no queue, no poller. Counted
+	 * up before the first wait is ended and down after the last task is delivered; who judges that all wait for ever
+	 * looks at the heaps and the poller first and at this last [any]. */
+	uint32_t carrying;
 	uint32_t foreign_inside; /* threads of others inside a call [any] */
 	int64_t coarse_now;	 /* the monitor's last look at the clock [monitor] */
 

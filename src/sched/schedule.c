@@ -248,6 +248,7 @@ static struct task *next_task(struct thread *t)
 		t->next = NULL;
 		if (!task)
 			task = weft__find_work(t);
+		weft__stop_spinning(t, task != NULL);
 		if (task && task->locked_thread == (t->locked_task ? t : NULL))
 			return task;
 		if (t->locked_task)

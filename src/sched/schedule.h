@@ -25,6 +25,9 @@ void weft__scheduler(struct thread *t);
 
 /* ---- steal.c ---- */
 
+/* t looks for work no more, whether it found some or was handed some: every way out of looking comes by here, or the
+ * count in sched.spinning stays up and nobody is woken again. */
+void weft__stop_spinning(struct thread *t, bool found);
 /* Work for the holder of a processor, from anywhere, without sleeping. NULL: there is none now. */
 struct task *weft__find_work(struct thread *t);
 

@@ -137,7 +137,7 @@ static struct task *steal_round(struct thread *t, int64_t now)
 	return NULL;
 }
 
-static void stop_spinning(struct thread *t, bool found)
+void weft__stop_spinning(struct thread *t, bool found)
 {
 	if (!t->spinning)
 		return;
@@ -239,6 +239,5 @@ struct task *weft__find_work(struct thread *t)
 	struct task *task = NULL;
 	if (load_relaxed(&sched.running) == 1)
 		task = unlikely(sched.sim) ? weft__sim_pick(t) : look(t);
-	stop_spinning(t, task != NULL);
 	return task;
 }

@@ -342,8 +342,33 @@ TEST_TASKS(a_locked_task_that_yields_makes_progress_beside_a_hog)
 	ck_assert_int_eq(tasks_join(task), 0);
 }
 
+static int lock_sleep_end(void *arg)
+{
+	weft_lock_os_thread();
+	return weft_sleep(50 * 1000);
+}
+
+static int one_after_the_other(void *arg)
+{
+	for (int i = 0; i < 4000; i++)
+		tasks_join(tasks_start(lock_sleep_end, NULL));
+	return 6;
+}
+
+/*
+ * A task that a poller had just woken was in no queue for a moment, and when all others waited for it, that was
+ * reported as a deadlock; a thread that was handed a task while it looked for one, locked itself and ended, left the
+ * count of looking threads up, and nobody was woken any more. With many processors both happened within seconds.
+ */
+START_TEST(one_locked_sleeper_after_the_other_among_many_processors)
+{
+	ck_assert_int_eq(tasks_run(16, one_after_the_other, NULL), 6);
+}
+END_TEST
+
 static void add_all(TCase *t)
 {
+	tcase_add_test(t, one_locked_sleeper_after_the_other_among_many_processors);
 	tcase_add_loop_test(t, lock_main_keeps_the_main_task_on_the_calling_thread, 0, 3);
 	tcase_add_loop_test(t, a_main_task_that_ends_locked_lets_nothing_else_run_on_its_thread, 0,
 			    3);
