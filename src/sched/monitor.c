@@ -10,9 +10,9 @@
  *             at once, about 100 us after the call began, 20 us while such takes succeed. Both tests
  *             are needed: a runnable thread that waits for a CPU burns none either, and without the
  *             second test a machine shared with two busy processes took 1,000 leases wrongly.
- *   busy      the holder computes: taken after 10 ms; the more threads compute without a processor
- *             already, the rarer, so that many computing tasks do not become as many running
- *             threads. The rate is bounded, never the number: a bound on the number would starve all
+ *   busy      the holder computes: taken after 10 ms of CPU time; the more threads compute without
+ *             a processor already, the rarer, so that many computing tasks do not become as many
+ *             running threads. The rate is bounded, never the number: a bound on the number would starve all
  *             others once that many compute.
  *
  * A take hands the processor to another thread, so the task that blocks stalls nobody. Without
@@ -88,16 +88,28 @@ static char thread_letter(pid_t tid)
 	return end && end[1] == ' ' ? end[2] : 0;
 }
 
-/* Has the holder of p been asleep in the kernel since the last look? */
-static bool holder_blocked(struct processor *p, pid_t tid)
+/* Has the holder of p, whose CPU time is `cpu` now, been asleep in the kernel since the last look? */
+static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
 {
-	int64_t cpu = thread_cpu(tid);
 	bool still = cpu >= 0 && cpu == p->seen.cpu;
 	p->seen.cpu = cpu;
 	if (!still)
 		return false;
 	char letter = thread_letter(tid);
 	return letter && letter != 'R';
+}
+
+/*
+ * Has it computed for long enough? Its own CPU time counts: beside other busy processes a burst of 2 ms may well
+ * take 10 ms by the clock, and taking its processor helps nobody. But ten times as long by the clock is too long.
+ */
+static bool holder_busy(struct processor *p, int64_t now, int64_t cpu)
+{
+	int64_t patience = (int64_t)BUSY * (1 + sched.busy_away / sched.processor_count);
+	if (p->seen.cpu_start < 0)
+		p->seen.cpu_start = cpu;
+	int64_t computed = cpu < 0 ? now - p->seen.since : cpu - p->seen.cpu_start;
+	return computed >= patience || now - p->seen.since >= 10 * patience;
 }
 
 /* ---- taking ---- */
@@ -154,14 +166,14 @@ static bool watch(struct processor *p, int64_t now)
 		p->seen.thread = t;
 		p->seen.switches = switches;
 		p->seen.since = now;
-		p->seen.cpu = -1;
+		p->seen.cpu = p->seen.cpu_start = -1;
 		return false;
 	}
 	if (!work_waits(p))
 		return false;
-	bool blocked = holder_blocked(p, load_relaxed(&t->tid));
-	int64_t patience = (int64_t)BUSY * (1 + sched.busy_away / sched.processor_count);
-	if (!blocked && now - p->seen.since < patience)
+	int64_t cpu = thread_cpu(load_relaxed(&t->tid));
+	bool blocked = holder_blocked(p, load_relaxed(&t->tid), cpu);
+	if (!blocked && !holder_busy(p, now, cpu))
 		return false;
 	p->seen.thread = NULL;
 	return take(t, !blocked);

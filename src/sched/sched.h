@@ -218,7 +218,7 @@ struct processor {
 	struct {
 		struct thread *thread;
 		uint64_t switches;
-		int64_t since, cpu;
+		int64_t since, cpu, cpu_start;
 	} seen cache_aligned;
 	struct runq ready;
 	struct deque fresh;

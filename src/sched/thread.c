@@ -350,11 +350,15 @@ bool weft__thread_trim(void)
 	lock_take(&sched.lock, RANK_SCHED);
 	uint32_t keep = sched.processor_count + 1;
 	uint32_t spare = sched.idle_thread_low > keep ? (sched.idle_thread_low - keep + 1) / 2 : 0;
-	while (spare-- && !list_empty(&sched.idle_threads)) {
-		struct thread *t = container_of(sched.idle_threads.prev, struct thread, idle);
+	struct list *before;
+	for (struct list *l = sched.idle_threads.prev; spare && l != &sched.idle_threads;
+	     l = before) {
+		struct thread *t = container_of(l, struct thread, idle);
+		before = l->prev; /* from the one that has slept longest */
 		if (t->polling)
-			break;
-		list_remove(&t->idle);
+			continue;
+		spare--;
+		list_remove(l);
 		sched.idle_thread_count--;
 		t->leaving = 1;
 		store_release(&t->wake, 1); /* pairs with the futex */
@@ -362,8 +366,11 @@ bool weft__thread_trim(void)
 	}
 	sched.idle_thread_low = sched.idle_thread_count;
 	bool more = sched.idle_thread_count > keep;
+	bool dead = !list_empty(&sched.leaving);
 	lock_drop(&sched.lock, RANK_SCHED);
-	return more;
+	if (dead) /* fewer than a batch may lie there, unreaped */
+		weft__template_wake();
+	return more || dead;
 }
 
 void weft__thread_shutdown(void)
