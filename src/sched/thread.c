@@ -39,6 +39,8 @@ enum {
 	GIVE_UP_NS = 1000 * 1000 * 1000, /* times ten */
 };
 
+enum { START_BATCH = 16 }; /* threads started before the dead are looked after */
+
 static int64_t failing_since; /* template only: pthread_create fails since then; 0: it works */
 
 /* ---- records ---- */
@@ -259,7 +261,9 @@ static void start_failed(struct thread *t, int err)
 static bool start_wanted(void)
 {
 	struct thread *t;
-	while (load_relaxed(&sched.wanted_count) && (t = adopt_wanted())) {
+	/* Not for ever: a storm wants the next thread while this one is started, and the dead must be reaped. */
+	for (int n = 0;
+	     n < START_BATCH && load_relaxed(&sched.wanted_count) && (t = adopt_wanted()); n++) {
 		int err = thread_create(t);
 		if (err) {
 			start_failed(t, err);
@@ -341,6 +345,8 @@ void weft__template_loop(void)
 				return;
 		}
 		pause = left ? min_of(2 * pause, RETRY_NS) : RETRY_NS / 10;
+		if (started && load_relaxed(&sched.wanted_count))
+			continue;
 		template_sleep(!started || left || ending ? weft__clock() + pause : INT64_MAX);
 	}
 }

@@ -366,8 +366,24 @@ START_TEST(one_locked_sleeper_after_the_other_among_many_processors)
 }
 END_TEST
 
+static int end_locked_at_once(void *arg)
+{
+	for (int i = 0; i < 10000; i++)
+		tasks_join(tasks_start(lock_and_end, NULL));
+	return 7;
+}
+
+/* The template started threads as fast as they were wanted, and never came to reaping those that had ended. */
+START_TEST(the_dead_are_reaped_while_new_threads_are_wanted_without_end)
+{
+	struct weft_options o = {.processors = (unsigned)_i, .max_threads = 40};
+	ck_assert_int_eq(weft_run(&o, end_locked_at_once, NULL), 7);
+}
+END_TEST
+
 static void add_all(TCase *t)
 {
+	tcase_add_loop_test(t, the_dead_are_reaped_while_new_threads_are_wanted_without_end, 8, 17);
 	tcase_add_test(t, one_locked_sleeper_after_the_other_among_many_processors);
 	tcase_add_loop_test(t, lock_main_keeps_the_main_task_on_the_calling_thread, 0, 3);
 	tcase_add_loop_test(t, a_main_task_that_ends_locked_lets_nothing_else_run_on_its_thread, 0,
