@@ -135,7 +135,7 @@ static bool take(struct thread *t, bool busy)
 		taken = lease_take(&t->lease, sched.membarrier ? barrier : no_barrier);
 	if (taken) {
 		p = t->processor;
-		p->thread = NULL;
+		store_relaxed(&p->thread, NULL);
 		t->taken_busy = busy;
 		sched.in_user++;
 		sched.busy_away += busy;

@@ -37,7 +37,7 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	check(!p->thread && !t->processor);
 	t->next = p->next;
 	p->next = NULL;
-	p->thread = t;
+	store_release(&p->thread, t); /* pairs with the monitor's watch */
 	t->processor = p;
 	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks sim.c. */
 	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);
@@ -52,7 +52,7 @@ struct processor *weft__proc_detach(struct thread *t)
 		lease_answer(&t->lease);
 		seen = LEASE_HELD;
 	}
-	p->thread = NULL;
+	store_relaxed(&p->thread, NULL);
 	t->processor = NULL;
 	return p;
 }
