@@ -68,9 +68,5 @@ static inline void list_move_all(struct list *to, struct list *from)
 }
 
 #define list_each(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
-/* The body may remove `pos`. */
-#define list_each_safe(pos, head) \
-	for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); \
-	     pos = pos##_next, pos##_next = pos->next)
 
 #endif

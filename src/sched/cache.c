@@ -9,7 +9,7 @@
 #include "sched/stack.h"
 
 enum { BATCH = 16, BIN_MAX = 64, CHUNK = 64 * 1024 };
-enum { TASK_BATCH = 256, TASK_MAX = 1024, TASK_KEEP = 64 };
+enum { TASK_BATCH = 256, TASK_MAX = 1024 };
 
 struct chunk {
 	struct chunk *next;
@@ -175,14 +175,6 @@ void weft__cache_task_give(struct thread *t, struct task *task)
 	list_push_head(&cache->tasks, &task->link);
 	if (unlikely(++cache->task_count > TASK_MAX))
 		task_spill(cache, TASK_BATCH);
-}
-
-void weft__cache_flush(struct cache *cache)
-{
-	for (unsigned i = 0; i < CACHE_BINS; i++)
-		central_spill(&cache->bins[i], i, cache->bins[i].count);
-	if (cache->task_count)
-		task_spill(cache, cache->task_count);
 }
 
 void weft__cache_shutdown(void)

@@ -43,8 +43,6 @@ void weft__cache_free(struct thread *t, void *record, size_t size);
 /* A free task of the default stack size, and back. NULL: no memory. */
 struct task *weft__cache_task_take(struct thread *t);
 void weft__cache_task_give(struct thread *t, struct task *task);
-/* Everything in this processor's cache to the central lists. */
-void weft__cache_flush(struct cache *cache);
 /* Gives all memory back to the kernel. No record is left in use. */
 void weft__cache_shutdown(void);
 

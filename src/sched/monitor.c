@@ -57,7 +57,6 @@ static struct {
 	pthread_t pthread;
 	int64_t last_take, last_trim;
 	bool stop, trimming;
-	uint64_t rounds;
 } monitor;
 
 /* ---- is a thread blocked or busy? ---- */
@@ -265,7 +264,6 @@ static bool round_once(void)
 {
 	bool taken = false;
 	int64_t now = weft__clock();
-	monitor.rounds++;
 	if (unlikely(sched.sim)) {
 		round_sim();
 		return false;

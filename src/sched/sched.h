@@ -186,7 +186,6 @@ struct thread {
 	pthread_t pthread;
 	struct list all;  /* sched.threads, leaving or free_records [S] */
 	struct list idle; /* sched.idle_threads [S] */
-	sigset_t old_mask;
 	uint64_t random;     /* steal order */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
 	char *stack;	     /* of STACK_SIZE, kept when the record is used again [template] */
