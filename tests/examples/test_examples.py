@@ -147,6 +147,8 @@ def daemon():
         with Server(example("daemon"), path) as server:
             idle = socket.socket(socket.AF_UNIX)
             idle.connect(path)
+            idle.sendall(b"here\n")
+            lines(idle, 1)  # accepted, not only queued for it
             begin = time.monotonic()
             server.end()  # cut off after two seconds
             expect("patience", 1.5 < time.monotonic() - begin < 20, True)
