@@ -9,16 +9,12 @@
 
 struct runtime weft__sched;
 
-static __thread struct thread *self __attribute__((tls_model("initial-exec")));
+__thread struct thread *weft__self;
 
-struct thread *noipa weft__thread_self(void)
-{
-	return self;
-}
-
+/* Neither inlined nor cloned, as self.h says why. */
 void noipa weft__thread_set_self(struct thread *t)
 {
-	self = t;
+	weft__self = t;
 }
 
 int64_t weft__sched_now(void)

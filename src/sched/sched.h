@@ -38,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/self.h"
 #include "base/atomic.h"
 #include "base/attr.h"
 #include "base/fatal.h"
@@ -302,10 +303,11 @@ extern struct runtime weft__sched;
 
 /* ---- the current thread ---- */
 
-/* The calling thread's record, NULL on threads that are not the runtime's. Never inlined nor
- * cached: a task that was switched away from may continue on another thread, and compilers reuse
- * thread-local addresses. */
-struct thread *weft__thread_self(void);
+/* The calling thread's record, NULL on threads that are not the runtime's. */
+static always_inline struct thread *weft__thread_self(void)
+{
+	return self_read();
+}
 void weft__thread_set_self(struct thread *t);
 
 /* The runtime's clock: CLOCK_MONOTONIC, or the virtual one of the deterministic mode. */
