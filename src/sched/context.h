@@ -58,11 +58,30 @@ static always_inline void tsan_acquire(void *address)
 }
 
 /* A new context on the stack [bottom, top) that will enter weft__task_entry. */
-void weft__context_init(struct context *c, void *bottom, void *top);
+static always_inline void context_init(struct context *c, void *bottom, void *top)
+{
+	c->sp = frame_prepare(top);
+#ifdef WEFT_ASAN
+	c->fake_stack = NULL;
+	c->bottom = bottom;
+	c->size = (size_t)((char *)top - (char *)bottom);
+	__asan_unpoison_memory_region(bottom, c->size); /* frames of the last task that never returned */
+#endif
+#ifdef WEFT_TSAN
+	c->fiber = __tsan_create_fiber(0);
+#endif
+}
+
 /* The context of the calling thread's own stack, before the first switch away from it. */
 void weft__context_adopt(struct context *c, void *bottom, size_t size);
 /* The stack will not be used again by this context. */
-void weft__context_release(struct context *c);
+static always_inline void context_release(struct context *c)
+{
+#ifdef WEFT_TSAN
+	__tsan_destroy_fiber(c->fiber);
+	c->fiber = NULL;
+#endif
+}
 
 /* The first thing on a stack that was switched to: what the switch away from it began. */
 static always_inline void context_arrived(struct context *self)

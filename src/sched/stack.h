@@ -70,8 +70,8 @@ void weft__stack_shutdown(void);
 
 /* The record of slot number `slot`. */
 struct task *weft__stack_task(const struct stack_class *c, uint32_t slot);
-/* The usable stack of a task: from above the guard to below the record. */
-void *weft__stack_bottom(const struct task *task);
+/* The usable stack of a task: from above the guard to below the record. Pure: its number alone decides. */
+__attribute__((pure)) void *weft__stack_bottom(const struct task *task);
 /* The task in whose guard page `address` lies; NULL: none. Async-signal-safe. */
 struct task *weft__stack_guard_owner(const void *address);
 /* Calls `fn` for every record that was ever used, in order; those in state TASK_FREE included. */

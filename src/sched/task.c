@@ -70,7 +70,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	if (unlikely(!task))
 		return NULL;
 	tsan_acquire(task);
-	weft__context_init(&task->context, weft__stack_bottom(task),
+	context_init(&task->context, weft__stack_bottom(task),
 			   (void *)((uintptr_t)task & ~(uintptr_t)15));
 	list_init(&task->link);
 	task->waiter.word = 0;
@@ -115,7 +115,7 @@ void weft__task_free(struct thread *t, struct task *task)
 void weft__task_drop(struct thread *t, struct task *task)
 {
 	count_owned(&t->processor->started, -1);
-	weft__context_release(&task->context);
+	context_release(&task->context);
 	weft__task_free(t, task);
 }
 
@@ -161,7 +161,7 @@ static void tell_joiner(struct thread *t, struct task *task)
 
 void weft__task_ended(struct thread *t, struct task *task)
 {
-	weft__context_release(&task->context);
+	context_release(&task->context);
 	task->state = TASK_ENDED;
 	if (unlikely(task->locked_thread)) {
 		t->locked_task = NULL;
