@@ -14,7 +14,12 @@
 #include "sched/sim.h"
 #include "sched/timer.h"
 
-enum { GLOBAL_BATCH = 64, OLDEST_EVERY = 16 };
+enum {
+	GLOBAL_BATCH = 64,
+	OLDEST_EVERY = 16,
+	LONE_EVERY = 16,   /* rounds of looking around, until lone tasks are looked at */
+	LONE_RELAXES = 64, /* about three microseconds, as Go's thieves leave a task that was just woken */
+};
 
 static void push_local(struct thread *t, struct list *tasks)
 {
@@ -91,10 +96,29 @@ static struct task *from_own(struct processor *p)
 	return task ? task : deque_pop(&p->fresh);
 }
 
-static struct task *steal_from(struct thread *t, struct processor *victim)
+/*
+ * A lone woken task: mostly the one who woke it is about to wait for it, and its holder runs it sooner than it could
+ * be had here, where everything that the two share would have to be fetched. It may be taken when its holder does not
+ * get to it.
+ */
+static bool lone_and_next(const struct processor *victim, bool lone_too)
+{
+	if (runq_length(&victim->ready) != 1)
+		return false;
+	if (!lone_too)
+		return true;
+	uint64_t switches = load_relaxed(&victim->switches);
+	for (unsigned i = 0; i < LONE_RELAXES; i++)
+		cpu_relax();
+	return load_relaxed(&victim->switches) != switches;
+}
+
+static struct task *steal_from(struct thread *t, struct processor *victim, bool lone_too)
 {
 	struct task *got[RUNQ_SIZE / 2];
-	unsigned n = weft__runq_steal(&victim->ready, got, array_len(got));
+	unsigned n = 0;
+	if (!lone_and_next(victim, lone_too))
+		n = weft__runq_steal(&victim->ready, got, array_len(got));
 	if (n == 0) {
 		unsigned want = deque_length(&victim->fresh);
 		want = min_of(want - want / 2, GLOBAL_BATCH);
@@ -118,7 +142,7 @@ static uint32_t next_random(struct thread *t)
 }
 
 /* Once around all other processors, from a random one on. */
-static struct task *steal_round(struct thread *t, int64_t now)
+static struct task *steal_round(struct thread *t, int64_t now, bool lone_too)
 {
 	unsigned count = sched.processor_count;
 	unsigned start = next_random(t) % count;
@@ -126,7 +150,7 @@ static struct task *steal_round(struct thread *t, int64_t now)
 		struct processor *victim = &sched.processors[(start + i) % count];
 		if (victim == t->processor)
 			continue;
-		struct task *task = steal_from(t, victim);
+		struct task *task = steal_from(t, victim, lone_too);
 		if (!task) {
 			run_timers(t, victim, now);
 			task = from_own(t->processor);
@@ -162,7 +186,7 @@ static struct task *spin(struct thread *t)
 	for (uint32_t round = 0; round < sched.spin; round++) {
 		struct task *task = from_global_ready(t);
 		if (!task)
-			task = steal_round(t, 0);
+			task = steal_round(t, 0, round % LONE_EVERY == LONE_EVERY - 1);
 		if (!task)
 			task = from_global_fresh(t);
 		if (task)
@@ -226,7 +250,7 @@ static struct task *look(struct thread *t)
 		task = from_own(p);
 	}
 	if (!task && sched.processor_count > 1) {
-		task = steal_round(t, now);
+		task = steal_round(t, now, false);
 		if (!task)
 			task = spin(t);
 	}
