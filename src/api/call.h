@@ -57,11 +57,12 @@ int weft__wait_alone(const char *why, int64_t deadline);
 /* Lets a new task run; cancelled when weft_stop came before. */
 void weft__task_launch(struct thread *t, struct task *task);
 
-/* Who can hold something: the calling task, or the thread that is not the runtime's. Never 0, low four bits 0. */
+/* Who can hold something: the calling task, or the thread that is not the runtime's (what its pthread_self() gives).
+ * Never 0, low four bits 0. */
 static always_inline uint64_t call_holder(void)
 {
 	struct thread *t = weft__thread_self();
-	return likely(t) ? (uintptr_t)t->task : (uintptr_t)pthread_self();
+	return likely(t) ? (uintptr_t)t->task : (uintptr_t)__builtin_thread_pointer();
 }
 
 /* One line that names the call and the task, the dump, abort. */

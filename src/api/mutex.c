@@ -34,7 +34,7 @@
 #include "base/lock.h"
 
 enum { QUEUED = 1, AWAKE = 2, HAND = 4, FLAGS = 15 };
-enum { PATIENCE = 1000 * 1000, SPINS = 4, RELAXES = 16 };
+enum { PATIENCE = 1000 * 1000, SPINS = 4, RELAXES = 64 };
 enum { WAKE_TRY = WAKE_USER, WAKE_HANDED };
 
 struct mutex {
@@ -171,10 +171,16 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 	return reason == WAKE_HANDED ? 0 : -ETIMEDOUT;
 }
 
-/* Free is enough: while somebody is on his way to it, flags stay set. */
+/*
+ * Free is enough: while somebody is on his way to it, flags stay set. With one processor it mostly is free, and a look
+ * first only costs; with more, a swap in vain would take the line away from the holder.
+ */
 static always_inline bool take_fast(struct mutex *m, uint64_t me)
 {
-	uint64_t word = load_relaxed(&m->word);
+	uint64_t word = 0;
+	if (sched.processor_count == 1 && likely(cas_acquire(&m->word, &word, me))) /* pairs with let_go */
+		return true;
+	word = load_relaxed(&m->word);
 	return !holder(word) && cas_acquire(&m->word, &word, word | me); /* pairs with let_go */
 }
 
@@ -281,9 +287,10 @@ static noinline void unlock_slow(struct weft_mutex *m)
 
 void weft_mutex_unlock(struct weft_mutex *m)
 {
-	uint64_t word = load_relaxed(&mutex_of(m)->word);
-	bool alone = holder(word) == call_holder() && !must_wake(word);
-	if (unlikely(!alone ||
-		     !cas_release(&mutex_of(m)->word, &word, word & FLAGS))) /* pairs with take */
+	uint64_t me = call_holder(), word = load_relaxed(&mutex_of(m)->word);
+	if (likely(word == me) && likely(cas_release(&mutex_of(m)->word, &word, 0))) /* pairs with take */
+		return;
+	bool alone = holder(word) == me && !must_wake(word);
+	if (!alone || !cas_release(&mutex_of(m)->word, &word, word & FLAGS)) /* the same */
 		unlock_slow(m);
 }
