@@ -17,7 +17,7 @@
  *   OPEN            -> OPEN|CLAIMED   one waker: claim      cas_acq_rel; all others fail from here
  *   OPEN..|CLAIMED  -> reason         the same: publish     swap_acq_rel; pairs with the owner's
  *                                                           load_acquire
- *   any             -> |PARKED        owner, off its stack  or_acq_rel in finish_switch
+ *   any             -> |PARKED        owner, off its stack  add_acq_rel in finish_switch
  *
  * Who makes the task runnable? publish sees PARKED: the waker does. The owner's or sees no OPEN:
  * finish_switch does, on the successor's stack. Exactly one of the two happens, because both are
