@@ -62,7 +62,7 @@ install_one() {
 		apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "$1" </dev/null
 }
 
-if [ "$1" = --missing ]; then
+if [ "${1-}" = --missing ]; then
 	shift
 	missing "$@" | cut -d ' ' -f 1
 	exit 0
