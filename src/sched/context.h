@@ -5,8 +5,9 @@
  * A context is a stack pointer (frame.h) plus what the sanitizers keep for it. The announcements
  * stand in the same frame as the switch. ThreadSanitizer gets every switch without synchronisation,
  * so that it still sees races between tasks that share a thread; what orders tasks (waking,
- * starting, joining) is told to it by tsan_release and tsan_acquire. Scheduler files are compiled
- * without instrumentation: they run on borrowed stacks.
+ * starting, joining) is told to it by tsan_release and tsan_acquire, and so is that a thread's key
+ * destructors come after all of its tasks. Scheduler files are compiled without instrumentation: they
+ * run on borrowed stacks.
  */
 #ifndef WEFT_SCHED_CONTEXT_H
 #define WEFT_SCHED_CONTEXT_H

@@ -215,6 +215,7 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 		trace(t, stop, 0, why_left(self, after));
 		t->task = NULL;
 	}
+	tsan_release(&t->context); /* pairs with thread_main */
 	t = context_switch(&self->context, to, t, after == AFTER_END);
 	tsan_acquire(t); /* what its birth wrote: libc's part of its thread-local storage */
 	finish_switch(t);

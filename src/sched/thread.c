@@ -128,6 +128,7 @@ static void *thread_main(void *arg)
 	adopt(t, &ss, NULL);
 	trace(t, thread_birth, 0, 0);
 	weft__scheduler(t);
+	tsan_acquire(&t->context); /* key destructors free what its tasks left */
 	return weft__thread_exit(t);
 }
 

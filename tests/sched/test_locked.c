@@ -231,6 +231,45 @@ START_TEST(key_destructors_run_when_a_locked_task_takes_its_thread_along)
 }
 END_TEST
 
+/* ---- what tasks left to their thread comes before its key destructors: ThreadSanitizer knows ---- */
+
+static int left;
+
+static void take_over(void *value)
+{
+	int *mine = value;
+	__atomic_fetch_add(&destructors, *mine, __ATOMIC_RELAXED);
+	free(mine);
+}
+
+static int leave_behind(void *arg)
+{
+	int *mine = pthread_getspecific(key) ? NULL : malloc(sizeof(*mine));
+	if (!mine)
+		return 0;
+	*mine = 1;
+	pthread_setspecific(key, mine);
+	__atomic_fetch_add(&left, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int leave_behind_often(void *arg)
+{
+	for (int i = 0; i < 50; i++)
+		tasks_join(tasks_start(leave_behind, NULL));
+	return 0;
+}
+
+START_TEST(key_destructors_own_what_the_tasks_of_their_thread_left_behind)
+{
+	left = destructors = 0;
+	pthread_key_create(&key, take_over);
+	ck_assert_int_eq(tasks_run(tasks_processors[_i], leave_behind_often, NULL), 0);
+	ck_assert_int_gt(left, 0);
+	ck_assert_int_eq(destructors, left);
+}
+END_TEST
+
 /* ---- random states ---- */
 
 static int draw_and_end_locked(void *arg)
@@ -394,6 +433,7 @@ static void add_all(TCase *t)
 	add_tasks_test(t, what_a_locked_task_does_to_its_thread_reaches_no_other);
 	tcase_add_test(t, two_first_locks_at_once_never_hang);
 	tcase_add_loop_test(t, key_destructors_run_when_a_locked_task_takes_its_thread_along, 0, 3);
+	tcase_add_loop_test(t, key_destructors_own_what_the_tasks_of_their_thread_left_behind, 0, 3);
 	add_tasks_test(t, a_thousand_locked_tasks_a_hundred_at_a_time_give_their_states_back);
 	add_tasks_test(t, more_owners_than_pages_of_states_may_end_locked_at_once);
 	add_tasks_test(t, locked_tasks_hand_items_to_each_other);
