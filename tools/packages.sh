@@ -19,6 +19,12 @@ build  libarchive-dev   container images, read by weft scan
 test   check            unit tests
 test   spin             models of the protocols
 test   python3          tests that need an independent reader
+test   libcurl4-openssl-dev  examples: a library that knows nothing of tasks
+test   libssl-dev       the same
+test   libhiredis-dev   the same
+test   libsqlite3-dev   the same
+test   openssl          certificates for them
+test   redis-tools      the Redis server, without the service that redis-server starts
 all    g++              the headers in C++
 all    clang            ThreadSanitizer, a second compiler
 all    gdb              the debugger commands for tasks

@@ -6,11 +6,16 @@ Each case starts what it needs, ends it by its process id, and says what it prom
 the example, or its peer, is not here.
 """
 import concurrent.futures
+import contextlib
+import http.server
 import os
 import random
+import re
 import shutil
 import signal
 import socket
+import socketserver
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -110,6 +115,126 @@ def sqlite_pool():
         out = subprocess.run([example("sqlite_pool"), f"{folder}/bank.db", "200"], stdout=subprocess.PIPE, text=True,
                              timeout=120, check=True).stdout
         expect("the sum", "200 jobs by 8 workers; sum 50000" in out, True)
+
+
+# ---- libcurl, OpenSSL, hiredis and SQLite ----
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """What it is asked for, after a while."""
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        time.sleep(0.05)
+        body = f"this is {self.path}\n".encode()
+        self.server.served.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Echo(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+
+    def handle(self):
+        for line in self.rfile:
+            time.sleep(0.05)
+            self.server.served.append(line)
+            self.wfile.write(line)
+
+
+class TlsServer(socketserver.ThreadingTCPServer):
+    """A thread per connection; .served collects what was asked for."""
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(self, handler, certificate):
+        super().__init__(("127.0.0.1", 0), handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.served = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def port(self):
+        return str(self.server_address[1])
+
+    def handle_error(self, *_):
+        pass  # the client tells
+
+
+def new_certificate(path):
+    """Its own authority, for 127.0.0.1; the key is in the same file."""
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-days", "2", "-subj", "/CN=weft", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                    f"{path}.key", "-out", path], stderr=subprocess.DEVNULL, check=True)
+    with open(path, "a", encoding="ascii") as certificate:
+        certificate.write(Path(f"{path}.key").read_text(encoding="ascii"))
+    return path
+
+
+def redis_program():
+    """redis-server and redis-check-rdb are one program, whose first argument says which it is."""
+    return shutil.which("redis-server") or shutil.which("redis-check-rdb")
+
+
+@contextlib.contextmanager
+def redis_server(folder):
+    for _ in range(5):  # somebody may take the port meanwhile
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        process = subprocess.Popen(["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder],
+                                   executable=redis_program(), stdout=subprocess.PIPE, text=True)
+        if any("Ready to accept connections" in line for line in process.stdout):
+            break
+        process.wait()
+    else:
+        sys.exit("FAILED: redis-server does not start")
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def libraries():
+    program = example("libraries")
+    if not redis_program() or not shutil.which("openssl"):
+        print("no redis-server, or no openssl")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder, redis_server(folder) as redis:
+        certificate = new_certificate(f"{folder}/certificate")
+        pages, echo = TlsServer(Pages, certificate), TlsServer(Echo, certificate)
+
+        def run(authority, tasks, *prefix):
+            pages.served.clear()
+            echo.served.clear()
+            return subprocess.run([*prefix, program, authority, pages.port(), echo.port(), redis, f"{folder}/rows",
+                                   str(tasks)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=250,
+                                  check=False)
+
+        def run_well(tasks, *prefix):
+            done = run(certificate, tasks, *prefix)
+            print(done.stdout, done.stderr, sep="")
+            expect("exit status", done.returncode, 0)
+            expect("done", re.findall(r"^(\w+) (\d+) of (\d+)$", done.stdout, re.M),
+                   [(name, str(tasks // 4), str(tasks // 4)) for name in ("libcurl", "OpenSSL", "hiredis", "SQLite")])
+            expect("pages", sorted(pages.served), sorted(f"/{i}/{r}" for i in range(0, tasks, 4) for r in range(2)))
+            expect("lines", sorted(echo.served),
+                   sorted(b"task %d, line %d\n" % (i, r) for i in range(1, tasks, 4) for r in range(2)))
+
+        run_well(1000)
+        run_well(200, "sh", "-c", 'ulimit -n 150 && WEFT_PROCESSORS=1 exec "$0" "$@"')
+        done = run(new_certificate(f"{folder}/stranger"), 4)
+        expect("a stranger's certificate is an error",
+               (done.returncode, "libcurl 0 of 1\nOpenSSL 0 of 1" in done.stdout, pages.served, echo.served,
+                "certificate" in done.stderr), (1, True, [], [], True))
 
 
 # ---- the daemon ----
@@ -346,7 +471,8 @@ def kill_clients(server, rng, count):
         s.close()  # with a reset
 
 
-CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "daemon": daemon, "proxy": proxy,
-         "http": http, "http_killed": lambda: http_killed(5), "http_killed_long": lambda: http_killed(120)}
+CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool,
+         "libraries": libraries, "daemon": daemon, "proxy": proxy, "http": http,
+         "http_killed": lambda: http_killed(5), "http_killed_long": lambda: http_killed(120)}
 
 CASES[sys.argv[2]]()
