@@ -8,7 +8,8 @@ import time
 
 NOISE = 0.10  # of one CPU, used by other processes: the run is marked
 LIMIT = 120  # seconds for one run
-PROGRAMS = {"weft": "bench-weft", "no-lease": "bench-weft-no-lease", "go": "bench-go", "boost": "bench-boost",
+PROGRAMS = {"weft": "bench-weft", "no-lease": "bench-weft-no-lease",
+            "no-trace": "bench-weft-no-trace", "untraced": "bench-weft", "go": "bench-go", "boost": "bench-boost",
             "floor": "bench-floor"}
 RANDOM = ("weft", "vdso", "syscall", "libc")
 
@@ -57,10 +58,10 @@ def reap(child):
     return spent(usage)
 
 
-def run(argv, cpus=None):
+def run(argv, cpus=None, environment=None):
     pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
     child = subprocess.Popen(["timeout", str(LIMIT)] + argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                             preexec_fn=pin)
+                             preexec_fn=pin, env={**os.environ, **(environment or {})})
     text, errors = child.stdout.read(), child.stderr.read()
     used = reap(child)
     if child.returncode:
@@ -70,7 +71,9 @@ def run(argv, cpus=None):
 
 def work(folder, contender, row, processors, size):
     watch = Watch()
-    text, used = run([os.path.join(folder, PROGRAMS[contender]), row.name, str(processors), str(size)])
+    environment = row.options.get("environment") if contender == "weft" else None
+    text, used = run([os.path.join(folder, PROGRAMS[contender]), row.options.get("row", row.name), str(processors),
+                      str(size)], environment=environment)
     values = notes(text) | watch.stop(used)
     values["op_ns"] = values["wall_ns"] / size
     values["op_cpu_ns"] = values["cpu_ns"] / size

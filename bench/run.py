@@ -129,7 +129,7 @@ def curve(board, row, title, points):
 
 def curves(board, table):
     for row in table:
-        row = dataclasses.replace(row, contenders=tuple(c for c in row.contenders if c != "no-lease"))
+        row = dataclasses.replace(row, contenders=tuple(c for c in row.contenders if c not in ("no-lease", "no-trace")))
         if row.curve_sizes:
             metric = "op_ns" if row.metric == "wall_ms" else row.metric
             by_size = dataclasses.replace(row, metric=metric, unit="ns" if metric == "op_ns" else row.unit)
@@ -155,7 +155,7 @@ def write(args, name, parts):
 def main():
     args = options()
     board, table, versions = Board(args.programs), chosen(args), measure.versions(args.programs)
-    for contender in ("go", "boost", "floor", "no-lease"):
+    for contender in ("go", "boost", "floor", "no-lease", "no-trace"):
         if not measure.present(args.programs, contender):
             print(f"skipped: {measure.PROGRAMS[contender]} is not there")
     if args.curves:

@@ -26,7 +26,7 @@ static const char about[] =
 static const char notes[] = "Tracing another process needs the right to do so with ptrace. Exit "
 			    "status: 0; 2 when it failed.";
 
-enum { RINGS_MAX = 4097, ROOM_MAX = 1 << 20 };
+enum { RINGS_MAX = 4097, ROOM_MAX = 1 << 20, SETTLE = 1000 * 1000 };
 
 struct session {
 	struct target target;
@@ -69,27 +69,27 @@ static void open_session(struct session *s, const char *what)
 			 sizeof(s->rings)) ||
 	    !s->rings)
 		cli_die("%s: this process has no memory for a trace", what);
-	if (l->event_size != sizeof(struct trace_event) || s->ring_count > RINGS_MAX ||
-	    s->room > ROOM_MAX)
+	if (l->event_size != sizeof(struct trace_event) || l->ring_events != sizeof(struct trace_ring) ||
+	    s->ring_count > RINGS_MAX || s->room < 2 || s->room > ROOM_MAX)
 		cli_die("%s: its version of weft writes traces that this command does not know",
 			what);
 	if (target_number(&s->target, l->runtime_tracing))
 		cli_die("%s: this process is being traced already", what);
 }
 
+/* Their heads: sched/trace.h. */
 static void clear_rings(const struct session *s)
 {
-	uint64_t none = 0;
+	static const char none[sizeof(struct trace_ring)];
 	for (uint32_t i = 0; i < s->ring_count; i++)
-		write_memory(s, s->rings + i * s->ring_size + s->target.layout.ring_written, &none,
-			     sizeof(none));
+		write_memory(s, s->rings + i * s->ring_size, none, sizeof(none));
 }
 
-static void wait_for(uint64_t seconds)
+/* So many ns, or until *unless is set. */
+static void wait_for(int64_t time, const volatile sig_atomic_t *unless)
 {
-	int64_t end = weft__clock() + (int64_t)seconds * 1000000000;
-	signal(SIGINT, on_interrupt);
-	for (int64_t left; !interrupted && (left = end - weft__clock()) > 0;) {
+	int64_t end = weft__clock() + time;
+	for (int64_t left; !(unless && *unless) && (left = end - weft__clock()) > 0;) {
 		struct timespec ts = {left / 1000000000, left % 1000000000};
 		nanosleep(&ts, NULL);
 	}
@@ -97,15 +97,18 @@ static void wait_for(uint64_t seconds)
 
 static void read_ring(const struct session *s, uint32_t number, struct trace_log *log)
 {
-	uint64_t at = s->rings + number * s->ring_size, written = 0;
-	target_read(&s->target, at + s->target.layout.ring_written, &written, sizeof(written));
+	const struct weft_debug_layout *l = &s->target.layout;
+	uint64_t at = s->rings + number * s->ring_size, written = 0, more = 0;
+	target_read(&s->target, at + l->ring_written, &written, sizeof(written));
+	target_read(&s->target, at + l->ring_at, &more, sizeof(more));
+	written += more / sizeof(struct trace_event); /* trace_written */
 	uint64_t n = min_of(written, (uint64_t)s->room);
-	log->events = cli_realloc(log->events, (log->count + n + 1) * sizeof(*log->events));
-	if (!target_read(&s->target, at + s->target.layout.ring_events, log->events + log->count,
-			 n * sizeof(*log->events)))
-		return;
-	log->count += n;
-	log->lost += written - n;
+	struct trace_event *events = cli_realloc(NULL, (n + 1) * sizeof(*events));
+	struct trace_places places = {events, s->room, written};
+	if (target_read(&s->target, at + l->ring_events, events, n * sizeof(*events)) &&
+	    weft__trace_add(log, number, &places) < 0)
+		cli_die("no memory for the events");
+	free(events);
 }
 
 static const char *read_text(void *arg, uint64_t address)
@@ -122,14 +125,17 @@ static const char *read_function(void *arg, uint64_t address)
 	return s->text[0] == '?' ? NULL : s->text;
 }
 
-static void record(struct session *s, struct trace_log *log, uint64_t seconds)
+static void record(struct session *s, struct trace_log *log, uint64_t seconds, uint32_t exact)
 {
 	clear_rings(s);
 	log->ticks[0] = weft__trace_ticks();
 	log->times[0] = weft__clock();
-	set_tracing(s, 1);
-	wait_for(seconds);
+	set_tracing(s, 1 | exact);
+	signal(SIGINT, on_interrupt);
+	wait_for((int64_t)seconds * 1000000000, &interrupted);
+	log->last = target_number(&s->target, s->target.layout.runtime_tracing);
 	set_tracing(s, 0);
+	wait_for(SETTLE, NULL); /* a writer that saw the word has long written by then */
 	log->ticks[1] = weft__trace_ticks();
 	log->times[1] = weft__clock();
 	for (uint32_t i = 0; i < s->ring_count; i++)
@@ -150,6 +156,7 @@ int cli_trace(int argc, char **argv)
 {
 	const char *path = "weft-trace.json";
 	uint64_t seconds = 5;
+	bool exact = false;
 	const struct cli_option options[] = {
 		{.name = "output",
 		 .letter = 'o',
@@ -165,6 +172,10 @@ int cli_trace(int argc, char **argv)
 		 .help = "record for N seconds (default 5); Ctrl-C ends it early",
 		 .min = 1,
 		 .max = 3600},
+		{.name = "exact",
+		 .kind = CLI_FLAG,
+		 .into = &exact,
+		 .help = "read the clock for every event: exact times, at several times the cost"},
 		{0},
 	};
 	const struct cli_usage usage = {
@@ -185,11 +196,11 @@ int cli_trace(int argc, char **argv)
 		.function = read_function,
 		.arg = &session,
 	};
-	record(&session, &log, seconds);
+	record(&session, &log, seconds, exact ? TRACE_ALL : 0);
 	write_log(&log, path);
 	fprintf(stderr, "%zu events in %s%s\n", log.count, path,
 		log.lost ? ", the oldest were lost" : "");
-	free(log.events);
+	free(log.items);
 	target_close(&session.target);
 	return CLI_CLEAN;
 }

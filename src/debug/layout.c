@@ -46,4 +46,5 @@ const struct weft_debug_layout weft__debug_layout = {
 	.ring_written = offsetof(struct trace_ring, written),
 	.ring_events = offsetof(struct trace_ring, events),
 	.event_size = sizeof(struct trace_event),
+	.ring_at = offsetof(struct trace_ring, at),
 };

@@ -30,7 +30,7 @@
 							LAYOUT(frame_pc) LAYOUT(frame_fp) \
 								LAYOUT(ring_written) \
 									LAYOUT(ring_events) \
-										LAYOUT(event_size)
+										LAYOUT(event_size) LAYOUT(ring_at)
 
 #define LAYOUT(name) +1
 enum { LAYOUT_COUNT = 0 LAYOUT_NUMBERS(LAYOUT) };

@@ -34,6 +34,13 @@ static struct {
 	int64_t time;
 } control;
 
+/* WEFT_TRACE_CLOCK=exact */
+static bool all_exact(void)
+{
+	const char *clock = getenv("WEFT_TRACE_CLOCK");
+	return clock && strcmp(clock, "exact") == 0;
+}
+
 static int start(const char *path)
 {
 	uint32_t off = OFF;
@@ -48,10 +55,10 @@ static int start(const char *path)
 		return err;
 	}
 	for (unsigned i = 0; i <= sched.processor_count; i++)
-		weft__trace_ring(i)->written = 0;
+		memset(weft__trace_ring(i), 0, sizeof(struct trace_ring));
 	control.ticks = weft__trace_ticks();
 	control.time = weft__clock();
-	store_release(&sched.tracing, 1);
+	store_release(&sched.tracing, all_exact() ? 1 | TRACE_ALL : 1);
 	store_release(&control.state, ON);
 	return 0;
 }
@@ -68,28 +75,22 @@ static const char *own_function(void *arg, uint64_t address)
 
 static int collect(struct trace_log *log)
 {
-	uint64_t all = 0;
-	for (unsigned i = 0; i <= sched.processor_count; i++)
-		all += min_of(weft__trace_ring(i)->written, sched.trace_room);
-	log->events = malloc((all + 1) * sizeof(*log->events));
-	if (!log->events)
-		return -ENOMEM;
-	for (unsigned i = 0; i <= sched.processor_count; i++) {
+	int err = 0;
+	for (unsigned i = 0; i <= sched.processor_count && !err; i++) {
 		const struct trace_ring *ring = weft__trace_ring(i);
-		uint64_t n = min_of(ring->written, sched.trace_room);
-		memcpy(log->events + log->count, ring->events, n * sizeof(*log->events));
-		log->count += n;
-		log->lost += ring->written - n;
+		struct trace_places places = {ring->events, sched.trace_room, trace_written(ring)};
+		err = weft__trace_add(log, i, &places);
 	}
-	return 0;
+	return err;
 }
 
-static int write_file(void)
+static int write_file(uint32_t last)
 {
 	bool symbols = weft__symbols_open();
 	struct trace_log log = {
 		.ticks = {control.ticks, weft__trace_ticks()},
 		.times = {control.time, weft__clock()},
+		.last = last,
 		.processors = sched.processor_count,
 		.text = own_text,
 		.function = own_function,
@@ -98,7 +99,7 @@ static int write_file(void)
 	int err = collect(&log);
 	if (!err)
 		err = weft__trace_json(&log, control.file);
-	free(log.events);
+	free(log.items);
 	if (symbols)
 		weft__symbols_close();
 	if (fclose(control.file) != 0 && !err)
@@ -111,9 +112,9 @@ static int stop(void)
 	uint32_t on = ON, never = 0;
 	if (!cas_acq_rel(&control.state, &on, STOPPING))
 		return -EINVAL;
-	store_release(&sched.tracing, 0);
+	uint32_t last = swap_acq_rel(&sched.tracing, 0);
 	weft__futex_wait(&never, 0, weft__clock() + SETTLE);
-	int err = write_file();
+	int err = write_file(last);
 	store_release(&control.state, OFF);
 	return err;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "debug/trace_order.h"
 #include "sched/trace.h"
 
 enum { PROCESSORS = 1, THREADS = 2, NOTES = 1 << 16 };
@@ -37,12 +38,6 @@ struct writer {
 	uint64_t arrows;
 	bool comma;
 };
-
-static int by_time(const void *a, const void *b)
-{
-	const struct trace_event *x = a, *y = b;
-	return x->ticks < y->ticks ? -1 : x->ticks > y->ticks;
-}
 
 /* Microseconds since the first moment. */
 static double when(const struct trace_log *log, uint64_t ticks)
@@ -131,7 +126,7 @@ static struct span *processor_of(struct writer *w, uint64_t number)
 }
 
 /* The task that ran on this event's processor and thread leaves. */
-static void on_stop(struct writer *w, const struct trace_event *e, double ts)
+static void on_stop(struct writer *w, const struct trace_item *e, double ts)
 {
 	struct span *s = processor_of(w, e->processor);
 	if (s)
@@ -139,7 +134,7 @@ static void on_stop(struct writer *w, const struct trace_event *e, double ts)
 	end_span(w, &w->threads[e->thread], THREADS, e->thread, ts, e->b);
 }
 
-static void on_run(struct writer *w, const struct trace_event *e, double ts)
+static void on_run(struct writer *w, const struct trace_item *e, double ts)
 {
 	struct span *s = processor_of(w, e->processor);
 	struct note *n = note_of(w, e->a);
@@ -155,7 +150,7 @@ static void on_run(struct writer *w, const struct trace_event *e, double ts)
 	n->arrow = 0;
 }
 
-static void on_wake(struct writer *w, const struct trace_event *e, double ts)
+static void on_wake(struct writer *w, const struct trace_item *e, double ts)
 {
 	struct span *s = processor_of(w, e->processor);
 	if (!s || !s->task) /* nobody to draw the arrow from */
@@ -166,7 +161,7 @@ static void on_wake(struct writer *w, const struct trace_event *e, double ts)
 		(unsigned long long)w->arrows);
 }
 
-static void on_lease(struct writer *w, const struct trace_event *e, double ts)
+static void on_lease(struct writer *w, const struct trace_item *e, double ts)
 {
 	struct span *s = processor_of(w, e->a);
 	if (!s)
@@ -175,7 +170,7 @@ static void on_lease(struct writer *w, const struct trace_event *e, double ts)
 	instant(w, PROCESSORS, e->a, ts, e->b ? "lease taken: computing" : "lease taken: blocked");
 }
 
-static void on_handoff(struct writer *w, const struct trace_event *e, double ts)
+static void on_handoff(struct writer *w, const struct trace_item *e, double ts)
 {
 	char name[64];
 	snprintf(name, sizeof(name), e->b ? "handed to thread %llu" : "waits for a new thread",
@@ -184,7 +179,7 @@ static void on_handoff(struct writer *w, const struct trace_event *e, double ts)
 		instant(w, PROCESSORS, e->a, ts, name);
 }
 
-static void on_exit_step(struct writer *w, const struct trace_event *e, double ts)
+static void on_exit_step(struct writer *w, const struct trace_item *e, double ts)
 {
 	static const char *const steps[] = {
 		"",
@@ -201,8 +196,9 @@ static void on_exit_step(struct writer *w, const struct trace_event *e, double t
 	instant(w, THREADS, e->thread, ts, name);
 }
 
-static void write_event(struct writer *w, const struct trace_event *e)
+static void write_event(void *arg, const struct trace_item *e)
 {
+	struct writer *w = arg;
 	double ts = when(w->log, e->ticks);
 	if (e->thread >= w->thread_count) /* another process may have written anything */
 		return;
@@ -246,20 +242,20 @@ static void name_tracks(struct writer *w)
 		name_track(w, "thread_name", THREADS, i, "thread", i);
 }
 
-static void write_all(struct writer *w)
+static int write_all(struct writer *w)
 {
 	struct trace_log *log = w->log;
 	double end = when(log, log->ticks[1]);
 	fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", w->out);
 	name_tracks(w);
-	for (size_t i = 0; i < log->count; i++)
-		write_event(w, &log->events[i]);
+	int err = weft__trace_each(log, write_event, w);
 	for (unsigned i = 0; i < log->processors; i++)
 		end_span(w, &w->processors[i], PROCESSORS, i, end, 0);
 	for (uint32_t i = 0; i < w->thread_count; i++)
 		end_span(w, &w->threads[i], THREADS, i, end, 0);
 	fprintf(w->out, "\n],\"otherData\":{\"source\":\"weft\",\"events\":%zu,\"lost\":%llu}}\n",
 		log->count, (unsigned long long)log->lost);
+	return err;
 }
 
 int weft__trace_json(struct trace_log *log, FILE *out)
@@ -267,15 +263,14 @@ int weft__trace_json(struct trace_log *log, FILE *out)
 	struct writer w = {.log = log, .out = out};
 	for (size_t i = 0; i < log->count; i++)
 		w.thread_count = max_of(w.thread_count,
-					min_of(log->events[i].thread, UINT32_C(1) << 20) + 1);
+					min_of(log->items[i].thread, UINT32_C(1) << 20) + 1);
 	w.processors = calloc(log->processors + 1, sizeof(*w.processors));
 	w.threads = calloc(w.thread_count + 1, sizeof(*w.threads));
 	w.notes = calloc(NOTES, sizeof(*w.notes));
 	int err = -ENOMEM;
 	if (w.processors && w.threads && w.notes) {
-		qsort(log->events, log->count, sizeof(*log->events), by_time);
-		write_all(&w);
-		err = ferror(out) ? -EIO : 0;
+		err = write_all(&w);
+		err = !err && ferror(out) ? -EIO : err;
 	}
 	free(w.processors);
 	free(w.threads);

@@ -7,24 +7,9 @@
 #ifndef WEFT_DEBUG_TRACE_JSON_H
 #define WEFT_DEBUG_TRACE_JSON_H
 
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-struct trace_event;
-
-struct trace_log {
-	struct trace_event *events; /* in any order; they are sorted */
-	size_t count;
-	uint64_t lost;	   /* overwritten before they were read */
-	uint64_t ticks[2]; /* two moments of the ticking clock, */
-	int64_t times[2];  /* and of CLOCK_MONOTONIC */
-	unsigned processors;
-	/* What the process that wrote the events calls things; each may give NULL. */
-	const char *(*text)(void *arg, uint64_t address);
-	const char *(*function)(void *arg, uint64_t address);
-	void *arg;
-};
+#include "debug/trace_times.h"
 
 /* 0, -ENOMEM or the error of a write. */
 int weft__trace_json(struct trace_log *log, FILE *out);

@@ -36,7 +36,7 @@ struct weft_faults weft__faults;
 static void step(struct thread *t, uint32_t number)
 {
 	store_relaxed(&t->exit_step, number);
-	trace(t, thread_exit, number, 0);
+	trace_exact(t, thread_exit, number, 0);
 #ifdef WEFT_FAULTS
 	if (weft__faults.on_step)
 		weft__faults.on_step(t->number, number);

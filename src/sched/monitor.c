@@ -139,7 +139,7 @@ static bool take(struct thread *t, bool busy)
 		sched.in_user++;
 		sched.busy_away += busy;
 		sched.leases_taken++;
-		trace(t, lease, p->number, busy);
+		trace_exact(t, lease, p->number, busy);
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (taken)
@@ -264,6 +264,7 @@ static bool round_once(void)
 {
 	bool taken = false;
 	int64_t now = weft__clock();
+	weft__trace_tick(now);
 	if (unlikely(sched.sim)) {
 		round_sim();
 		return false;

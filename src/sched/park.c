@@ -120,14 +120,24 @@ uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
 	return wait_reason(w);
 }
 
+/* Apart, so that weft__wake needs no frame: it is called for every wake. */
+static noinline void wake_stamped(struct thread *t, struct task *task)
+{
+	weft__trace_note(t, TRACE_wake, task->id, 0);
+	weft__ready(t, task);
+}
+
 void weft__wake(struct thread *t, struct task *task, const uint32_t *word)
 {
-	if (task) {
-		trace(t, wake, task->id, t && t->task ? t->task->id : 0);
-		weft__ready(t, task);
-	} else {
+	if (!task) {
 		weft__futex_wake(word, 1); /* the word may be gone by now; then nobody is woken */
+		return;
 	}
+	trace_probe(wake, task->id, t && t->task ? t->task->id : 0);
+	if (trace_on() && !trace_put(t, TRACE_wake, task->id, 0))
+		wake_stamped(t, task);
+	else
+		weft__ready(t, task);
 }
 
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready)

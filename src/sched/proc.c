@@ -92,7 +92,7 @@ static struct thread *idle_thread_pop(void)
 static struct thread *start_on(struct processor *p, struct thread *t)
 {
 	sched.handoffs++;
-	trace(NULL, handoff, p->number, t ? t->number : 0);
+	trace_exact(NULL, handoff, p->number, t ? t->number : 0);
 	if (!t) {
 		weft__thread_want(p);
 		return NULL;

@@ -47,7 +47,7 @@ struct thread *weft__enter_slow(struct thread *t)
 		return unlikely(sched.sim) ? weft__sim_entered(t) : t;
 	t->task->why = "processor";
 	if (weft__proc_return(t)) {
-		trace(t, run, t->task->id, NULL);
+		trace_exact(t, run, t->task->id, NULL);
 		return t;
 	}
 	return weft__switch_away(t, AFTER_QUEUE);

@@ -51,6 +51,7 @@
 
 struct cache;
 struct stack_class;
+struct trace_ring;
 struct values;
 
 /* ---- waiting: the protocol is in park.h ---- */
@@ -214,6 +215,7 @@ struct processor {
 	/* counters, written by the holder, read by all */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
 	uint64_t timers_fired;
+	struct trace_ring *ring; /* trace.h; fixed while the rings are there */
 	/* the monitor's notes about the holder [monitor] */
 	struct {
 		struct thread *thread;
@@ -242,8 +244,8 @@ struct runtime {
 	struct thread *records; /* of threads, max_threads of them; those in use come first, more or
 				   less */
 	uint32_t sim;		/* deterministic mode: sim.c */
-	uint32_t tracing;	/* trace.h [any, also other processes] */
-	uint32_t trace_room;	/* events a ring */
+	uint32_t tracing;	/* trace.h; 0: off [any, also other processes] */
+	uint32_t trace_room;	/* places in a ring, a power of two */
 	void *trace_rings;
 	uint32_t membarrier;	/* 1: membarrier(2) works */
 	uint32_t spin;		/* rounds a thread without work looks around before it sleeps */

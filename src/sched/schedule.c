@@ -170,6 +170,13 @@ static const char *why_left(const struct task *task, enum after after)
 	}
 }
 
+static noinline void trace_switch(struct thread *t, const struct task *next, const struct task *self, enum after after)
+{
+	const char *why = likely(after == AFTER_PARK) ? self->why : why_left(self, after);
+	if (!trace_put(t, TRACE_run, next->id, (uintptr_t)why))
+		weft__trace_note(t, TRACE_run, next->id, (uintptr_t)why);
+}
+
 /* What becomes of the task whose stack was just left. */
 static always_inline void finish_switch(struct thread *t)
 {
@@ -208,11 +215,13 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 	t->after = after;
 	struct context *to = &t->context;
 	if (likely(next)) {
-		trace(t, run, next->id, why_left(self, after));
+		trace_probe(run, next->id, why_left(self, after));
+		if (trace_on())
+			trace_switch(t, next, self, after);
 		start_running(t, next);
 		to = &next->context;
 	} else {
-		trace(t, stop, 0, why_left(self, after));
+		trace_exact(t, stop, 0, why_left(self, after));
 		t->task = NULL;
 	}
 	tsan_release(&t->context); /* pairs with thread_main */
@@ -269,7 +278,7 @@ void weft__scheduler(struct thread *t)
 		if (!task)
 			return;
 		t->after = AFTER_NOTHING;
-		trace(t, run, task->id, NULL);
+		trace_exact(t, run, task->id, NULL);
 		start_running(t, task);
 		t = context_switch(&t->context, &task->context, t, false);
 		finish_switch(t);

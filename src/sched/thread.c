@@ -126,7 +126,7 @@ static void *thread_main(void *arg)
 	char signal_stack[SIGNAL_STACK];
 	stack_t ss = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
 	adopt(t, &ss, NULL);
-	trace(t, thread_birth, 0, 0);
+	trace_exact(t, thread_birth, 0, 0);
 	weft__scheduler(t);
 	tsan_acquire(&t->context); /* key destructors free what its tasks left */
 	return weft__thread_exit(t);

@@ -5,10 +5,12 @@
 #include <sys/mman.h>
 
 enum {
-	ROOM_MAX = 1 << 16,
-	ROOM_MIN = 1 << 10,
-	ROOM_ALL = 1 << 21
-}; /* events a ring, events in all */
+	ROOM_MAX = 1 << 17,
+	ROOM_MIN = 1 << 11,
+	ROOM_ALL = 1 << 22
+}; /* places in a ring, two for an event with its stamp; places in all */
+
+enum { TICK = 100 * 1000 }; /* ns, at least: the exact events of each tick cost 2 us */
 
 static size_t ring_size(void)
 {
@@ -29,11 +31,15 @@ void weft__trace_open(void)
 	void *p = mmap(NULL, all_size(), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	sched.trace_rings = p == MAP_FAILED ? NULL : p;
+	for (unsigned i = 0; sched.trace_rings && i < sched.processor_count; i++)
+		sched.processors[i].ring = weft__trace_ring(i);
 }
 
 void weft__trace_close(void)
 {
 	store_relaxed(&sched.tracing, 0);
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		sched.processors[i].ring = NULL;
 	if (sched.trace_rings)
 		munmap(sched.trace_rings, all_size());
 	sched.trace_rings = NULL;
@@ -44,31 +50,72 @@ struct trace_ring *weft__trace_ring(unsigned number)
 	return (struct trace_ring *)((char *)sched.trace_rings + number * ring_size());
 }
 
-/* The place for the next event. Only the last ring has several writers. */
-static struct trace_event *next_place(const struct processor *p)
+void weft__trace_tick(int64_t now)
 {
-	struct trace_ring *ring = weft__trace_ring(p ? p->number : sched.processor_count);
-	uint64_t n = ring->written;
-	if (p)
-		store_relaxed(&ring->written, n + 1);
-	else
-		n = add_relaxed(&ring->written, 1);
-	return &ring->events[n % sched.trace_room];
+	static int64_t last;
+	uint32_t old = load_relaxed(&sched.tracing);
+	if (likely(!old) || old & TRACE_ALL || now - last < TICK)
+		return;
+	last = now;
+	/* Whoever ends the trace meanwhile has the last word. */
+	cas_relaxed(&sched.tracing, &old, old + 1 < TRACE_TICKS ? old + 1 : 1);
 }
 
-noinline void weft__trace_write(const struct thread *t, enum trace_kind kind, uint64_t a,
-				uint64_t b)
+static struct trace_event stamp(const struct thread *t, uint32_t tick)
 {
-	const struct processor *p = proc_held(t) ? t->processor : NULL;
+	uint64_t rest = (uint64_t)(tick % TRACE_TICKS) << TRACE_TICK_SHIFT | (t ? t->number : 0);
+	return (struct trace_event){weft__trace_ticks(), (uint64_t)TRACE_stamp << TRACE_KIND_SHIFT | rest};
+}
+
+/* The next place, counted by whoever has written it. */
+static struct trace_event *next_place(struct trace_ring *ring)
+{
+	if (ring->at == sched.trace_room * sizeof(struct trace_event)) {
+		ring->written += sched.trace_room;
+		ring->at = 0;
+	}
+	return (struct trace_event *)((char *)ring->events + ring->at);
+}
+
+/* t holds the ring's processor. */
+static void put_stamped(struct trace_ring *ring, const struct thread *t, struct trace_event e)
+{
+	uint32_t tick = load_relaxed(&sched.tracing);
+	if (ring->tick != tick) {
+		ring->tick = tick;
+		ring->exact = TRACE_EXACT_A_TICK;
+	}
+	ring->exact -= ring->exact > 0;
+	ring->without = ring->exact || tick & TRACE_ALL ? 0 : tick;
+	ring->holder = t;
+	*next_place(ring) = stamp(t, tick);
+	ring->at += sizeof(e);
+	*next_place(ring) = e;
+	store_release(&ring->at, ring->at + sizeof(e)); /* pairs with trace_written */
+}
+
+/* Several write here: each takes the places for a stamp and an event. */
+static void put_apart(const struct thread *t, struct trace_event e)
+{
+	struct trace_ring *ring = weft__trace_ring(sched.processor_count);
+	uint64_t n = add_relaxed(&ring->written, 2) & (sched.trace_room - 1);
+	ring->events[n] = stamp(t, load_relaxed(&sched.tracing));
+	ring->events[n + 1] = e;
+}
+
+void weft__trace_exact(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
+{
+	struct trace_event e = {a, (uint64_t)kind << TRACE_KIND_SHIFT | b};
 	if (!sched.trace_rings)
 		return;
-	struct trace_event *e = next_place(p);
-	*e = (struct trace_event){
-		.ticks = weft__trace_ticks(),
-		.thread = t ? t->number : 0,
-		.kind = (uint16_t)kind,
-		.processor = p ? (uint16_t)p->number : TRACE_NO_PROCESSOR,
-		.a = a,
-		.b = b,
-	};
+	if (proc_held(t))
+		put_stamped(t->processor->ring, t, e);
+	else
+		put_apart(t, e);
+}
+
+void weft__trace_note(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
+{
+	if (!trace_put(t, kind, a, b))
+		weft__trace_exact(t, kind, a, b);
 }

@@ -10,6 +10,29 @@
  * runtime runs, and cost nothing while nobody writes to them, so that a trace may begin at any moment, also from
  * another process that sets sched.tracing.
  *
+ * Time. Reading the clock is four fifths of what a note costs, so most events carry no time. A *stamp* is a place of
+ * its own in the ring, before an event: the time, and the thread that writes from there on. Stamped are
+ *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which nothing runs
+ *   - the first event of another thread in the ring
+ *   - after each tick, the first TRACE_EXACT_A_TICK events; beyond them every TRACE_EVERY th place
+ * Ticks come from the monitor's rounds, 0.1 to 1 ms apart while anything runs: each raises sched.tracing, which every
+ * event reads anyway. So a processor that does less than about a hundred thousand things a second has the exact time
+ * of each, and one that does more loses a few ns for each. What happened between two stamps is known in its order, and
+ * placed evenly between them when the trace is written, or up to the tick after the first one when that came earlier
+ * (debug/trace_times.c). In the last ring each event has its stamp. With TRACE_ALL in sched.tracing each has it
+ * everywhere.
+ *
+ * What must hold
+ *  1. An event is complete before it is counted (trace_put), but in the last ring, where several write: there a reader
+ *     looks at the time of the stamp.
+ *  2. When sched.tracing has been 0 for a while, at most one event of each ring is still under way, at the place after
+ *     the last: where a full ring has its oldest.
+ *  3. All of a ring's head may be zeroed while nobody writes; then the first event is stamped.
+ *
+ * Rejected: more rounds of the monitor while a trace is on, for a finer tick (a nap of it costs 12 us on a virtual
+ * machine, so ten thousand a second are 12 % of a CPU); kernel's coarse clock (1 to 4 ms); a difference of times
+ * packed into each event (needs the clock).
+ *
  *   probe, kind   a                        b
  *   run           task that runs           why the one before left: a string constant; NULL: none was there
  *   stop          0                        why the task left
@@ -47,21 +70,35 @@ enum trace_kind {
 	TRACE_handoff,
 	TRACE_thread_birth,
 	TRACE_thread_exit,
+	TRACE_stamp,
 };
 
+/* What a place of a ring holds. `word`: the kind in its top byte, below it b; of a stamp, where `a` is the time, the
+ * tick (24 bits) and the number of the thread (32). */
 struct trace_event {
-	uint64_t ticks;	 /* of the processor's clock: weft__trace_ticks */
-	uint32_t thread; /* whose doing it is, or whom it is about */
-	uint16_t kind, processor;
-	uint64_t a, b;
+	uint64_t a, word;
 };
 
-enum { TRACE_NO_PROCESSOR = UINT16_MAX };
+enum {
+	TRACE_KIND_SHIFT = 56,
+	TRACE_TICK_SHIFT = 32,
+	TRACE_TICKS = 1 << 24,
+	TRACE_EVERY = 64,
+	TRACE_EXACT_A_TICK = 128
+};
+
+/* In sched.tracing, beside the number of the tick, which is never 0: the exact time of each event is wanted. */
+#define TRACE_ALL (UINT32_C(1) << 31)
 
 struct trace_ring {
-	uint64_t
-		written; /* ever; place `written % sched.trace_room` is next [holder; any in the last ring] */
-	uint64_t unused[3];
+	/* Places written ever: the sum of both, `at` being in bytes, within the places [holder]. In the last ring `at` is
+	 * 0, and `written` goes on [any]. */
+	uint64_t written, at;
+	const struct thread *holder; /* that wrote the last stamp [holder] */
+	uint32_t tick;	  /* last seen [holder] */
+	uint32_t exact;	  /* stamps left for it [holder] */
+	uint32_t without; /* the tick in which an event needs no stamp; 0: none [holder] */
+	uint32_t unused[7];
 	struct trace_event events[];
 };
 
@@ -70,7 +107,19 @@ void weft__trace_open(void);
 void weft__trace_close(void);
 struct trace_ring *weft__trace_ring(unsigned number);
 
-void weft__trace_write(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b);
+/* Another tick, when a trace goes on: from the monitor, each round. */
+void weft__trace_tick(int64_t now);
+
+static inline uint64_t trace_written(const struct trace_ring *ring)
+{
+	return ring->written + load_acquire(&ring->at) / sizeof(struct trace_event); /* pairs with trace_put */
+}
+
+/* Notes an event of t, which is inside the runtime, or NULL; with a stamp when one is due. */
+void weft__trace_note(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b);
+
+/* Notes an event with its time, whoever t is. */
+void weft__trace_exact(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b);
 
 static inline uint64_t weft__trace_ticks(void)
 {
@@ -83,12 +132,40 @@ static inline uint64_t weft__trace_ticks(void)
 #endif
 }
 
-/* t: whose doing it is, or whom it is about. */
-#define trace(t, kind, a, b) \
+/* Writes an event that needs no stamp. False: it needs one, or t has no ring. */
+static always_inline bool trace_put(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
+{
+	struct trace_ring *ring = t && t->processor ? t->processor->ring : NULL;
+	if (unlikely(!ring) || unlikely(load_relaxed(&sched.tracing) != ring->without))
+		return false;
+	uint64_t at = ring->at;
+	if (unlikely(at % (TRACE_EVERY * sizeof(struct trace_event)) == 0) || unlikely(ring->holder != t))
+		return false;
+	struct trace_event *e = (struct trace_event *)((char *)ring->events + at);
+	e->a = a;
+	e->word = (uint64_t)kind << TRACE_KIND_SHIFT | b;
+	store_release(&ring->at, at + sizeof(*e)); /* pairs with trace_written */
+	return true;
+}
+
+/*
+ * t: whose doing it is, or whom it is about.
+ *   trace         on the main path; t is inside the runtime, or NULL
+ *   trace_exact   anywhere
+ */
+#ifdef WEFT_NO_TRACE /* what do they cost when they are off? bench/ */
+#define trace_on() false
+#else
+#define trace_on() unlikely(load_relaxed(&sched.tracing))
+#endif
+
+#define trace_with(note, t, kind, a, b) \
 	do { \
 		trace_probe(kind, a, b); \
-		if (unlikely(load_relaxed(&sched.tracing))) \
-			weft__trace_write((t), TRACE_##kind, (uint64_t)(a), (uint64_t)(b)); \
+		if (trace_on()) \
+			note((t), TRACE_##kind, (uint64_t)(a), (uint64_t)(b)); \
 	} while (0)
+#define trace(t, kind, a, b) trace_with(weft__trace_note, t, kind, a, b)
+#define trace_exact(t, kind, a, b) trace_with(weft__trace_exact, t, kind, a, b)
 
 #endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace_times.h: what the rings of sched/trace.h hold, each event with a time.
+ *
+ * Knows nothing of the running runtime, so that `weft trace` can read another process's rings, too.
+ */
+#ifndef WEFT_DEBUG_TRACE_TIMES_H
+#define WEFT_DEBUG_TRACE_TIMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct trace_event;
+
+enum { TRACE_NO_PROCESSOR = UINT16_MAX };
+
+struct trace_item {
+	uint64_t ticks;	      /* of the processor's clock: when, as well as is known */
+	uint64_t least, most; /* surely not earlier, surely not later */
+	uint32_t thread;      /* whose doing it is, or whom it is about; 0: nobody's */
+	uint16_t kind, processor;
+	uint64_t a, b;
+};
+
+struct trace_log {
+	struct trace_item *items; /* ring by ring, each in its order */
+	size_t count;
+	uint64_t lost;	   /* places that were overwritten before they were read */
+	uint64_t ticks[2]; /* two moments of the ticking clock, before and after all events, */
+	int64_t times[2];  /* and of CLOCK_MONOTONIC */
+	uint32_t last;	   /* sched.tracing at the second */
+	unsigned processors;
+	/* What the process that wrote the events calls things; each may give NULL. */
+	const char *(*text)(void *arg, uint64_t address);
+	const char *(*function)(void *arg, uint64_t address);
+	void *arg;
+};
+
+/* A ring that nobody writes to any more, but for one event that may still be under way. */
+struct trace_places {
+	const struct trace_event *places;
+	uint32_t room;
+	uint64_t written;
+};
+
+/* Adds the events of ring `number`, once for each. 0 or -ENOMEM. */
+int weft__trace_add(struct trace_log *log, unsigned number, const struct trace_places *ring);
+
+#endif
