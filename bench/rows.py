@@ -44,7 +44,7 @@ ROWS = (
         curve_sizes=TASKS, curve_processors=True),
     Row("pingpong", "channel ping-pong, unbuffered, round trip", 500_000, 50_000,
         ("weft", "go", "boost", "no-trace"),
-        ((TIME, "ratio", "go", 0.35), ("op_cpu_ns", "ratio", "no-trace", 1.01)), curve_processors=True),
+        ((TIME, "ratio", "go", 0.35), ("op_cpu_ns", "ratio", "no-trace", (1.01, None))), curve_processors=True),
     Row("traced", "the same while a trace is recorded", 1_000_000, 200_000, ("weft", "untraced"),
         (("op_cpu_ns", "ratio", "untraced", (1.10, None)),), smoke=1000,
         options={"row": "pingpong", "environment": {"WEFT_TRACE": "/dev/null"}}),

@@ -48,7 +48,8 @@ int weft_stats(struct weft_stats *stats);
 /*
  * Records what the scheduler does until weft_trace_stop or the end of the runtime, which write it to
  * the file `path`: JSON that Perfetto and chrome://tracing open. Kept in memory meanwhile: the newest
- * 65,536 events of each processor. WEFT_TRACE=path in the environment records the whole run. 0;
+ * 65,536 events of each processor or more. WEFT_TRACE=path in the environment records the whole run;
+ * WEFT_TRACE_CLOCK=exact has the clock read for each event, where times are interpolated otherwise. 0;
  * -EBUSY a trace runs already; -EINVAL no runtime runs, or path is NULL; -ENOMEM; errors of open(2).
  * Since 0.1.
  */

@@ -2,7 +2,7 @@
 /*
  * observe.c: what looks into the runtime comes and goes with it (sched/observe.h).
  *
- *   WEFT_TRACE=file   a trace of the whole run
+ *   WEFT_TRACE=file   a trace of the whole run; WEFT_TRACE_CLOCK=exact: with the time of each event
  *   WEFT_STATS=1      counters on stderr when the runtime ends
  */
 #include "sched/observe.h"

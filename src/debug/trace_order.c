@@ -8,9 +8,9 @@
  *   - what a thread did on a processor before that was taken from it
  * Nothing gets further from the truth by that: it happened before its effect did, and now no longer seems later.
  *
- * Which run follows from which wake-up is told by the order of the things that a task does: runs, leaves, is woken,
- * runs. Only a task that left to wait needs a wake-up. There may be none: deadlines and descriptors wake without a note,
- * and so does who comes before the waiting task has left its stack. Then nothing is drawn forward, unless a later
+ * Which run follows from which wake-up is told by the order of what a task does: runs, leaves, is woken, runs.
+ * Only a task that left to wait needs a wake-up. There may be none: deadlines and descriptors wake without a
+ * note, and so does who comes before the waiting task has left its stack. Then nothing is drawn forward, unless a later
  * wake-up lies within the same two stamps.
  */
 #include "debug/trace_order.h"

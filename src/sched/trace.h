@@ -10,14 +10,14 @@
  * runtime runs, and cost nothing while nobody writes to them, so that a trace may begin at any moment, also from
  * another process that sets sched.tracing.
  *
- * Time. Reading the clock is four fifths of what a note costs, so most events carry no time. A *stamp* is a place of
- * its own in the ring, before an event: the time, and the thread that writes from there on. Stamped are
+ * Time. Reading the clock is most of what a note costs (8 of 11 ns), so most events carry no time. A *stamp* is a
+ * place of its own in the ring, before an event: the time, and the thread that writes from there on. Stamped are
  *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which nothing runs
  *   - the first event of another thread in the ring
- *   - after each tick, the first TRACE_EXACT_A_TICK events; beyond them every TRACE_EVERY th place
+ *   - after each tick, the first TRACE_EXACT_A_TICK events; beyond them every TRACE_EVERY-th place
  * Ticks come from the monitor's rounds, 0.1 to 1 ms apart while anything runs: each raises sched.tracing, which every
  * event reads anyway. So a processor that does less than about a hundred thousand things a second has the exact time
- * of each, and one that does more loses a few ns for each. What happened between two stamps is known in its order, and
+ * of each, and one that does more loses some 2 ns for each. What happened between two stamps is known in its order, and
  * placed evenly between them when the trace is written, or up to the tick after the first one when that came earlier
  * (debug/trace_times.c). In the last ring each event has its stamp. With TRACE_ALL in sched.tracing each has it
  * everywhere.
@@ -37,7 +37,7 @@
  *   run           task that runs           why the one before left: a string constant; NULL: none was there
  *   stop          0                        why the task left
  *   birth         task                     its function
- *   wake          task                     task that woke it; 0: a timer, a descriptor, another thread
+ *   wake          task                     task that woke it, 0: none; not in the ring, whose order tells
  *   lease         processor taken          1: its holder computed; 0: it was blocked
  *   handoff       processor                number of the thread that gets it; 0: one that must be born
  *   thread_birth  0                        0

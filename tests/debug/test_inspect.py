@@ -117,6 +117,14 @@ class Command(unittest.TestCase):
             self.assertIsNone(program.child.poll())
         self.assertTrue(any(e["name"].startswith("task 1") for e in spans))  # main ticks
 
+    def test_trace_with_exact_times(self):
+        with Program() as program, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "trace.json")
+            weft("trace", "--exact", "--seconds", "1", "--output", path, program.pid)
+            with open(path, encoding="utf-8") as file:
+                spans = [e for e in json.load(file)["traceEvents"] if e["ph"] == "X"]
+        self.assertTrue(any(e["name"].startswith("task 1") for e in spans))
+
     def test_what_is_not_there_is_said(self):
         self.assertIn("no weft in it", weft("ps", str(os.getpid()), status=2))
         self.assertIn("neither a process nor a core file", weft("ps", SCRIPT, status=2))

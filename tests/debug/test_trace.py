@@ -98,6 +98,39 @@ class Trace(unittest.TestCase):
         births = [e for e in trace["traceEvents"] if e["name"] == "birth"]
         self.assertGreaterEqual(len(births), 1)
 
+    def burst(self, **variables):
+        """The spans on processors of a run that talks, computes and talks; and how long it computed, in us."""
+        path = os.path.join(self.folder.name, "burst.json")
+        done = subprocess.run([RUN, "burst"], env={**os.environ, "WEFT_TRACE": path, **variables},
+                              stdout=subprocess.PIPE, timeout=120, check=True)
+        with open(path, encoding="utf-8") as file:
+            trace = json.load(file)
+        spans = [e for e in trace["traceEvents"] if e["ph"] == "X" and e["pid"] == PROCESSORS]
+        return trace, spans, int(done.stdout) / 1000
+
+    def check_burst(self, trace, spans, computed):
+        self.assertGreater(trace["otherData"]["lost"], 0)  # the ring went round
+        self.assertTrue(any(computed / 4 < span["dur"] < computed * 4 for span in spans), computed)
+        tracks = collections.defaultdict(list)
+        for span in spans:
+            tracks[span["tid"]].append(span)
+        for track in tracks.values():
+            for one, two in zip(track, track[1:]):
+                self.assertLessEqual(one["ts"], two["ts"])
+
+    def test_computing_between_much_talk_shows_as_long_as_it_was(self):
+        self.check_burst(*self.burst())
+
+    def test_exact_times_can_be_had(self):
+        trace, spans, computed = self.burst(WEFT_TRACE_CLOCK="exact")
+        self.check_burst(trace, spans, computed)
+        self.assertLessEqual(trace["otherData"]["events"], 65536 * 3)  # each with a stamp: two places
+
+    def test_an_arrow_ends_after_it_began(self):
+        began = {e["id"]: e["ts"] for e in self.phase("s")}
+        for event in self.phase("f"):
+            self.assertGreaterEqual(event["ts"], began[event["id"]])
+
     def test_a_file_that_cannot_be_written_is_said(self):
         done = subprocess.run([RUN, "-"], env={**os.environ, "WEFT_TRACE": "/no/such/folder/x"},
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=True)
