@@ -37,6 +37,7 @@ enum { STACK_CLASSES = 20, STACK_MIN_SHIFT = 14 }; /* 16 KiB to 8 GiB */
 struct stack_class {
 	struct lock lock; /* rank STACK; guards all below */
 	uint32_t used;	  /* slots handed out at least once; read without the lock */
+	uint32_t guarded; /* slots below it have their guard */
 	uint32_t warm_count, cold_count;
 	uint32_t warm_low; /* least warm_count since the last trim */
 	struct list warm;
