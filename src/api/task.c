@@ -12,6 +12,8 @@
 #include "sched/schedule.h"
 #include "sched/stack.h"
 
+enum { SHORT_SLEEP = 20 * 1000 }; /* ns that may have passed by the time the task parks */
+
 static struct task *task_of(struct weft_task *handle)
 {
 	return (struct task *)handle;
@@ -255,20 +257,28 @@ void weft_exit(int result)
 	weft__task_exit(result);
 }
 
-int weft_sleep_until(int64_t deadline)
+static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct waiter *, int64_t),
+				  int64_t deadline)
 {
 	struct thread *t = enter();
 	if (!t)
 		return sched.forked ? -ENOTSUP : -EINVAL;
 	struct waiter *w = weft__wait_begin(t, NULL, "sleep", true);
-	uint32_t reason = weft__wait_park(&t, w, deadline);
+	uint32_t reason = park(&t, w, deadline);
 	leave(t);
 	return reason == WAKE_TIMEOUT ? 0 : weft__wait_result(reason, deadline);
 }
 
+int weft_sleep_until(int64_t deadline)
+{
+	return sleep_by(weft__wait_park, deadline);
+}
+
 int weft_sleep(int64_t nanoseconds)
 {
-	return weft_sleep_until(nanoseconds <= 0 ? 0 : weft_after(nanoseconds));
+	if (nanoseconds < SHORT_SLEEP)
+		return weft_sleep_until(nanoseconds <= 0 ? 0 : weft_after(nanoseconds));
+	return sleep_by(weft__wait_park_ahead, weft_after(nanoseconds));
 }
 
 int64_t weft_now(void)

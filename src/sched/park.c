@@ -97,6 +97,11 @@ uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
 {
 	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
 		give_up(w);
+	return weft__wait_park_ahead(t, w, deadline);
+}
+
+uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline)
+{
 	if (!*t)
 		return park_foreign(w, deadline);
 	struct task *task = w->task;

@@ -64,6 +64,9 @@ struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const cha
  */
 uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
+/* The same for a deadline that was ahead a moment ago: the clock is not read again. */
+uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline);
+
 /* Ends an announced wait of the caller's own that nobody has to end any more, before it parked.
  * Only for waiters that no waker can find by now. */
 void weft__wait_abandon(struct waiter *w);
