@@ -88,6 +88,7 @@ struct timer_heap {
 	struct timer_slot *slots;    /* the heap */
 	struct timer_entry *entries; /* behind the slots, in the same memory */
 	uint32_t free;		     /* entry; there is one while count < room */
+	int64_t turn; /* from when on others may serve it, too: timer.h [owner] */
 	int64_t earliest; /* slots[0].when, INT64_MAX when empty; read without the lock [heap lock]
 			   */
 };

@@ -9,7 +9,8 @@
 #include "sched/netpoll.h"
 #include "sched/sched.h"
 
-enum { ARITY = 4, FIRST_ROOM = 256 };
+enum { ARITY = 4, FIRST_ROOM = 256, BATCH = 64 };
+enum { PATIENCE = 500 * 1000 };
 #define ROOM_EACH (sizeof(struct timer_slot) + sizeof(struct timer_entry))
 
 static void place(struct timer_heap *h, uint32_t i, struct timer_slot slot)
@@ -72,7 +73,6 @@ static void heap_remove(struct timer_heap *h, uint32_t entry)
 {
 	struct timer_entry *e = &h->entries[entry];
 	uint32_t i = e->slot;
-	e->timer->index = 0;
 	e->slot = h->free;
 	h->free = entry;
 	struct timer_slot last = h->slots[--h->count];
@@ -115,8 +115,8 @@ int weft__timer_start(struct thread *t, struct timer *timer)
 		publish_earliest(h);
 	}
 	lock_drop(&h->lock, RANK_TIMER);
-	/* A thread that sleeps in the poller must not sleep past it. */
-	if (!err && timer->when < load_relaxed(&sched.poll_until))
+	/* A thread that sleeps in the poller must not sleep past it, unless this one is at hand. */
+	if (!err && max_of(timer->when, load_relaxed(&h->turn)) < load_relaxed(&sched.poll_until))
 		weft__netpoll_kick();
 	return err;
 }
@@ -129,6 +129,7 @@ bool weft__timer_stop(struct timer *timer)
 	live = timer->index != 0;
 	if (live) {
 		heap_remove(h, timer->index - 1);
+		timer->index = 0;
 		publish_earliest(h);
 	}
 	lock_drop(&h->lock, RANK_TIMER);
@@ -140,42 +141,76 @@ void weft__timer_again(struct timer *timer)
 	heap_add(&timer->processor->timers, timer); /* it was in until now: there is room */
 }
 
-/* The next to fire is among the root's children. Their tasks have slept for long and are in no cache. */
-static void prefetch_next(const struct timer_heap *h)
+/*
+ * Takes up to `room` due timers out of the heap. Only their addresses are read: they, and the tasks
+ * around them, have slept for long and are in no cache, so all are asked for before one is used.
+ */
+static unsigned take_due(struct timer_heap *h, int64_t now, struct timer **due, unsigned room)
 {
-	uint32_t end = min_of(ARITY + 1u, h->count);
-	for (uint32_t i = 1; i < end; i++)
-		__builtin_prefetch(h->entries[h->slots[i].entry].timer);
+	unsigned n = 0;
+	while (n < room && h->count && h->slots[0].when <= now) {
+		uint32_t entry = h->slots[0].entry;
+		due[n] = h->entries[entry].timer;
+		__builtin_prefetch(due[n]);
+		__builtin_prefetch(container_of(due[n], struct task, timer));
+		heap_remove(h, entry);
+		n++;
+	}
+	return n;
+}
+
+/* Fires up to `room` and a BATCH. */
+static unsigned run(struct timer_heap *h, int64_t now, struct list *ready, unsigned room)
+{
+	struct timer *due[BATCH];
+	unsigned n;
+	if (load_relaxed(&h->earliest) > now)
+		return 0;
+	lock_take(&h->lock, RANK_TIMER);
+	n = take_due(h, now, due, min_of(room, array_len(due)));
+	for (unsigned i = 0; i < n; i++) {
+		due[i]->index = 0;
+		due[i]->fire(due[i], ready);
+	}
+	publish_earliest(h);
+	lock_drop(&h->lock, RANK_TIMER);
+	return n;
 }
 
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 {
-	struct timer_heap *h = &p->timers;
 	unsigned fired = 0;
-	if (load_relaxed(&h->earliest) > now)
+	unsigned n = BATCH;
+	if (load_relaxed(&p->timers.turn) > now)
 		return 0;
-	lock_take(&h->lock, RANK_TIMER);
-	while (h->count && h->slots[0].when <= now) {
-		uint32_t entry = h->slots[0].entry;
-		struct timer *timer = h->entries[entry].timer;
-		prefetch_next(h);
-		heap_remove(h, entry);
-		timer->fire(timer, ready);
-		fired++;
-	}
-	publish_earliest(h);
-	lock_drop(&h->lock, RANK_TIMER);
+	for (; n == BATCH; fired += n)
+		n = run(&p->timers, now, ready, BATCH);
 	return fired;
+}
+
+unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready,
+			     unsigned room)
+{
+	store_relaxed(&p->timers.turn, now + PATIENCE);
+	return run(&p->timers, now, ready, room);
+}
+
+void weft__timer_leave(struct processor *p)
+{
+	store_relaxed(&p->timers.turn, 0);
+	if (load_relaxed(&p->timers.earliest) < load_relaxed(&sched.poll_until))
+		weft__netpoll_kick();
 }
 
 int64_t weft__timer_earliest(void)
 {
 	int64_t earliest = INT64_MAX;
 	for (unsigned i = 0; i < sched.processor_count; i++) {
-		int64_t when = load_relaxed(&sched.processors[i].timers.earliest);
+		const struct timer_heap *h = &sched.processors[i].timers;
+		int64_t when = max_of(load_relaxed(&h->earliest), load_relaxed(&h->turn));
 		earliest = min_of(earliest, when);
 	}
-	return earliest;
+	return max_of(earliest, 1); /* 0 would tell the poller not to sleep at all */
 }
 
 void weft__timer_heap_free(struct processor *p)

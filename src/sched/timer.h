@@ -9,6 +9,11 @@
  * taken by its processor, by whoever stops one of its timers, and by a thread that serves timers
  * for processors that are in user code. `earliest` is read without the lock.
  *
+ * Who serves a heap? Its processor, at each of its looks. The poller, the monitor and thieves keep away
+ * until PATIENCE has passed since the last one: with many timers one is due at any moment, and a monitor
+ * that went after each burnt a CPU, fought for the lock, and sent all tasks by the global queue. A
+ * processor that goes idle ends its turn at once (weft__timer_leave), and wakes the poller if need be.
+ *
  * Firing happens under the heap's lock, so after weft__timer_stop the timer is nobody's but the
  * caller's. Woken tasks are returned in a list: timers never call up into the scheduler.
  *
@@ -33,10 +38,16 @@ int weft__timer_start(struct thread *t, struct timer *timer);
 bool weft__timer_stop(struct timer *timer);
 /* Called by `fire` with its own timer: back into the heap, for its new `when`. */
 void weft__timer_again(struct timer *timer);
-/* Fires what is due at `now` in the heap of `p`; woken tasks are added to `ready`. Gives how many
- * fired. */
+/* Fires what is due at `now` in the heap of `p`, unless its processor sees to it; woken tasks are added
+ * to `ready`. Gives how many fired. For whoever does not hold p. */
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready);
-/* The earliest of all processors' timers, INT64_MAX when there is none. */
+/* The holder of p looks: up to `room` and a batch are fired, what is due beyond that next time. */
+unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready,
+			     unsigned room);
+/* The holder of p will not look for a while: it goes idle. */
+void weft__timer_leave(struct processor *p);
+/* When others may have to fire one: the earliest of all processors' timers, later where the processor sees
+ * to it itself. INT64_MAX when there is none. */
 int64_t weft__timer_earliest(void);
 void weft__timer_heap_free(struct processor *p);
 
