@@ -17,6 +17,7 @@
 enum {
 	GLOBAL_BATCH = 64,
 	OLDEST_EVERY = 16,
+	SOON = 100 * 1000, /* ns */
 	LONE_EVERY = 16,   /* rounds of looking around, until lone tasks are looked at */
 	LONE_RELAXES = 64, /* about three microseconds, as Go's thieves leave a task that was just woken */
 };
@@ -195,9 +196,12 @@ void weft__stop_spinning(struct thread *t, bool found)
 		weft__proc_wake();
 }
 
-/* Looks around for a while. At most half of the processors' threads do so at a time. */
-static struct task *spin(struct thread *t)
+/* Looks around for a while. At most half of the processors' threads do so at a time. None whose own timers
+ * will end its sleep in a moment: among many sleepers that would be most of the time. */
+static struct task *spin(struct thread *t, int64_t now)
 {
+	if (load_relaxed(&t->processor->timers.earliest) < now + SOON)
+		return NULL;
 	if (!t->spinning) {
 		if (2 * load_relaxed(&sched.spinning) >=
 		    sched.processor_count - load_relaxed(&sched.idle_count))
@@ -274,7 +278,7 @@ static struct task *look(struct thread *t)
 	if (!task && sched.processor_count > 1) {
 		task = steal_round(t, now, false);
 		if (!task)
-			task = spin(t);
+			task = spin(t, now);
 	}
 	if (!task)
 		weft__timer_leave(p);

@@ -197,7 +197,7 @@ unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *read
 
 void weft__timer_leave(struct processor *p)
 {
-	store_relaxed(&p->timers.turn, 0);
+	store_seq_cst(&p->timers.turn, 0); /* pairs with poller_begin in proc.c */
 	if (load_relaxed(&p->timers.earliest) < load_relaxed(&sched.poll_until))
 		weft__netpoll_kick();
 }

@@ -95,6 +95,44 @@ START_TEST(deadlines_at_both_ends_of_time_are_kept_apart)
 }
 END_TEST
 
+START_TEST(others_leave_a_heap_to_the_processor_that_looks_at_it)
+{
+	struct list ready;
+	list_init(&ready);
+	start_all(1);
+	ck_assert_uint_eq(weft__timer_run_own(&processor, -1, &ready, 1), 0);
+	ck_assert_uint_eq(weft__timer_run(&processor, 1000, &ready), 0);
+	ck_assert_int_gt(weft__timer_earliest(), 1000);
+	ck_assert_uint_gt(weft__timer_run(&processor, weft__timer_earliest(), &ready), 0);
+	ck_assert_uint_eq(fired, TIMERS);
+}
+END_TEST
+
+START_TEST(a_processor_that_goes_idle_leaves_its_timers_to_others_at_once)
+{
+	struct list ready;
+	list_init(&ready);
+	start_all(1);
+	weft__timer_run_own(&processor, -1, &ready, 1);
+	weft__timer_leave(&processor);
+	ck_assert_int_lt(weft__timer_earliest(), 1000);
+	ck_assert_uint_eq(weft__timer_run(&processor, 1000, &ready), TIMERS);
+}
+END_TEST
+
+START_TEST(a_processor_fires_no_more_than_it_has_room_for)
+{
+	struct list ready;
+	unsigned n, all = 0;
+	list_init(&ready);
+	start_all(1);
+	ck_assert_uint_eq(weft__timer_run_own(&processor, 1000, &ready, 7), 7);
+	while ((n = weft__timer_run_own(&processor, 1000, &ready, TIMERS)))
+		all += n;
+	ck_assert_uint_eq(all, TIMERS - 7);
+}
+END_TEST
+
 static void add_all(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -102,6 +140,9 @@ static void add_all(TCase *t)
 			    0, 5);
 	tcase_add_loop_test(t, a_stopped_timer_never_fires_and_stop_says_what_happened, 0, 5);
 	tcase_add_test(t, deadlines_at_both_ends_of_time_are_kept_apart);
+	tcase_add_test(t, others_leave_a_heap_to_the_processor_that_looks_at_it);
+	tcase_add_test(t, a_processor_that_goes_idle_leaves_its_timers_to_others_at_once);
+	tcase_add_test(t, a_processor_fires_no_more_than_it_has_room_for);
 }
 
 TESTS_MAIN("timers", add_all)
