@@ -2,13 +2,13 @@
 /*
  * deadlock.c: every task waits, for ever: say so, and end the process with status 2.
  *
- * The scheduler asks when its last processor goes idle while tasks live, no task is in user code, no timer runs and
- * no descriptor is waited for. What it cannot know is whether the process has threads that are not the runtime's:
- * any of them may call weft_chan_send in the next second. So the report comes only when /proc/self/task shows none,
- * and never when that cannot be read. Signal channels and child waits count as sched.outside_wakers.
+ * The monitor asks when all processors have been idle for a while although tasks live, no task is in user code, no
+ * timer runs and no descriptor is waited for. What it cannot know is whether the process has threads that are not the
+ * runtime's: any of them may call weft_chan_send in the next second. So the report comes only when /proc/self/task
+ * shows none, and never when that cannot be read. Signal channels and child waits count as sched.outside_wakers.
  *
- * A thread that has just ended may still be listed for a moment. An unknown thread is therefore looked at again for a
- * few milliseconds; sched.lock is held meanwhile, which holds up nobody but that stranger.
+ * While such threads are there it asks again and again, ever more rarely: they may go, as one does that has just
+ * ended and is still listed for a moment.
  */
 #include "debug/deadlock.h"
 
@@ -22,8 +22,6 @@
 #include "base/sys.h"
 #include "debug/dump.h"
 #include "sched/schedule.h"
-
-enum { LOOKS = 20, BETWEEN_LOOKS = 200 * 1000 };
 
 struct linux_dirent64 { /* getdents64(2) */
 	uint64_t inode;
@@ -43,7 +41,7 @@ static bool in_list(const struct list *threads, pid_t tid)
 
 static bool is_ours(pid_t tid)
 {
-	return tid == load_relaxed(&sched.template_tid) ||
+	return tid == sched.caller_tid || tid == load_relaxed(&sched.template_tid) ||
 	       tid == load_relaxed(&sched.monitor_tid) || in_list(&sched.threads, tid) ||
 	       in_list(&sched.leaving, tid);
 }
@@ -77,24 +75,12 @@ static bool has_strangers(void)
 	return found || n < 0;
 }
 
-static bool strangers_stay(void)
+bool weft__deadlock_judge(void)
 {
-	uint32_t never = 0;
-	for (int i = 0; i < LOOKS; i++) {
-		if (!has_strangers())
-			return false;
-		weft__futex_wait(&never, 0, weft__clock() + BETWEEN_LOOKS);
-	}
-	return true;
-}
-
-void weft__deadlock_judge(void)
-{
-	if (load_relaxed(&sched.outside_wakers) || load_relaxed(&sched.foreign_inside) ||
-	    !weft__fatal_hook)
-		return; /* without the hook the process is dying of something else already */
-	if (strangers_stay())
-		return;
+	if (load_relaxed(&sched.outside_wakers) || !weft__fatal_hook)
+		return false; /* without the hook the process is dying of something else already */
+	if (load_relaxed(&sched.foreign_inside) || has_strangers())
+		return true;
 	if (load_relaxed(&sched.main_returned)) {
 		unsigned long long n = weft__task_count();
 		weft__warn("main returned; %llu task%s still wait%s", n, n == 1 ? "" : "s",

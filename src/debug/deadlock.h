@@ -3,7 +3,10 @@
 #ifndef WEFT_DEBUG_DEADLOCK_H
 #define WEFT_DEBUG_DEADLOCK_H
 
-/* For sched.on_stuck: returns when there is, or may be, somebody left who wakes a task. */
-void weft__deadlock_judge(void);
+#include <stdbool.h>
+
+/* For sched.on_stuck: returns when there is, or may be, somebody left who wakes a task; true: who may
+ * go without doing so. */
+bool weft__deadlock_judge(void);
 
 #endif

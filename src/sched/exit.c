@@ -115,7 +115,7 @@ void *weft__thread_exit(struct thread *t)
 	step(t, 4);
 
 	/* 5. The processor goes to another thread, born by the template if need be; who idles it
-	 * looks for deadlock. */
+	 * has the monitor look for deadlock. */
 	if (t->processor)
 		weft__proc_hand_off(t, NULL);
 	step(t, 5);

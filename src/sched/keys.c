@@ -33,8 +33,9 @@ static struct task *self(void)
 
 int weft_key_create(unsigned *key, void (*destructor)(void *))
 {
-	if (!key)
-		return -EINVAL;
+	/* Keys are for tasks; before weft_run, for what will be tasks. */
+	if (!key || (!self() && load_acquire(&sched.running)))
+		return sched.forked ? -ENOTSUP : -EINVAL;
 	uint32_t n = load_relaxed(&key_count);
 	do {
 		if (n == KEYS_MAX)

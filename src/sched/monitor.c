@@ -22,7 +22,8 @@
  * descriptors. And it brings idle processors to queues that have more than their holder runs.
  *
  * Rounds are 20 us to 1 ms apart, doubling while they find nothing. When nothing runs, it sleeps
- * until it is woken: an idle runtime has no wake-ups at all.
+ * until it is woken: an idle runtime has no wake-ups at all. Before it sleeps it looks for a
+ * deadlock; while only threads that are not the runtime's could end it, ever more rarely again.
  *
  * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch.
  */
@@ -51,11 +52,14 @@ enum {
 	BUSY = 10 * 1000 * 1000,
 	TRIM_EVERY = 500 * 1000 * 1000,
 	QUIET_ROUNDS = 16, /* without anything running, before it sleeps until it is woken */
+	DOUBT = 5 * 1000 * 1000,
 };
+#define DOUBT_LONG (INT64_C(10) * 1000 * 1000 * 1000)
 
 static struct {
 	pthread_t pthread;
 	int64_t last_take, last_trim;
+	int64_t doubt; /* pause before the next look for a deadlock; 0: there is none */
 	bool stop, trimming;
 } monitor;
 
@@ -218,7 +222,7 @@ static bool stop_wanted(void)
 
 static void cancel_one(struct task *task, void *arg)
 {
-	if (load_relaxed(&task->state) != TASK_FREE)
+	if (load_relaxed(&task->state) != TASK_FREE && !load_relaxed(&task->called_stop))
 		weft__task_cancel(NULL, task);
 }
 
@@ -310,13 +314,26 @@ static void nap(int64_t until)
 	store_relaxed(&sched.monitor_wake, 0);
 }
 
+/* When to look again: for memory to give back, or for threads that are not the runtime's to go. */
+static int64_t next_look(void)
+{
+	int64_t pause = monitor.trimming ? TRIM_EVERY : INT64_MAX;
+	int64_t longer = min_of(max_of(2 * monitor.doubt, DOUBT), DOUBT_LONG);
+	monitor.doubt = weft__proc_judge() ? longer : 0;
+	if (monitor.doubt)
+		pause = min_of(pause, monitor.doubt);
+	return pause == INT64_MAX ? pause : weft__clock() + pause;
+}
+
 /* Until something runs. Who takes an idle processor calls weft__monitor_wake. */
 static void sleep_deep(void)
 {
 	store_seq_cst(&sched.monitor_asleep, 1); /* pairs with weft__monitor_wake */
 	if (nothing_runs() && !stop_wanted())
-		nap(monitor.trimming ? weft__clock() + TRIM_EVERY : INT64_MAX);
+		nap(next_look());
 	store_relaxed(&sched.monitor_asleep, 0);
+	if (!nothing_runs())
+		monitor.doubt = 0;
 }
 
 void weft__monitor_wake(void)

@@ -106,21 +106,37 @@ static struct thread *start_on(struct processor *p, struct thread *t)
 	return t;
 }
 
-/* The last processor went idle: is it over, or for ever? [S] */
-static void all_idle(void)
+/* Tasks wait, and nothing of ours can wake one. [S] */
+static bool stuck(void)
+{
+	return sched.on_stuck && sched.stopping == sched.stopped &&
+	       weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters() &&
+	       !load_seq_cst(&sched.carrying); /* read last: see sched.h */
+}
+
+/* The last processor went idle: is it over? True: no, but it may be for ever. [S] */
+static bool over_or_stuck(void)
 {
 	if (sched.idle_count != sched.processor_count || sched.in_user || sched.running != 1)
-		return;
+		return false;
 	if (!load_acquire(&sched.begun) || sched.global_ready.length || sched.global_fresh.length)
-		return;
-	if (weft__task_count() == 0) {
-		store_relaxed(&sched.running, 2);
-		weft__template_wake();
-	} else if (sched.on_stuck && sched.stopping == sched.stopped &&
-		   weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters() &&
-		   !load_seq_cst(&sched.carrying)) { /* read last: see sched.h */
-		sched.on_stuck();
-	}
+		return false;
+	if (weft__task_count())
+		return stuck();
+	store_relaxed(&sched.running, 2);
+	weft__template_wake();
+	return false;
+}
+
+/*
+ * The same. To judge takes a look at the process's threads, and where others than the runtime's
+ * bring the work this happens at each of their turns: it is the monitor's, when it has been quiet
+ * for a while. [S]
+ */
+static void all_idle(void)
+{
+	if (over_or_stuck())
+		weft__monitor_wake();
 }
 
 /* ---- with sched.lock dropped ---- */
@@ -197,6 +213,14 @@ void weft__proc_look_stuck(void)
 	lock_take(&sched.lock, RANK_SCHED);
 	all_idle();
 	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+bool weft__proc_judge(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	bool again = over_or_stuck() && sched.on_stuck();
+	lock_drop(&sched.lock, RANK_SCHED);
+	return again;
 }
 
 void weft__proc_lend(struct thread *t)

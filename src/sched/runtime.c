@@ -2,9 +2,10 @@
 /*
  * runtime.c: the runtime's beginning and end.
  *
- *   sched.running   0 none   1 runs   2 ends
+ *   sched.running   0 none   3 begins   1 runs   2 ends
  *
- *   0 -> 1   weft__runtime_run, by CAS: one runtime per process
+ *   0 -> 3   weft__runtime_run, by CAS: one runtime per process
+ *   3 -> 1   the same, when everything is in place: from here on foreign threads are let in
  *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or when starting failed
  * half way 2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside
  * a call
@@ -141,6 +142,7 @@ static int init(const struct runtime_options *o)
 	sched.membarrier = register_membarrier();
 	sched.spin = sched.processor_count > 1 ? SPIN_ROUNDS : 0;
 	sched.poll_until = INT64_MIN;
+	sched.caller_tid = weft__gettid();
 	sched.processors = map(processor_bytes());
 	if (!sched.processors || !weft__thread_reserve())
 		return -ENOMEM;
@@ -242,7 +244,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	uint32_t none = 0;
 	if (sched.forked || weft__thread_self())
 		return sched.forked ? -ENOTSUP : -EBUSY;
-	if (!cas_acq_rel(&sched.running, &none, 1))
+	if (!cas_acq_rel(&sched.running, &none, 3))
 		return -EBUSY;
 	pthread_once(&once, watch_forks);
 	int err = init(options);
@@ -253,6 +255,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	if (!err)
 		err = weft__monitor_start();
 	if (!err) {
+		store_seq_cst(&sched.running, 1); /* pairs with weft__foreign_enter */
 		err = run(fn, arg);
 		weft__monitor_stop();
 	}
@@ -263,6 +266,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 		options->end();
 	shutdown();
 	*result = sched.main_result;
+	store_relaxed(&sched.stopping, 0);
 	store_release(&sched.running, 0);
 	return err;
 }

@@ -139,6 +139,7 @@ struct task {
 	uint32_t slot;	/* number of its stack in the class */
 	uint32_t locks; /* lock_os_thread's nesting [owner] */
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
+	uint32_t called_stop;  /* and was cancelled by that: weft_stop's walk leaves it alone [owner] */
 
 	const char *why;    /* what it waits for: a string constant; for dumps [owner] */
 	int64_t since;	    /* about when the wait began (sched.coarse_now) [owner] */
@@ -251,7 +252,9 @@ struct runtime {
 	uint32_t membarrier;	/* 1: membarrier(2) works */
 	uint32_t spin;		/* rounds a thread without work looks around before it sleeps */
 
-	uint32_t running;	 /* 0 no runtime, 1 runs, 2 ends: threads go home [any] */
+	uint32_t foreign_inside; /* threads of others inside a call; outlives the runtime [any] */
+	uint32_t running; /* 0 no runtime, 3 begins, 1 runs, 2 ends: threads go home [any] */
+	/* all below is zero when a runtime begins */
 	uint32_t stopped;	   /* weft_stop's walk over all tasks is done [monitor] */
 	uint32_t begun;		   /* the main task is in a queue: before, there are no tasks either [any] */
 	uint32_t stopping;	 /* weft_stop: no new tasks [any] */
@@ -260,7 +263,6 @@ struct runtime {
 	 * up before the first wait is ended and down after the last task is delivered; who judges that all wait for ever
 	 * looks at the heaps and the poller first and at this last [any]. */
 	uint32_t carrying;
-	uint32_t foreign_inside; /* threads of others inside a call [any] */
 	int64_t coarse_now;	 /* the monitor's last look at the clock [monitor] */
 
 	struct lock lock cache_aligned; /* rank SCHED; guards all that is marked [S] */
@@ -292,13 +294,14 @@ struct runtime {
 	uint32_t template_wake cache_aligned; /* futex of the template thread [any] */
 	uint32_t monitor_wake;		      /* futex: 1 = look */
 	uint32_t monitor_asleep;	      /* 1: sleeps until woken */
-	void (*on_stuck)(void); /* every task waits and nothing of ours can wake one; [S] is held */
+	/* Every task waits and nothing of ours can wake one; [S] is held. True: ask again later. */
+	bool (*on_stuck)(void);
 	uint32_t main_returned;
 	struct task *main_task; /* until it ends [owner] */
 	int main_result;	/* [owner] */
 	/* Signal channels, child waits: what may still wake a task from outside [any] */
 	uint32_t outside_wakers;
-	pid_t template_tid, monitor_tid; /* for the deadlock report */
+	pid_t caller_tid, template_tid, monitor_tid; /* for the deadlock report */
 };
 
 extern struct runtime weft__sched;

@@ -53,8 +53,11 @@ void weft__proc_start(struct processor *p);
 void weft__proc_give(struct thread *t, struct thread *to, struct task *task);
 /* t goes to user code without its processor, which goes to another thread: weft_blocking_begin. */
 void weft__proc_lend(struct thread *t);
-/* Looks whether all tasks wait for ever, as is done whenever the last processor goes idle. */
+/* Looks whether all tasks have ended, or wait for ever, as is done whenever the last processor goes
+ * idle; the latter is left to the monitor's judgement. */
 void weft__proc_look_stuck(void);
+/* The monitor's: reports a deadlock if there is one. True: there may be one later. */
+bool weft__proc_judge(void);
 /* Puts one idle processor to work, if there is one and nobody looks for work already. */
 void weft__proc_wake(void);
 /* Sleeps until t holds a processor. False: the runtime ends. */

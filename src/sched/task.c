@@ -53,14 +53,14 @@ static struct task *allocate(struct thread *t, size_t stack_size)
 	return task;
 }
 
-static void count_started(struct thread *t)
+static void count_started(struct thread *t, int more)
 {
 	if (t) {
-		count_owned(&t->processor->started, 1);
+		count_owned(&t->processor->started, more);
 		return;
 	}
 	lock_take(&sched.lock, RANK_SCHED);
-	sched.foreign_started++;
+	sched.foreign_started += (uint64_t)(int64_t)more;
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
@@ -83,11 +83,12 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
 	task->keys = NULL;
 	task->in_user_wait = 0;
+	task->called_stop = 0;
 	task->id = new_id(t ? t->processor : NULL);
 	task->named = 0;
 	if (options->name)
 		weft__task_name(task, options->name);
-	count_started(t);
+	count_started(t, 1);
 	return task;
 }
 
@@ -114,7 +115,7 @@ void weft__task_free(struct thread *t, struct task *task)
 
 void weft__task_drop(struct thread *t, struct task *task)
 {
-	count_owned(&t->processor->started, -1);
+	count_started(t, -1);
 	context_release(&task->context);
 	weft__task_free(t, task);
 }

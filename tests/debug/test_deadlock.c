@@ -57,6 +57,15 @@ START_TEST(tasks_that_wait_after_main_returned)
 }
 END_TEST
 
+START_TEST(tasks_that_wait_after_main_ended_locked_to_the_first_thread)
+{
+	struct weft_options options = {.flags = WEFT_LOCK_MAIN};
+	run_in_child(&options, leave_three);
+	assert_reported();
+	assert_said("weft: main returned; 3 tasks still wait\nweft: all tasks");
+}
+END_TEST
+
 static int exit_and_leave_one(void *arg)
 {
 	weft_go(go_wait_forever, NULL);
@@ -207,6 +216,27 @@ START_TEST(not_while_the_process_has_other_threads)
 }
 END_TEST
 
+static void *go_without_a_word(void *arg)
+{
+	usleep(100 * 1000);
+	return NULL;
+}
+
+static int left_by_a_thread(void *arg)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, go_without_a_word, NULL);
+	pthread_detach(thread);
+	return wait_forever(NULL);
+}
+
+START_TEST(when_the_last_other_thread_has_gone)
+{
+	run_in_child(NULL, left_by_a_thread);
+	assert_reported();
+}
+END_TEST
+
 static void cancel_sleeper(int signo)
 {
 	_exit(9);
@@ -263,12 +293,14 @@ int main(void)
 		one_task_that_waits_for_ever,
 		a_main_task_on_the_first_thread,
 		tasks_that_wait_after_main_returned,
+		tasks_that_wait_after_main_ended_locked_to_the_first_thread,
 		a_task_that_waits_after_main_left_by_weft_exit,
 		locked_tasks_that_wait_for_ever,
 		waiting_for_ever_beside_threads_that_die,
 		not_while_a_timer_runs,
 		not_while_a_task_is_in_a_system_call,
 		not_while_the_process_has_other_threads,
+		when_the_last_other_thread_has_gone,
 		not_while_a_signal_or_child_may_wake_a_task,
 		a_crash_is_a_crash,
 	};
