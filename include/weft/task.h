@@ -75,8 +75,9 @@ struct weft_options {
 int weft_run(const struct weft_options *options, int (*main_task)(void *arg), void *arg);
 
 /*
- * Asks every task to end: cancels all of them and refuses new ones (-ESHUTDOWN). Returns at once.
- * Async-signal-safe; any thread may call it. -EINVAL: no runtime runs. Since 0.1.
+ * Asks every task to end: cancels all of them, each once, and refuses new ones (-ESHUTDOWN). Returns
+ * at once: a task that calls it is cancelled by then, the others very soon. Async-signal-safe; any
+ * thread may call it. -EINVAL: no runtime runs. Since 0.1.
  */
 int weft_stop(void);
 
@@ -110,19 +111,20 @@ int weft_spawn(struct weft_task **task, const struct weft_spawn_options *options
 /*
  * Waits until the task has ended and stores what its function returned, or gave to weft_exit, in
  * *result (may be NULL). Frees the handle when it gives 0, and only then. Since 0.1. Errors:
- * -EAGAIN, -ETIMEDOUT, -ECANCELED; -EDEADLK the task is the caller itself; -EINVAL outside a task.
+ * -EAGAIN, -ETIMEDOUT, -ECANCELED; -EDEADLK the task is the caller itself; -EINVAL outside a task, or
+ * task is NULL.
  * Two joins of one task, or a join of a detached one, are misuse: a message and abort.
  */
 int weft_join(struct weft_task *task, int *result, int64_t deadline);
 
-/* Gives the handle back: the task frees itself when it ends. Always 0; twice is misuse. Since 0.1.
- */
+/* Gives the handle back: the task frees itself when it ends. 0; -EINVAL task is NULL, or no runtime
+ * runs; twice is misuse. Since 0.1. */
 int weft_detach(struct weft_task *task);
 
 /*
  * Cancels a task: its cancellable waits, the one it is in included, give -ECANCELED from now on.
  * Returns at once and does not wait for the task. The handle must still be owned by somebody. 0,
- * also when the task has ended. Since 0.1.
+ * also when the task has ended; -EINVAL task is NULL, or no runtime runs. Since 0.1.
  */
 int weft_cancel(struct weft_task *task);
 
@@ -184,8 +186,9 @@ int weft_set_name(const char *name);
 /*
  * Task-local storage. Makes a key for the life of the process; each task has its own value under
  * it, NULL at first. When a task ends, `destructor` (may be NULL) is called with each value that is
- * not NULL, in that task, again while destructors set new values, up to four rounds. The key may be
- * made before weft_run. Errors: -EAGAIN no key left (1,024); -EINVAL key is NULL. Since 0.1.
+ * not NULL, in that task, again while destructors set new values, up to four rounds. Keys are made by
+ * tasks, or while no runtime runs. Errors: -EAGAIN no key left (1,024); -EINVAL key is NULL, or the
+ * caller is a thread that is not the runtime's while that runs; -ENOTSUP in a forked child. Since 0.1.
  */
 int weft_key_create(unsigned *key, void (*destructor)(void *value));
 /* Sets the calling task's value. -EINVAL outside a task or for a key never made; -ENOMEM. Since

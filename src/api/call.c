@@ -3,6 +3,7 @@
 #include "api/call.h"
 
 #include "sched/runtime.h"
+#include "sched/schedule.h"
 #include "sched/sim.h"
 
 void weft__foreign_wake(struct waiter *w, uint32_t reason)
@@ -51,7 +52,7 @@ void weft__misuse(const char *call, const char *what)
 	if (!task)
 		weft__fatal("%s: %s (called outside of a task)", call, what);
 	weft__fatal("%s: %s (called by task %llu '%s')", call, what, (unsigned long long)task->id,
-		    task->name);
+		    task_name(task));
 }
 
 /* Weyl's sequence through a mixer: for threads that have no state of their own. */

@@ -55,8 +55,8 @@ void weft_chan_unref(struct weft_chan *c)
 {
 	if (!c || sub_acq_rel(&c->refs, 1) != 1) /* the last one sees what the others did */
 		return;
-	require(waitq_empty(&c->senders) && waitq_empty(&c->receivers),
-		"weft_chan_unref: somebody still waits");
+	if (unlikely(!waitq_empty(&c->senders) || !waitq_empty(&c->receivers)))
+		weft__misuse("weft_chan_unref", "somebody still waits");
 	free(c);
 }
 

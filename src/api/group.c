@@ -150,7 +150,8 @@ static struct waiter *announce(struct thread *t, struct weft_group *g, bool *end
 {
 	struct waiter *w = NULL;
 	lock_take(&g->lock, RANK_GROUP);
-	require(!g->waiter, "weft_group_wait: another task waits for this group already");
+	if (unlikely(g->waiter))
+		weft__misuse("weft_group_wait", "another task waits for this group already");
 	*ended = list_empty(&g->members);
 	if (!*ended && may_wait)
 		g->waiter = w = weft__wait_begin(t, NULL, "group", true);

@@ -85,10 +85,16 @@ int weft_run(const struct weft_options *options, int (*main_task)(void *arg), vo
 
 int weft_stop(void)
 {
-	int err = weft__runtime_state();
+	const struct thread *t = weft__thread_self();
+	int err = weft__foreign_enter(); /* a task's call, too, may be a handler's */
 	if (err)
 		return err;
-	store_seq_cst(&sched.stopping, 1);
-	weft__monitor_poke(); /* it cancels all tasks */
+	if (t && t->task && !t->lease.in_runtime) { /* no handler in the middle of a wait */
+		store_relaxed(&t->task->cancelled, 1);
+		store_relaxed(&t->task->called_stop, 1);
+	}
+	store_seq_cst(&sched.stopping, 1); /* pairs with the monitor's walk */
+	weft__monitor_poke();		   /* it cancels all the others */
+	weft__foreign_leave();
 	return 0;
 }

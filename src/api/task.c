@@ -3,6 +3,7 @@
 #include "weft/task.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/call.h"
@@ -35,21 +36,32 @@ void weft__task_launch(struct thread *t, struct task *task)
 		weft__task_cancel(t, task);
 }
 
-static int go_foreign(void (*fn)(void *arg), void *arg)
+/* It counts as a task from here on, if the runtime had not begun to end before. */
+static int start_foreign(void (*fn)(void *arg), void *arg)
 {
 	static const struct task_options options = {.detached = true};
+	struct task *task = weft__task_new(NULL, &options);
+	if (!task)
+		return -ENOMEM;
+	task->plain = 1;
+	task->fn.plain = fn;
+	task->arg = arg;
+	int err = weft__runtime_state();
+	if (err)
+		weft__task_drop(NULL, task);
+	else
+		weft__task_launch(NULL, task);
+	return err;
+}
+
+static int go_foreign(void (*fn)(void *arg), void *arg)
+{
 	int err = weft__foreign_enter();
 	if (err)
 		return err;
-	struct task *task = weft__task_new(NULL, &options);
-	if (task) {
-		task->plain = 1;
-		task->fn.plain = fn;
-		task->arg = arg;
-		weft__task_launch(NULL, task);
-	}
+	err = start_foreign(fn, arg);
 	weft__foreign_leave();
-	return task ? 0 : -ENOMEM;
+	return err;
 }
 
 int weft_go(void (*fn)(void *arg), void *arg)
@@ -86,36 +98,53 @@ static int spawn_options(struct task_options *to, const struct weft_spawn_option
 	return o.stack_size && !weft__stack_class(o.stack_size) ? -EINVAL : 0;
 }
 
+static struct task *new_with_result(struct thread *t, const struct task_options *o,
+				    int (*fn)(void *arg), void *arg)
+{
+	struct task *task = weft__task_new(t, o);
+	if (likely(task)) {
+		task->plain = 0;
+		task->fn.with_result = fn;
+		task->arg = arg;
+	}
+	return task;
+}
+
 int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *options,
 	       int (*fn)(void *arg), void *arg)
 {
 	struct task_options o;
 	int err = handle && fn ? spawn_options(&o, options) : -EINVAL;
-	if (!err)
-		err = refused();
 	if (err)
 		return err;
 	struct thread *t = enter();
 	if (!t)
 		return sched.forked ? -ENOTSUP : -EINVAL;
-	struct task *task = weft__task_new(t, &o);
+	err = refused();
+	struct task *task = err ? NULL : new_with_result(t, &o, fn, arg);
 	if (likely(task)) {
-		task->plain = 0;
-		task->fn.with_result = fn;
-		task->arg = arg;
 		*handle = (struct weft_task *)task;
 		weft__task_launch(t, task);
+	} else if (!err) {
+		err = -ENOMEM;
 	}
 	leave(t);
-	return task ? 0 : -ENOMEM;
+	return err;
 }
 
 /* ---- joining ---- */
 
+static _Noreturn cold void misuse(const struct task *task, const char *call, const char *what)
+{
+	char text[96];
+	snprintf(text, sizeof(text), "task %llu %s", (unsigned long long)task->id, what);
+	weft__misuse(call, text);
+}
+
 static void require_live(const struct task *task, const char *call)
 {
-	require(task && task->state != TASK_FREE, "%s: this task was joined or detached before",
-		call);
+	if (unlikely(task->state == TASK_FREE))
+		misuse(task, call, "was joined or detached before");
 }
 
 /* Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any
@@ -135,9 +164,8 @@ static int await_end(struct thread **t, struct task *task, int64_t deadline)
 	struct waiter *seen = JOIN_RUNNING;
 	struct waiter *w = weft__wait_begin(*t, NULL, "join", true);
 	if (!cas_acq_rel(&task->join, &seen, w)) { /* against tell_joiner */
-		require(seen == JOIN_ENDED || seen == JOIN_CLAIMING,
-			"weft_join: task %llu is joined twice or detached",
-			(unsigned long long)task->id);
+		if (unlikely(seen != JOIN_ENDED && seen != JOIN_CLAIMING))
+			misuse(task, "weft_join", "is being joined, or was detached before");
 		weft__wait_abandon(w);
 		return 0;
 	}
@@ -150,6 +178,8 @@ static int await_end(struct thread **t, struct task *task, int64_t deadline)
 int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 {
 	struct task *task = task_of(handle);
+	if (!task)
+		return -EINVAL;
 	struct thread *t = enter();
 	int err = 0;
 	if (!t)
@@ -172,15 +202,16 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 int weft_detach(struct weft_task *handle)
 {
 	struct task *task = task_of(handle);
-	struct thread *t = enter();
 	struct waiter *seen = JOIN_RUNNING;
+	if (!task)
+		return -EINVAL;
+	struct thread *t = enter();
 	if (!t && weft__foreign_enter() < 0)
 		return sched.forked ? -ENOTSUP : -EINVAL;
 	require_live(task, "weft_detach");
 	if (!cas_acq_rel(&task->join, &seen, JOIN_DETACHED)) { /* against tell_joiner */
-		require(seen == JOIN_ENDED,
-			"weft_detach: task %llu is being joined, or was detached before",
-			(unsigned long long)task->id);
+		if (unlikely(seen != JOIN_ENDED))
+			misuse(task, "weft_detach", "is being joined, or was detached before");
 		tsan_acquire(task);
 		weft__task_free(t, task);
 	}
@@ -196,6 +227,8 @@ int weft_detach(struct weft_task *handle)
 int weft_cancel(struct weft_task *handle)
 {
 	struct task *task = task_of(handle);
+	if (!task)
+		return -EINVAL;
 	struct thread *t = enter();
 	if (!t && weft__foreign_enter() < 0)
 		return sched.forked ? -ENOTSUP : -EINVAL;
@@ -253,7 +286,8 @@ void weft_yield(void)
 
 void weft_exit(int result)
 {
-	require(self(), "weft_exit: called outside of a task");
+	if (unlikely(!self()))
+		weft__misuse("weft_exit", "there is no task to end");
 	weft__task_exit(result);
 }
 

@@ -27,25 +27,25 @@ static struct waitgroup *waitgroup_of(struct weft_waitgroup *w)
 }
 
 /* The word with n more; misuse is answered here. */
-static uint64_t sum(uint64_t word, int n)
+static uint64_t sum(uint64_t word, int n, const char *call)
 {
 	int64_t count = (int64_t)(word & ~QUEUED) + n;
 	if (unlikely(count < 0))
-		weft__misuse("weft_waitgroup_add", "the count falls below zero");
+		weft__misuse(call, "the count falls below zero");
 	if (unlikely(count > INT32_MAX))
-		weft__misuse("weft_waitgroup_add", "the count rises above INT32_MAX");
+		weft__misuse(call, "the count rises above INT32_MAX");
 	return (uint64_t)count | (word & QUEUED);
 }
 
 /* Brings the count to zero and wakes all. False: it is not that any more. */
-static noinline bool finish(struct waitgroup *w, int n)
+static noinline bool finish(struct waitgroup *w, int n, const char *call)
 {
 	struct waitq woken = {0};
 	struct waitq_node *node;
 	struct thread *t = enter();
 	lock_take(&w->lock, RANK_SYNC);
 	uint64_t word = load_relaxed(&w->word);
-	bool last = sum(word, n) == QUEUED &&
+	bool last = sum(word, n, call) == QUEUED &&
 		    cas_acq_rel(&w->word, &word, 0); /* pairs with weft_waitgroup_wait */
 	while (last && (node = waitq_claim(&w->waiting)))
 		waitq_push_tail(&woken, node);
@@ -55,14 +55,13 @@ static noinline bool finish(struct waitgroup *w, int n)
 	return last;
 }
 
-void weft_waitgroup_add(struct weft_waitgroup *waitgroup, int n)
+static always_inline void add(struct waitgroup *w, int n, const char *call)
 {
-	struct waitgroup *w = waitgroup_of(waitgroup);
 	uint64_t word = load_relaxed(&w->word);
 	for (;;) {
-		uint64_t to = sum(word, n);
+		uint64_t to = sum(word, n, call);
 		if (to == QUEUED) {
-			if (finish(w, n))
+			if (finish(w, n, call))
 				return;
 			word = load_relaxed(&w->word);
 		} else if (cas_acq_rel(&w->word, &word, to)) { /* pairs with weft_waitgroup_wait */
@@ -71,9 +70,14 @@ void weft_waitgroup_add(struct weft_waitgroup *waitgroup, int n)
 	}
 }
 
+void weft_waitgroup_add(struct weft_waitgroup *w, int n)
+{
+	add(waitgroup_of(w), n, "weft_waitgroup_add");
+}
+
 void weft_waitgroup_done(struct weft_waitgroup *w)
 {
-	weft_waitgroup_add(w, -1);
+	add(waitgroup_of(w), -1, "weft_waitgroup_done");
 }
 
 /* Sets QUEUED. False: the count is zero. The lock is held. */

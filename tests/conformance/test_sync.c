@@ -375,7 +375,7 @@ static int done_once_too_often(void *arg)
 
 START_TEST(WaitGroupMisuse)
 {
-	expect_misuse("weft_waitgroup_add", done_once_too_often);
+	expect_misuse("weft_waitgroup_done", done_once_too_often);
 }
 END_TEST
 

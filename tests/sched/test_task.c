@@ -438,22 +438,7 @@ TEST_TASKS(a_forked_child_has_no_runtime_but_lives)
 	ck_assert_int_eq(status, 0);
 }
 
-/* ---- misuse ---- */
-
-static int join_twice(void *arg)
-{
-	struct weft_task *task = tasks_start(give_back, NULL);
-	tasks_join(task);
-	weft_join(task, NULL, WEFT_FOREVER);
-	return 0;
-}
-
-START_TEST(joining_twice_aborts)
-{
-	freopen("/dev/null", "w", stderr);
-	tasks_run(1, join_twice, NULL);
-}
-END_TEST
+/* ---- signal handlers ---- */
 
 static int yield_in_handler_main(void *arg)
 {
@@ -499,7 +484,6 @@ static void add_all(TCase *t)
 	tcase_add_loop_test(t, stop_cancels_every_task_and_refuses_new_ones, 0, 3);
 	add_tasks_test(t, foreign_threads_may_start_tasks);
 	add_tasks_test(t, a_forked_child_has_no_runtime_but_lives);
-	tcase_add_test_raise_signal(t, joining_twice_aborts, SIGABRT);
 	tcase_add_test(t, a_handler_that_interrupts_user_code_may_reach_the_runtime);
 }
 

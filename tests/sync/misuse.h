@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * misuse.h: does a program die as a misuse should: one line that names the call, then abort?
+ * misuse.h: does a program die as a misuse should: one line that names the call and the task, then abort?
  */
 #ifndef TESTS_SYNC_MISUSE_H
 #define TESTS_SYNC_MISUSE_H
@@ -13,7 +13,7 @@
 
 #include "../tasks.h"
 
-/* Runs `main_task` in a child; its standard error must begin with "weft: `call`: " and abort must end it. */
+/* Runs `main_task` in a child; its standard error must begin with "weft: `call`: ", name the calling task, and abort must end it. */
 static inline void expect_misuse(const char *call, int (*main_task)(void *arg))
 {
 	int fds[2], status;
@@ -40,6 +40,10 @@ static inline void expect_misuse(const char *call, int (*main_task)(void *arg))
 	snprintf(expected, sizeof(expected), "weft: %s: ", call);
 	ck_assert_msg(strncmp(text, expected, strlen(expected)) == 0, "expected %s..., got %s",
 		      expected, text);
+	char *line_end = strchr(text, '\n');
+	ck_assert_ptr_nonnull(line_end);
+	*line_end = 0;
+	ck_assert_msg(strstr(text, " (called by task "), "no task is named: %s", text);
 }
 
 #endif
