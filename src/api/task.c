@@ -286,7 +286,7 @@ void weft_yield(void)
 
 void weft_exit(int result)
 {
-	if (unlikely(!self()))
+	if (unlikely(!self()) && !sched.forked)
 		weft__misuse("weft_exit", "there is no task to end");
 	weft__task_exit(result);
 }

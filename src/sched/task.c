@@ -18,6 +18,7 @@
  * instead, it waits the few instructions until ENDED: nobody touches its waiter after that.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "sched/cache.h"
 #include "sched/keys.h"
@@ -120,8 +121,18 @@ void weft__task_drop(struct thread *t, struct task *task)
 	weft__task_free(t, task);
 }
 
+/* There is nothing to go back to: the scheduler's threads stayed with the parent. */
+static _Noreturn cold void exit_forked(int result)
+{
+	weft__warn("a task has ended in a child of fork: so does the child, with status %d",
+		   result & 0xff);
+	_exit(result);
+}
+
 void weft__task_exit(int result)
 {
+	if (unlikely(!weft__thread_self()))
+		exit_forked(result);
 	weft__keys_end(weft__thread_self()->task);
 	struct thread *t = enter();
 	struct task *task = t->task;

@@ -109,6 +109,27 @@ START_TEST(after_weft_stop_a_thread_may_start_nothing_either)
 }
 END_TEST
 
+/* ---- fork ---- */
+
+static int fork_and_return(void *arg)
+{
+	pid_t child = fork();
+	int status = -1;
+	if (child == 0 && arg)
+		weft_exit(7);
+	if (child == 0)
+		return 7;
+	ck_assert_int_eq(weft_wait_pid(child, &status, soon()), 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+}
+
+START_TEST(a_task_that_ends_in_a_forked_child_ends_the_child)
+{
+	ck_assert_int_eq(tasks_run(tasks_processors[_i], fork_and_return, NULL), 7);
+	ck_assert_int_eq(tasks_run(tasks_processors[_i], fork_and_return, (void *)1), 7);
+}
+END_TEST
+
 /* ---- keys, handles ---- */
 
 static void *make_key(void *arg)
@@ -233,6 +254,7 @@ static void add_all(TCase *t)
 	tcase_add_test(t, a_runtime_that_was_stopped_is_none);
 	tcase_add_loop_test(t, who_stops_is_cancelled_at_once_and_only_once, 0, 3);
 	tcase_add_test(t, after_weft_stop_a_thread_may_start_nothing_either);
+	tcase_add_loop_test(t, a_task_that_ends_in_a_forked_child_ends_the_child, 0, 3);
 	add_tasks_test(t, keys_are_made_by_tasks);
 	tcase_add_test(t, a_key_may_be_made_before_the_runtime);
 	add_tasks_test(t, no_handle_is_an_error);
