@@ -58,6 +58,15 @@ static always_inline void tsan_acquire(void *address)
 #endif
 }
 
+/* What the sanitizer knows of frames on this stack that never returned: whoever has the memory next must not be blamed
+ * for them. */
+static always_inline void context_forget(void *bottom, size_t size)
+{
+#ifdef WEFT_ASAN
+	__asan_unpoison_memory_region(bottom, size);
+#endif
+}
+
 /* A new context on the stack [bottom, top) that will enter weft__task_entry. */
 static always_inline void context_init(struct context *c, void *bottom, void *top)
 {
@@ -66,8 +75,8 @@ static always_inline void context_init(struct context *c, void *bottom, void *to
 	c->fake_stack = NULL;
 	c->bottom = bottom;
 	c->size = (size_t)((char *)top - (char *)bottom);
-	__asan_unpoison_memory_region(bottom, c->size); /* frames of the last task that never returned */
 #endif
+	context_forget(bottom, (size_t)((char *)top - (char *)bottom));
 #ifdef WEFT_TSAN
 	c->fiber = __tsan_create_fiber(0);
 #endif

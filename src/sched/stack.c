@@ -286,6 +286,8 @@ void weft__stack_shutdown(void)
 {
 	for (unsigned i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *c = &classes[i];
+		for (uint32_t slot = 0; slot < c->used; slot++)
+			context_forget(slot_base(c, slot) + page_size(), c->size - page_size());
 		for (unsigned k = 0; k < STACK_REGIONS; k++) {
 			size_t slots = (size_t)STACK_FIRST << k;
 			if (c->regions[k])

@@ -3,10 +3,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../tasks.h"
+#include "base/attr.h"
 
 /* ---- starting and joining ---- */
 
@@ -438,6 +440,38 @@ TEST_TASKS(a_forked_child_has_no_runtime_but_lives)
 	ck_assert_int_eq(status, 0);
 }
 
+/* ---- what is left of a stack ---- */
+
+static char *abandoned;
+
+static noinline void abandon_frame(void)
+{
+	char frame[64];
+	abandoned = frame;
+	__asm__ volatile("" ::"r"(frame) : "memory");
+	weft_exit(3);
+}
+
+static int abandon(void *arg)
+{
+	abandon_frame();
+	return 0;
+}
+
+/* A frame that never returned must not leave AddressSanitizer's marks behind for the next owner of the addresses. */
+START_TEST(memory_that_was_a_stack_is_anybodys_after_the_run)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	ck_assert_int_eq(tasks_run(1, abandon, NULL), 3);
+	char *at = (char *)((uintptr_t)abandoned & ~(page - 1));
+	char *p = mmap(at, page, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ck_assert_ptr_eq(p, at);
+	memset(p, 1, page);
+	munmap(p, page);
+}
+END_TEST
+
 /* ---- signal handlers ---- */
 
 static int yield_in_handler_main(void *arg)
@@ -479,6 +513,7 @@ static void add_all(TCase *t)
 	add_tasks_test(t, ids_are_never_used_twice);
 	tcase_add_test(t, one_runtime_at_a_time);
 	tcase_add_test(t, all_threads_are_gone_when_weft_run_returns_and_it_can_run_again);
+	tcase_add_test(t, memory_that_was_a_stack_is_anybodys_after_the_run);
 	tcase_add_test(t, a_thousand_processors_work);
 	tcase_add_test(t, outside_of_a_runtime_calls_say_so);
 	tcase_add_loop_test(t, stop_cancels_every_task_and_refuses_new_ones, 0, 3);
