@@ -135,7 +135,7 @@ struct weft_group *weft_group_new(void)
 	struct thread *t = enter();
 	if (!t)
 		return NULL;
-	weft__on_member_end = member_ended;
+	store_relaxed(&weft__on_member_end, member_ended); /* several may, and all the same */
 	struct weft_group *g = weft__cache_alloc(t, sizeof(*g));
 	if (g) {
 		*g = (struct weft_group){0};

@@ -59,9 +59,11 @@ static void *bin_pop(struct cache_bin *bin)
 	return record;
 }
 
+/* The lock is held. To ThreadSanitizer, which does not see it here, mmap is a write by the caller. */
 static void *chunk_carve(size_t size)
 {
 	struct chunk *c = central.chunks;
+	tsan_acquire(&central);
 	if (!c || c->used + size > CHUNK) {
 		c = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (c == MAP_FAILED)
@@ -72,6 +74,8 @@ static void *chunk_carve(size_t size)
 	}
 	void *record = (char *)c + c->used;
 	c->used += size;
+	tsan_release(&central);
+	tsan_release(record);
 	return record;
 }
 
@@ -114,7 +118,10 @@ void *weft__cache_alloc(struct thread *t, size_t size)
 	struct cache_bin *bin = bin_for(t, number, &lone);
 	if (!bin->free)
 		central_refill(bin, number, t ? BATCH : 1);
-	return bin_pop(bin);
+	void *record = bin_pop(bin);
+	if (record)
+		tsan_acquire(record); /* pairs with weft__cache_free, as malloc does with free */
+	return record;
 }
 
 void weft__cache_free(struct thread *t, void *record, size_t size)
@@ -122,6 +129,7 @@ void weft__cache_free(struct thread *t, void *record, size_t size)
 	unsigned number = bin_of(size);
 	struct cache_bin lone = {0};
 	struct cache_bin *bin = bin_for(t, number, &lone);
+	tsan_release(record);
 	bin_push(bin, record);
 	if (!t || bin->count > BIN_MAX)
 		central_spill(bin, number, BATCH);
