@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) JOBS=$(JOBS) ARGS (what follows weft storm)"
+	@echo "Variables: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) JOBS=$(JOBS) ARGS (what follows weft storm) SECONDS=$(SECONDS)"
 
 run: ## build, then show the crash, its fix, and weft: weft storm
 	@$(MAKE) release
@@ -43,6 +43,12 @@ test-all: ## all tests, slow ones included, then again in debug, asan and tsan b
 debug-test asan-test tsan-test:
 	@$(MAKE) $(@:-test=) TESTS=ON PACKAGES="build test all"
 	@ctest --preset $(@:-test=) -j $(JOBS) -LE slow
+
+SECONDS = 600
+stress: ## each stress program: SECONDS in a release build, a fifth of that under ASan and TSan
+	@$(MAKE) release asan tsan TESTS=ON PACKAGES="build test all"
+	@tests/stress/run.sh $(SECONDS) build/release
+	@tests/stress/run.sh $$(($(SECONDS) / 5)) build/asan build/tsan
 
 bench: ## measure, next to whatever peers are installed
 	@$(MAKE) release
