@@ -341,7 +341,7 @@ static void add_all(TCase *tcase)
 	promise(tcase, Sleep);
 	promise(tcase, SleepZero);
 	promise(tcase, AfterFunc);
-	promise_real(tcase, AfterFuncStarvation);
+	promise(tcase, AfterFuncStarvation);
 	promise(tcase, Ticker);
 	promise(tcase, TimerStopStress);
 	promise(tcase, Reset);
