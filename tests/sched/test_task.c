@@ -424,7 +424,7 @@ TEST_TASKS(foreign_threads_may_start_tasks)
 		pthread_join(thread[i], NULL);
 	for (int i = 0; i < 10000 && __atomic_load_n(&from_outside, __ATOMIC_RELAXED) < 4000; i++)
 		weft_sleep(MS);
-	ck_assert_int_eq(from_outside, 4000);
+	ck_assert_int_eq(__atomic_load_n(&from_outside, __ATOMIC_RELAXED), 4000);
 }
 
 TEST_TASKS(a_forked_child_has_no_runtime_but_lives)
