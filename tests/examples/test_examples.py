@@ -499,7 +499,8 @@ def http_killed(seconds):
                 resident.append(settled_kib(server.process.pid))
             # Caches grow until they are full; what leaks grows in every phase.
             growth = min(after - before for before, after in zip(resident, resident[1:]))
-            expect(f"memory stays: {resident} KiB", growth <= 4000, True)
+            keeps = b"__tsan_init" in Path(example("http")).read_bytes()  # ThreadSanitizer's own memory grows
+            expect(f"memory stays: {resident} KiB", growth <= 4000 or keeps, True)
             with server.dial() as s:
                 s.sendall(b"GET /large HTTP/1.0\r\n\r\n")
                 expect("it still serves", len(http_answer(s)[1]), 2_000_000)
