@@ -186,7 +186,7 @@ static int club_member(void *arg)
 		pause_somehow(&d);
 	if (draw_one_in(&d, 2) && weft_sleep(draw_below(&d, 200 * US)) == -ECANCELED)
 		result = 9;
-	or_acq_rel(&c->results, 1u << result);
+	__atomic_fetch_or(&c->results, 1u << result, __ATOMIC_ACQ_REL);
 	sub_acq_rel(&c->left, 1);
 	return result;
 }
