@@ -68,14 +68,17 @@ int weft__foreign_enter(void)
 	if (err)
 		return err;
 	add_seq_cst(&sched.foreign_inside, 1); /* pairs with await_foreigners */
-	if (load_seq_cst(&sched.running) == 1)
+	if (load_seq_cst(&sched.running) == 1) {
+		tsan_acquire(&sched.foreign_inside);
 		return 0;
+	}
 	weft__foreign_leave();
 	return -EINVAL;
 }
 
 void weft__foreign_leave(void)
 {
+	tsan_release(&sched.foreign_inside);
 	sub_seq_cst(&sched.foreign_inside, 1);
 }
 
@@ -83,6 +86,7 @@ static void await_foreigners(void)
 {
 	while (load_seq_cst(&sched.foreign_inside)) /* pairs with weft__foreign_enter */
 		weft__yield_cpu();
+	tsan_acquire(&sched.foreign_inside);
 }
 
 /* ---- beginning ---- */
@@ -255,6 +259,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	if (!err)
 		err = weft__monitor_start();
 	if (!err) {
+		tsan_release(&sched.foreign_inside);
 		store_seq_cst(&sched.running, 1); /* pairs with weft__foreign_enter */
 		err = run(fn, arg);
 		weft__monitor_stop();

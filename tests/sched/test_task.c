@@ -404,7 +404,7 @@ static int from_outside;
 
 static void note_outside(void *arg)
 {
-	__atomic_fetch_add(&from_outside, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&from_outside, 1, __ATOMIC_RELEASE);
 }
 
 static void *go_from_outside(void *arg)
@@ -424,7 +424,7 @@ TEST_TASKS(foreign_threads_may_start_tasks)
 		pthread_join(thread[i], NULL);
 	for (int i = 0; i < 10000 && __atomic_load_n(&from_outside, __ATOMIC_RELAXED) < 4000; i++)
 		weft_sleep(MS);
-	ck_assert_int_eq(__atomic_load_n(&from_outside, __ATOMIC_RELAXED), 4000);
+	ck_assert_int_eq(flag(&from_outside), 4000);
 }
 
 TEST_TASKS(a_forked_child_has_no_runtime_but_lives)
