@@ -15,13 +15,16 @@
  * leaves its own processor aside for the thread (`given`), which looks there, under the lock, when
  * it has let its first one go.
  *
+ * Threads may also be started ahead (-DSPARES): a spare counts as idle before it lives, so a processor may be its own
+ * when it begins, and when its birth fails.
+ *
  * Left out: local queues (one queue that everybody with a processor may take from allows more than
  * theft does), the word of a wait (park.pml), whom to wake for new work (idle.pml; here every idle
  * processor is put to work).
  *
  * What must hold: a locked task runs on its thread alone, which runs nothing else; a processor has
  * one holder, a thread at most one processor; threads are started by the clean template alone, and
- * no more of them than processors and locked tasks; every task ends, locked ones with their
+ * no more of them than processors, locked tasks and spares; every task ends, locked ones with their
  * threads; nothing hangs.
  *
  * run: pass | | two locked tasks and one that is not
@@ -33,13 +36,18 @@
  * run: fail invalid end state | -DBUG_6 | a thread clears its wake-up after it looked, without the lock
  * run: fail templates==1 | -DBUG_7 | the first lock starts the template, unsynchronised
  * run: fail invalid end state | -DBUG_8 | the processor left aside is not looked for
+ * run: pass | -DSPARES=1 | a spare thread, which may not be born
+ * run: fail invalid end state | -DSPARES=1 -DBUG_9 | the processor of a spare that was not born is forgotten
  */
 #define TASKS 3
 #define A 0
 #define B 1
 #define C 2
 #define P 2
-#define THREADS 5 /* 0 is the template; P + locked tasks others */
+#ifndef SPARES
+#define SPARES 0
+#endif
+#define THREADS (5 + 2 * SPARES) /* 0 is the template; P + locked tasks + spares, and those that were not born */
 
 #define NONE 255
 #define IDLE 254   /* holder of an idle processor */
@@ -92,6 +100,10 @@ inline start_on(p)
 	:: idle[2] -> idle[2] = false; attach(2, p)
 	:: idle[3] -> idle[3] = false; attach(3, p)
 	:: idle[4] -> idle[4] = false; attach(4, p)
+#if SPARES
+	:: idle[5] -> idle[5] = false; attach(5, p)
+	:: idle[6] -> idle[6] = false; attach(6, p)
+#endif
 	:: else -> holder[p] = WANTED; template_wake = true
 	fi
 }
@@ -181,8 +193,31 @@ inline start_thread(by, p)
 	run thread(born)
 }
 
+/* On the idle list first; then it is born, or not. */
+inline start_spare()
+{
+	atomic { born++; spares++; spare = born; idle[spare] = true };
+	if
+	:: run thread(spare)
+	:: atomic {
+		idle[spare] = false;
+#ifndef BUG_9
+		if
+		:: processor[spare] != NONE ->
+			holder[processor[spare]] = WANTED;
+			next_on[processor[spare]] = next_task[spare];
+			processor[spare] = NONE;
+			template_wake = true
+		:: else
+		fi
+#endif
+	   }
+	fi
+}
+
 proctype template()
 {
+	byte spare, spares;
 	templates++;
 	assert(templates == 1);
 end:
@@ -205,6 +240,9 @@ end:
 		}
 #ifdef BUG_5
 		template_wake = false
+#endif
+#if SPARES
+	:: spares < SPARES -> start_spare()
 #endif
 	od
 }

@@ -147,8 +147,10 @@ static void wake_thread(struct thread *t)
 		weft__template_wake();
 	else if (t->polling)
 		weft__netpoll_kick();
-	else
+	else if (load_relaxed(&t->phase) != THREAD_STARTING) /* else it looks under the lock before it sleeps */
 		weft__futex_wake(&t->wake, 1);
+	if (t && load_relaxed(&sched.idle_thread_count) < load_relaxed(&sched.spares))
+		weft__template_wake();
 }
 
 bool weft__proc_take_idle(struct thread *t)

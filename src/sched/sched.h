@@ -277,7 +277,8 @@ struct runtime {
 	uint32_t wanted_count; /* read without the lock [S] */
 	uint32_t idle_count;   /* idle processors; read without the lock [S] */
 	uint32_t idle_thread_low; /* least idle_thread_count since weft__thread_trim last looked [S] */
-	uint32_t idle_thread_count;
+	uint32_t idle_thread_count; /* read without the lock [S] */
+	uint32_t spares; /* idle threads to be kept ready, in a storm: thread.c [template] */
 	uint32_t spinning; /* threads with a processor that look for work [any] */
 	uint32_t
 		thread_count; /* records in use, the leaving ones included; read without the lock */

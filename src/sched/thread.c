@@ -6,7 +6,9 @@
  * inherited from it. It is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was
  * started before the main task ran. It sleeps on sched.template_wake and does two things:
  *
- *   start   a thread for each processor on sched.wanted; the new thread is born holding it
+ *   start   a thread for each processor on sched.wanted; the new thread is born holding it. While such births follow
+ *           each other closely, also two spare ones ahead of demand: a dying thread hands its processor to one of
+ *           them, and nobody waits for a birth. Who leaves fewer than two wakes the template
  *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's
  *           key destructors, which may take their time, and the template must not wait for them; at
  *           the very end it may
@@ -14,7 +16,9 @@
  * When no thread can be had (pids limit, memory) the processor stays wanted and the template tries
  * again; after ten seconds without any success it says so and aborts.
  *
- * Rejected: starting threads where they are needed (inherits what a locked task did), detached
+ * Rejected: more spares (with eight, births come in batches, the kernel's small caches of thread stacks run dry, and a
+ * storm takes a fifth longer), a wake-up for each second spare (the template then is the one who is waited for);
+ * starting threads where they are needed (inherits what a locked task did), detached
  * threads (weft_run could not promise that all are gone).
  */
 #include <errno.h>
@@ -39,9 +43,17 @@ enum {
 	GIVE_UP_NS = 1000 * 1000 * 1000, /* times ten */
 };
 
-enum { START_BATCH = 16 }; /* threads started before the dead are looked after */
+enum {
+	START_BATCH = 16,	    /* threads started before the dead are looked after */
+	STORM_GAP_NS = 1000 * 1000, /* births closer than this follow each other */
+	STORM_BIRTHS = 8,	    /* so many in a row are a storm */
+	SPARES = 2,		    /* threads kept ready in one */
+};
 
-static int64_t failing_since; /* template only: pthread_create fails since then; 0: it works */
+/* The template's own. */
+static int64_t failing_since; /* pthread_create fails since then; 0: it works */
+static int64_t last_birth;
+static uint32_t births; /* that followed each other */
 
 /* ---- records ---- */
 
@@ -220,8 +232,9 @@ static _Noreturn void thread_limit(void)
 		    sched.max_threads, locked, sched.in_user, leaving);
 }
 
-/* The next wanted processor, given to a new record. NULL: none is wanted. */
-static struct thread *adopt_wanted(void)
+/* A new record for a wanted processor; or, while threads are in demand, for none: it counts as idle at once, and who
+ * finds it there may give it a processor before it has begun. NULL: none is needed. */
+static struct thread *record_wanted(void)
 {
 	struct thread *t = NULL;
 	lock_take(&sched.lock, RANK_SCHED);
@@ -232,14 +245,43 @@ static struct thread *adopt_wanted(void)
 		if (!t)
 			thread_limit();
 		weft__proc_attach(t, container_of(l, struct processor, idle));
+	} else if (sched.idle_thread_count < sched.spares && sched.running == 1 && (t = record_take())) {
+		list_push_tail(&sched.idle_threads, &t->idle);
+		sched.idle_thread_count++;
 	}
+	sched.threads_started += t != NULL;
 	lock_drop(&sched.lock, RANK_SCHED);
 	return t;
 }
 
-/* No thread to be had: the processor stays wanted. */
-static void start_failed(struct thread *t, int err)
+/* Gives the record back. True: it had a processor, which is wanted again. */
+static bool unborn(struct thread *t)
 {
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = t->processor ? weft__proc_detach(t) : NULL;
+	if (p) {
+		p->next = t->next;
+		weft__thread_want(p);
+	} else if (!list_empty(&t->idle)) { /* weft__thread_trim may have thought better of it */
+		list_remove(&t->idle);
+		sched.idle_thread_count--;
+	}
+	if (t->spinning)
+		sub_seq_cst(&sched.spinning, 1);
+	sched.threads_started--;
+	list_remove(&t->all);
+	record_free(t);
+	lock_drop(&sched.lock, RANK_SCHED);
+	return p;
+}
+
+/* No thread to be had. False: a processor waits for one; a spare is not missed. */
+static bool start_failed(struct thread *t, int err)
+{
+	births = 0;
+	store_relaxed(&sched.spares, 0);
+	if (!unborn(t))
+		return true;
 	int64_t now = weft__clock();
 	if (!failing_since) {
 		failing_since = now;
@@ -249,13 +291,16 @@ static void start_failed(struct thread *t, int err)
 	}
 	if ((now - failing_since) / 10 > GIVE_UP_NS)
 		weft__fatal("no thread could be started for ten seconds: %s", strerror(-err));
-	lock_take(&sched.lock, RANK_SCHED);
-	struct processor *p = weft__proc_detach(t);
-	p->next = t->next;
-	weft__thread_want(p);
-	list_remove(&t->all);
-	record_free(t);
-	lock_drop(&sched.lock, RANK_SCHED);
+	return false;
+}
+
+/* While births follow each other closely, a few threads are kept ready. */
+static void note_birth(void)
+{
+	int64_t now = weft__clock();
+	births = now - last_birth < STORM_GAP_NS ? births + 1 : 0;
+	last_birth = now;
+	store_relaxed(&sched.spares, births < STORM_BIRTHS || sched.sim ? 0 : SPARES);
 }
 
 /* False: one could not be started. */
@@ -263,53 +308,41 @@ static bool start_wanted(void)
 {
 	struct thread *t;
 	/* Not for ever: a storm wants the next thread while this one is started, and the dead must be reaped. */
-	for (int n = 0;
-	     n < START_BATCH && load_relaxed(&sched.wanted_count) && (t = adopt_wanted()); n++) {
+	for (int n = 0; n < START_BATCH && (t = record_wanted()); n++) {
 		int err = thread_create(t);
-		if (err) {
-			start_failed(t, err);
+		if (!err) {
+			failing_since = 0;
+			note_birth();
+		} else if (!start_failed(t, err)) {
 			return false;
 		}
-		failing_since = 0;
-		lock_take(&sched.lock, RANK_SCHED);
-		sched.threads_started++;
-		lock_drop(&sched.lock, RANK_SCHED);
 	}
 	return true;
-}
-
-static struct thread *next_leaving(void)
-{
-	struct list *l;
-	lock_take(&sched.lock, RANK_SCHED);
-	l = list_pop_head(&sched.leaving);
-	sched.leaving_count = 0;
-	lock_drop(&sched.lock, RANK_SCHED);
-	return l ? container_of(l, struct thread, all) : NULL;
 }
 
 /* Joins what has ended; true: some have not yet. */
 static bool reap(bool wait)
 {
-	struct list later;
-	struct thread *t;
+	struct list dead, joined, later;
+	list_init(&dead);
+	list_init(&joined);
 	list_init(&later);
-	while ((t = next_leaving())) {
-		int busy = wait ? pthread_join(t->pthread, NULL)
-				: pthread_tryjoin_np(t->pthread, NULL);
-		lock_take(&sched.lock, RANK_SCHED);
-		if (busy)
-			list_push_tail(&later, &t->all);
-		else
-			record_free(t);
-		lock_drop(&sched.lock, RANK_SCHED);
-	}
-	if (list_empty(&later))
-		return false;
 	lock_take(&sched.lock, RANK_SCHED);
+	list_move_all(&dead, &sched.leaving);
+	sched.leaving_count = 0;
+	lock_drop(&sched.lock, RANK_SCHED);
+	for (struct list *l; (l = list_pop_head(&dead));) {
+		pthread_t pthread = container_of(l, struct thread, all)->pthread;
+		int busy = wait ? pthread_join(pthread, NULL) : pthread_tryjoin_np(pthread, NULL);
+		list_push_tail(busy ? &later : &joined, l);
+	}
+	bool left = !list_empty(&later);
+	lock_take(&sched.lock, RANK_SCHED);
+	for (struct list *l; (l = list_pop_head(&joined));)
+		record_free(container_of(l, struct thread, all));
 	list_move_all(&sched.leaving, &later);
 	lock_drop(&sched.lock, RANK_SCHED);
-	return true;
+	return left;
 }
 
 static void wake_everybody(void)
