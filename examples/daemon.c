@@ -101,33 +101,45 @@ static int keep_house(void *arg)
 	return 0;
 }
 
+struct watch {
+	struct weft_group *group;
+	struct weft_chan *signals;
+};
+
 /* A member, too: its end is not an error, so it cancels the group itself. */
 static int watch_signals(void *arg)
 {
-	struct weft_chan *signals = weft_chan_new(sizeof(int), 8);
+	struct watch *w = arg;
 	int signo = 0;
+	while (weft_chan_recv(w->signals, &signo, WEFT_FOREVER) == 0 && signo == SIGHUP)
+		note("reloaded");
+	weft_group_cancel(w->group);
+	return 0;
+}
+
+/* Before anything says that it is ready: from then on signals may come. */
+static struct weft_chan *catch_signals(void)
+{
+	struct weft_chan *signals = weft_chan_new(sizeof(int), 8);
 	weft_signal_notify(signals, SIGTERM);
 	weft_signal_notify(signals, SIGINT);
 	weft_signal_notify(signals, SIGHUP);
-	while (weft_chan_recv(signals, &signo, WEFT_FOREVER) == 0 && signo == SIGHUP)
-		note("reloaded");
-	weft_chan_unref(signals);
-	weft_group_cancel(arg);
-	return 0;
+	return signals;
 }
 
 static int service(void *arg)
 {
-	struct weft_group *group = weft_group_new();
+	struct watch watch = {weft_group_new(), catch_signals()};
 	int result = 0;
-	if (!group)
+	if (!watch.group || !watch.signals)
 		return EXIT_FAILURE;
-	weft_group_go(group, watch_signals, group);
-	weft_group_go(group, keep_house, NULL);
-	weft_group_go(group, listen_for_clients, NULL);
-	weft_group_wait(group, &result, WEFT_FOREVER);
+	weft_group_go(watch.group, watch_signals, &watch);
+	weft_group_go(watch.group, keep_house, NULL);
+	weft_group_go(watch.group, listen_for_clients, NULL);
+	weft_group_wait(watch.group, &result, WEFT_FOREVER);
 	if (weft_waitgroup_wait(&connections, weft_after(SECONDS(2))) == -ETIMEDOUT)
 		weft_stop(); /* the rest is cut off */
+	weft_chan_unref(watch.signals);
 	note("ended");
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;
 }
