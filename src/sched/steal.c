@@ -196,12 +196,12 @@ void weft__stop_spinning(struct thread *t, bool found)
 		weft__proc_wake();
 }
 
-/* Looks around for a while. At most half of the processors' threads do so at a time. None whose own timers
- * will end its sleep in a moment: among many sleepers that would be most of the time. */
+/* Looks around for a while. At most half of the processors' threads do so at a time. Whose own timers will end its
+ * sleep in a moment looks once: among many sleepers that would be most of the time. */
 static struct task *spin(struct thread *t, int64_t now)
 {
 	if (load_relaxed(&t->processor->timers.earliest) < now + SOON)
-		return NULL;
+		return steal_round(t, 0, true);
 	if (!t->spinning) {
 		if (2 * load_relaxed(&sched.spinning) >=
 		    sched.processor_count - load_relaxed(&sched.idle_count))
