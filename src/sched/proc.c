@@ -38,9 +38,11 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	t->next = p->next;
 	p->next = NULL;
 	store_release(&p->thread, t); /* pairs with the monitor's watch */
-	t->processor = p;
 	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks sim.c. */
 	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);
+	/* Last: a locked task's thread may be awake and run it from here on. With the word still TAKEN its next entry
+	 * would take this processor for gone. Pairs with proc_given. */
+	store_release(&t->processor, p);
 }
 
 struct processor *weft__proc_detach(struct thread *t)
@@ -332,7 +334,7 @@ static void sleep_polling(struct thread *t)
 	poll_all(until, &ready);
 	poller_end(t);
 	struct task *mine = choose(t, &ready);
-	if (mine && (t->processor ? !t->next : weft__proc_take_idle(t))) {
+	if (mine && (proc_given(t) ? !t->next : weft__proc_take_idle(t))) {
 		list_remove(&mine->link);
 		t->next = mine;
 	}

@@ -253,7 +253,7 @@ void weft__task_main(struct thread *t)
 static struct task *next_task(struct thread *t)
 {
 	for (;;) {
-		if (!t->processor && !weft__thread_sleep(t))
+		if (!proc_given(t) && !weft__thread_sleep(t))
 			return NULL;
 		struct task *task = t->next;
 		t->next = NULL;
