@@ -70,7 +70,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	task->arg = timer->arg;
 	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
 	if (load_acquire(&sched.running) == 1)
-		list_push_tail(ready, &task->link);
+		weft__ready_later(task, ready);
 	tsan_release(task);
 	return true;
 }

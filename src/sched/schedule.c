@@ -104,6 +104,11 @@ void weft__ready_fresh(struct thread *t, struct task *task)
 	offer(t->processor);
 }
 
+void weft__ready_later(struct task *task, struct list *tasks)
+{
+	list_push_tail(tasks, &task->link);
+}
+
 void weft__ready_list(struct list *tasks)
 {
 	uint32_t n = 0;

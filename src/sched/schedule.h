@@ -14,6 +14,9 @@ struct thread *weft__switch_away(struct thread *t, enum after after);
 /* A task that may run: to the caller's processor; t NULL or without a processor: to the global
  * queue. */
 void weft__ready(struct thread *t, struct task *task);
+/* Adds a new task to such a list as weft__ready_list takes. Here, because the links of its members belong to whoever
+ * has the list, and ThreadSanitizer must not look at that. */
+void weft__ready_later(struct task *task, struct list *tasks);
 /* Tasks that may run, to the global queue; wakes processors for them. Any thread. Empties the list.
  */
 void weft__ready_list(struct list *tasks);
