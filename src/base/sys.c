@@ -2,11 +2,14 @@
 /* sys.c: see sys.h. */
 #include "base/sys.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/attr.h"
 
 #if defined(__x86_64__)
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
@@ -41,7 +44,7 @@ long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
 #error "weft runs on x86-64 and aarch64: add this processor's system call instruction here"
 #endif
 
-int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
+static int futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	/* FUTEX_WAIT_BITSET is the form whose timeout is absolute. */
 	struct timespec ts = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
@@ -49,6 +52,36 @@ int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 				  expected, deadline == INT64_MAX ? 0 : (long)&ts, 0,
 				  FUTEX_BITSET_MATCH_ANY);
 }
+
+void weft__signals_run(void)
+{
+#ifdef WEFT_TSAN
+	usleep(0);
+#endif
+}
+
+#ifdef WEFT_TSAN
+enum { SIGNAL_PAUSE = 10 * 1000 * 1000 }; /* ns */
+
+/* In pieces: the kernel goes on with a wait without a limit after a signal, and its handler would never run. */
+int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
+{
+	int result = -ETIMEDOUT;
+	int64_t end = 0;
+	while (result == -ETIMEDOUT && end < deadline) {
+		int64_t piece = weft__clock() + SIGNAL_PAUSE;
+		end = min_of(deadline, piece);
+		result = futex_wait(word, expected, end);
+		weft__signals_run();
+	}
+	return result;
+}
+#else
+int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
+{
+	return futex_wait(word, expected, deadline);
+}
+#endif
 
 int weft__futex_wake(const uint32_t *word, int count)
 {

@@ -20,6 +20,12 @@ int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline);
 /* Wakes up to `count` sleepers on `word`; gives how many. */
 int weft__futex_wake(const uint32_t *word, int count);
 
+/*
+ * For ThreadSanitizer, which puts a signal's handler off until its thread calls a function of libc's that it knows:
+ * such a call. The runtime's own waits are system calls that it does not know. Nothing elsewhere.
+ */
+void weft__signals_run(void);
+
 pid_t weft__gettid(void);
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t weft__clock(void);

@@ -61,6 +61,8 @@ static int poll_events(struct epoll_event *events, int64_t until)
 		int ms = left < 0 ? -1 : (int)min_of((left + 999999) / 1000000, 1000000);
 		n = epoll_wait(epoll_fd, events, BATCH, ms);
 	}
+	if (n == -EINTR)
+		weft__signals_run();
 	return n < 0 ? 0 : (int)n;
 }
 

@@ -194,7 +194,6 @@ struct thread {
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
 	char *stack;	     /* of STACK_SIZE, kept when the record is used again [template] */
 	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
-	uint32_t spare;	     /* born idle: thread.c [template] */
 	uint32_t in_use;     /* the record belongs to a living thread [S] */
 };
 

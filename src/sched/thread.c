@@ -139,8 +139,6 @@ static void *thread_main(void *arg)
 	stack_t ss = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
 	adopt(t, &ss, NULL);
 	trace_exact(t, thread_birth, 0, 0);
-	if (t->spare) /* what it was given meanwhile is whole under the lock alone: its lease is written last */
-		weft__thread_sleep(t);
 	weft__scheduler(t);
 	tsan_acquire(&t->context); /* key destructors free what its tasks left */
 	return weft__thread_exit(t);
@@ -248,7 +246,6 @@ static struct thread *record_wanted(void)
 			thread_limit();
 		weft__proc_attach(t, container_of(l, struct processor, idle));
 	} else if (sched.idle_thread_count < sched.spares && sched.running == 1 && (t = record_take())) {
-		t->spare = 1;
 		list_push_tail(&sched.idle_threads, &t->idle);
 		sched.idle_thread_count++;
 	}
