@@ -92,7 +92,9 @@ static int heap_grow(struct timer_heap *h)
 		return -ENOMEM;
 	h->slots = slots;
 	h->entries = (struct timer_entry *)(slots + room);
+	tsan_acquire(h); /* it looks into memmove, though not into the lock */
 	memmove(h->entries, slots + h->room, h->room * sizeof(*h->entries));
+	tsan_release(h);
 	for (uint32_t i = h->room; i < room; i++)
 		h->entries[i].slot = i + 1;
 	h->free = h->room; /* it was full */

@@ -176,7 +176,9 @@ START_TEST(dump_works_from_any_thread)
 	run_in_child(NULL, dump_by_a_foreign_thread);
 	assert_status(0);
 	assert_said("task 1 'main' [running");
+#ifndef WEFT_TSAN /* keeps the signal back that would ask a thread which does not sleep yet */
 	assert_said("dump_by_a_foreign_thread+0x");
+#endif
 }
 END_TEST
 
