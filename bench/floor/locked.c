@@ -82,7 +82,7 @@ static uint64_t locked_16(const struct bench *b)
 	return storm(b->size, FLIGHT_MAX);
 }
 
-static const struct row rows[] = {{"locked-1", locked_1, 16, 0}, {"locked-16", locked_16, 16, 0}, {NULL}};
+static const struct row rows[] = {{"locked-1", locked_1, 16, 0}, {"locked-16", locked_16, 16, 0}, {.name = NULL}};
 
 int main(int argc, char **argv)
 {

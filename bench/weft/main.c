@@ -26,7 +26,7 @@ static const struct row rows[] = {
 	{"idle", row_idle, 0, 0},
 	{"bursts", row_bursts, 0, 0},
 	{"echo", row_echo, 0, SMALL_STACK},
-	{NULL},
+	{.name = NULL},
 };
 
 static const struct row *chosen;

@@ -121,9 +121,9 @@ END_TEST
 
 static int exit_three_frames_down(int depth)
 {
-	if (depth == 3)
-		weft_exit(17);
-	return exit_three_frames_down(depth + 1) + 1;
+	if (depth < 3)
+		return exit_three_frames_down(depth + 1) + 1;
+	weft_exit(17);
 }
 
 static int exit_from_below(void *arg)
