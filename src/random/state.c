@@ -93,12 +93,16 @@ static no_tsan int arm(void)
 static no_tsan int take(void)
 {
 	int error = arm();
+#ifdef WEFT_DEBUG
+	pid_t pid = (pid_t)weft__syscall(SYS_getpid, 0, 0, 0, 0, 0, 0), tid = weft__gettid();
+#endif
 	struct slot *slot = error ? NULL : weft__pool_take(&here, &error);
 	if (!slot)
 		return error;
+	/* From the pool to here.mine in few instructions: who is cancelled or jumps out between loses the slot. */
 #ifdef WEFT_DEBUG
-	slot->pid = (pid_t)weft__syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-	slot->tid = weft__gettid();
+	slot->pid = pid;
+	slot->tid = tid;
 #endif
 	store_relaxed(&slot->next, here.mine);
 	here.mine = slot;
