@@ -50,7 +50,7 @@ void target_text(const struct target *t, uint64_t address, char *text, size_t si
 
 static bool take_table(struct target *t, uint64_t address)
 {
-	struct weft_debug_layout found;
+	struct weft_debug_layout found = {0};
 	uint32_t probe;
 	if (!target_read(t, address, &found, sizeof(found)) || found.count < LAYOUT_COUNT ||
 	    found.count > 4096)

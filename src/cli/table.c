@@ -81,6 +81,8 @@ static bool has_headings(const struct cli_table *t)
 
 void cli_table_print(const struct cli_table *t, FILE *out)
 {
+	if (!t->columns)
+		return;
 	for (unsigned i = 0; has_headings(t) && i < t->columns; i++) {
 		struct cell c = {(char *)t->headings[i], width_of(t->headings[i]), CLI_BOLD};
 		print_cell(t, out, i, &c);

@@ -24,7 +24,7 @@ static struct bounds bounds_of(const struct task *task)
 /* May two words be read at `address`? */
 static bool inside(const struct bounds *b, uintptr_t address)
 {
-	return address % sizeof(uintptr_t) == 0 && address >= b->low &&
+	return address && address % sizeof(uintptr_t) == 0 && address >= b->low &&
 	       address + 2 * sizeof(uintptr_t) <= b->high;
 }
 
