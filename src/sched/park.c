@@ -128,7 +128,7 @@ uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t dead
 /* Apart, so that weft__wake needs no frame: it is called for every wake. */
 static noinline void wake_stamped(struct thread *t, struct task *task)
 {
-	weft__trace_note(t, TRACE_wake, task->id, 0);
+	weft__trace_exact(t, TRACE_wake, task->id, 0);
 	weft__ready(t, task);
 }
 

@@ -179,7 +179,7 @@ static noinline void trace_switch(struct thread *t, const struct task *next, con
 {
 	const char *why = likely(after == AFTER_PARK) ? self->why : why_left(self, after);
 	if (!trace_put(t, TRACE_run, next->id, (uintptr_t)why))
-		weft__trace_note(t, TRACE_run, next->id, (uintptr_t)why);
+		weft__trace_exact(t, TRACE_run, next->id, (uintptr_t)why);
 }
 
 /* What becomes of the task whose stack was just left. */
