@@ -185,6 +185,24 @@ void weft__cache_task_give(struct thread *t, struct task *task)
 		task_spill(cache, TASK_BATCH);
 }
 
+bool weft__cache_trim(void)
+{
+	struct list out;
+	unsigned count = 0;
+	list_init(&out);
+	lock_take(&sched.lock, RANK_SCHED); /* what keeps an idle processor idle */
+	list_each (l, &sched.idle_processors) {
+		struct cache *cache = container_of(l, struct processor, idle)->cache;
+		list_move_all(&out, &cache->tasks);
+		count += cache->task_count;
+		cache->task_count = 0;
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (count)
+		weft__stack_give(sched.stack_class, &out, count);
+	return count;
+}
+
 void weft__cache_shutdown(void)
 {
 	while (central.chunks) {

@@ -10,11 +10,12 @@
  * user data: that is malloc's.
  *
  * Beside the bins, a processor keeps ended tasks of the default stack size with their stacks,
- * newest first.
+ * newest first; while it lies idle they are taken from it, so that a peak's memory does not stay.
  */
 #ifndef WEFT_SCHED_CACHE_H
 #define WEFT_SCHED_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/list.h"
@@ -43,6 +44,9 @@ void weft__cache_free(struct thread *t, void *record, size_t size);
 /* A free task of the default stack size, and back. NULL: no memory. */
 struct task *weft__cache_task_take(struct thread *t);
 void weft__cache_task_give(struct thread *t, struct task *task);
+/* Gives the free tasks of idle processors to the central list, which weft__stack_trim looks through; true: there were
+ * some. */
+bool weft__cache_trim(void);
 /* Gives all memory back to the kernel. No record is left in use. */
 void weft__cache_shutdown(void);
 

@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "sched/cache.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
@@ -254,7 +255,8 @@ static void trim(int64_t now)
 	if (now - monitor.last_trim < TRIM_EVERY)
 		return;
 	monitor.last_trim = now;
-	monitor.trimming = weft__stack_trim();
+	monitor.trimming = weft__cache_trim();
+	monitor.trimming |= weft__stack_trim();
 	monitor.trimming |= weft__thread_trim();
 }
 
@@ -360,6 +362,8 @@ static int64_t next_look(void)
 static void sleep_deep(void)
 {
 	store_seq_cst(&sched.monitor_asleep, 1); /* pairs with weft__monitor_wake */
+	/* Here, too: each round that comes after a sleep finds somebody running. */
+	monitor.trimming |= weft__cache_trim();
 	if (nothing_runs() && !stop_wanted())
 		nap(next_look());
 	store_relaxed(&sched.monitor_asleep, 0);

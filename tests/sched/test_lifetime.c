@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../sync/misuse.h"
 #include "../tasks.h"
@@ -252,6 +254,54 @@ START_TEST(misuse_names_the_call_and_the_task)
 }
 END_TEST
 
+/* ---- what a peak leaves behind ---- */
+
+enum { PEAK = 1000, DEEP = 32 * 1024, WARM = 64 };
+
+static struct {
+	char *deep[PEAK];
+	int touched;
+} peak;
+
+static int touch_deep(void *arg)
+{
+	char room[DEEP];
+	memset(room, 1, sizeof(room));
+	*(char **)arg = room;
+	__atomic_fetch_add(&peak.touched, 1, __ATOMIC_RELEASE);
+	while (flag(&peak.touched) < PEAK)
+		weft_yield();
+	return room[0] - 1;
+}
+
+/* How many of the deep places are still in memory. */
+static int resident(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	int n = 0;
+	for (int i = 0; i < PEAK; i++) {
+		unsigned char in = 0;
+		ck_assert_int_eq(mincore((void *)((uintptr_t)peak.deep[i] & -page), 1, &in), 0);
+		n += in & 1;
+	}
+	return n;
+}
+
+TEST_TASKS(stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs)
+{
+	struct weft_task *tasks[PEAK];
+	peak.touched = 0;
+	for (int i = 0; i < PEAK; i++)
+		tasks[i] = tasks_start(touch_deep, &peak.deep[i]);
+	for (int i = 0; i < PEAK; i++)
+		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+	int64_t end = soon();
+	ck_assert_int_gt(resident(), WARM);
+	while (resident() > WARM && weft_now() < end)
+		weft_sleep(100 * MS);
+	ck_assert_int_le(resident(), WARM);
+}
+
 static void add_all(TCase *t)
 {
 	tcase_add_test(t, a_task_started_from_outside_runs_or_is_refused_at_every_moment);
@@ -263,6 +313,7 @@ static void add_all(TCase *t)
 	tcase_add_test(t, a_key_may_be_made_before_the_runtime);
 	add_tasks_test(t, no_handle_is_an_error);
 	tcase_add_test(t, misuse_names_the_call_and_the_task);
+	add_tasks_test(t, stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs);
 }
 
 TESTS_MAIN("lifetime", add_all)
