@@ -225,20 +225,29 @@ void weft__stack_give(struct stack_class *c, struct list *tasks, unsigned count)
 	lock_drop(&c->lock, RANK_STACK);
 }
 
+/* How many slots are given back now: half of those that nobody needed since the last time. */
+static uint32_t trim_share(struct stack_class *c)
+{
+	lock_take(&c->lock, RANK_STACK);
+	uint32_t spare = c->warm_count > WARM_KEEP ? c->warm_count - WARM_KEEP : 0;
+	uint32_t share = min_of((c->warm_low + 1) / 2, spare);
+	c->warm_low = c->warm_count;
+	lock_drop(&c->lock, RANK_STACK);
+	return share;
+}
+
 /* Moves up to `room` of the longest unused warm slots out of the list. */
 static unsigned trim_take(struct stack_class *c, uint32_t *slots, unsigned room)
 {
 	unsigned n = 0;
 	lock_take(&c->lock, RANK_STACK);
-	while (n < room && c->warm_count > WARM_KEEP && c->warm_low) {
+	while (n < room && c->warm_count > WARM_KEEP) {
 		struct task *task = container_of(c->warm.prev, struct task, link);
 		list_remove(&task->link);
 		c->warm_count--;
-		c->warm_low--;
 		slots[n++] = task->slot;
 	}
-	if (n == 0)
-		c->warm_low = c->warm_count;
+	c->warm_low = min_of(c->warm_low, c->warm_count);
 	lock_drop(&c->lock, RANK_STACK);
 	return n;
 }
@@ -256,8 +265,10 @@ static void discard(const struct stack_class *c, const uint32_t *slots, unsigned
 static void trim_class(struct stack_class *c)
 {
 	uint32_t slots[ADVISE_MANY];
-	unsigned n;
-	while ((n = trim_take(c, slots, array_len(slots)))) {
+	uint32_t left = trim_share(c);
+	unsigned n = 1;
+	for (; left && n; left -= n) {
+		n = trim_take(c, slots, min_of(left, array_len(slots)));
 		discard(c, slots, n);
 		lock_take(&c->lock, RANK_STACK);
 		for (unsigned i = 0; i < n; i++) {

@@ -59,8 +59,8 @@ struct stack_class *weft__stack_class(size_t size);
 int weft__stack_take(struct stack_class *c, struct task **out, unsigned room);
 /* Gives slots back, to the warm list. */
 void weft__stack_give(struct stack_class *c, struct list *tasks, unsigned count);
-/* Gives memory of what has lain warm since the last call back to the kernel; true: there may be
- * more to do. */
+/* Gives memory of half of what has lain warm since the last call back to the kernel; true: there may
+ * be more to do. */
 bool weft__stack_trim(void);
 /* Address space for stacks, touched lazily; NULL: none to be had. And a guard page at the start of one stack: 0, or
  * -ENOMEM with a warning. For the stacks of threads, too. */
