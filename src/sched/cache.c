@@ -9,7 +9,7 @@
 #include "sched/stack.h"
 
 enum { BATCH = 16, BIN_MAX = 64, CHUNK = 64 * 1024 };
-enum { TASK_BATCH = 256, TASK_MAX = 1024 };
+enum { TASK_BATCH = 256, MAGAZINE = 512 };
 
 struct chunk {
 	struct chunk *next;
@@ -149,6 +149,27 @@ static struct task *task_refill(struct cache *cache)
 	return got[0];
 }
 
+/* The first task of the spare magazine, which takes the empty one's place; of the central list, if both are empty. */
+static noinline struct task *magazine_load(struct cache *cache)
+{
+	if (!cache->spare_count)
+		return task_refill(cache);
+	list_move_all(&cache->tasks, &cache->spare);
+	cache->task_count = cache->spare_count - 1;
+	cache->spare_count = 0;
+	return container_of(list_pop_head(&cache->tasks), struct task, link);
+}
+
+/* Room for more: what has been in the spare one until now is the coldest. No task is touched. */
+static noinline void magazine_store(struct cache *cache)
+{
+	if (cache->spare_count)
+		weft__stack_give(sched.stack_class, &cache->spare, cache->spare_count);
+	list_move_all(&cache->spare, &cache->tasks);
+	cache->spare_count = cache->task_count;
+	cache->task_count = 0;
+}
+
 struct task *weft__cache_task_take(struct thread *t)
 {
 	if (!t)
@@ -157,23 +178,9 @@ struct task *weft__cache_task_take(struct thread *t)
 	struct cache *cache = t->processor->cache;
 	struct list *first = list_pop_head(&cache->tasks);
 	if (unlikely(!first))
-		return task_refill(cache);
+		return magazine_load(cache);
 	cache->task_count--;
 	return container_of(first, struct task, link);
-}
-
-static void task_spill(struct cache *cache, unsigned count)
-{
-	struct list out;
-	struct stack_class *class = container_of(cache->tasks.next, struct task, link)->class;
-	list_init(&out);
-	for (unsigned i = 0; i < count; i++) { /* the oldest: their memory is the coldest */
-		struct list *last = cache->tasks.prev;
-		list_remove(last);
-		list_push_head(&out, last);
-	}
-	cache->task_count -= count;
-	weft__stack_give(class, &out, count);
 }
 
 void weft__cache_task_give(struct thread *t, struct task *task)
@@ -181,8 +188,8 @@ void weft__cache_task_give(struct thread *t, struct task *task)
 	debug_check(proc_held(t));
 	struct cache *cache = t->processor->cache;
 	list_push_head(&cache->tasks, &task->link);
-	if (unlikely(++cache->task_count > TASK_MAX))
-		task_spill(cache, TASK_BATCH);
+	if (unlikely(++cache->task_count == MAGAZINE))
+		magazine_store(cache);
 }
 
 bool weft__cache_trim(void)
@@ -194,8 +201,9 @@ bool weft__cache_trim(void)
 	list_each (l, &sched.idle_processors) {
 		struct cache *cache = container_of(l, struct processor, idle)->cache;
 		list_move_all(&out, &cache->tasks);
-		count += cache->task_count;
-		cache->task_count = 0;
+		list_move_all(&out, &cache->spare);
+		count += cache->task_count + cache->spare_count;
+		cache->task_count = cache->spare_count = 0;
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (count)

@@ -9,8 +9,10 @@
  * runtime's use the central lists. Memory goes back to the kernel when the runtime ends. Not for
  * user data: that is malloc's.
  *
- * Beside the bins, a processor keeps ended tasks of the default stack size with their stacks,
- * newest first; while it lies idle they are taken from it, so that a peak's memory does not stay.
+ * Beside the bins, a processor keeps ended tasks of the default stack size with their stacks, newest
+ * first, in two magazines (Bonwick and Adams, "Magazines and Vmem", 2001): one is given to the central
+ * list as a whole, no cold task is touched for it. While a processor lies idle both are taken from it,
+ * so that a peak's memory does not stay.
  */
 #ifndef WEFT_SCHED_CACHE_H
 #define WEFT_SCHED_CACHE_H
@@ -32,8 +34,8 @@ struct cache_bin {
 
 struct cache {
 	struct cache_bin bins[CACHE_BINS];
-	struct list tasks;
-	unsigned task_count;
+	struct list tasks, spare; /* two magazines of free tasks; the spare one is full or empty */
+	unsigned task_count, spare_count;
 };
 
 /* `size` bytes, at most 4096, not cleared; NULL when there is no memory. t: the caller, who must

@@ -111,6 +111,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 	p->attention = sched.sim; /* there it stays set */
 	p->timers.earliest = INT64_MAX;
 	list_init(&cache->tasks);
+	list_init(&cache->spare);
 	list_push_tail(&sched.idle_processors, &p->idle);
 	sched.idle_count++;
 }
