@@ -313,16 +313,30 @@ static void poll_all(int64_t until, struct list *ready)
 		weft__timer_run(&sched.processors[i], now, ready);
 }
 
-/* The task of `ready` that this thread should run itself: its locked one, or, when it has none, the
- * first. */
-static struct task *choose(struct thread *t, struct list *ready)
+/* The task of `ready` that only t may run. */
+static struct task *own_task(struct thread *t, struct list *ready)
 {
 	list_each (l, ready) {
 		struct task *task = container_of(l, struct task, link);
-		if (task->locked_thread == (t->locked_task ? t : NULL))
+		if (task->locked_thread == t)
 			return task;
 	}
 	return NULL;
+}
+
+/* t has brought them from the poller and runs what it may run of them, if it has or finds a processor. */
+static void keep_ready(struct thread *t, struct list *ready)
+{
+	struct task *own = t->locked_task ? own_task(t, ready) : NULL;
+	bool wants = t->locked_task ? own != NULL : !list_empty(ready);
+	if (!wants || !(proc_given(t) || weft__proc_take_idle(t)))
+		return;
+	if (!t->locked_task) {
+		weft__ready_here(t, ready);
+	} else if (!t->next) {
+		list_remove(&own->link);
+		t->next = own;
+	}
 }
 
 static void sleep_polling(struct thread *t)
@@ -333,11 +347,7 @@ static void sleep_polling(struct thread *t)
 	store_relaxed(&sched.poll_until, until);
 	poll_all(until, &ready);
 	poller_end(t);
-	struct task *mine = choose(t, &ready);
-	if (mine && (proc_given(t) ? !t->next : weft__proc_take_idle(t))) {
-		list_remove(&mine->link);
-		t->next = mine;
-	}
+	keep_ready(t, &ready);
 	weft__ready_list(&ready);
 	sub_seq_cst(&sched.carrying, 1);
 }

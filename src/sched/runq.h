@@ -97,6 +97,13 @@ static inline struct task *runq_pop_alone(struct runq *q)
 	return load_relaxed(&q->ring[head % RUNQ_SIZE]);
 }
 
+/* Owner: the task `ahead` places behind the one that would be taken now; a thief may take it any moment. NULL: none. */
+static inline const struct task *runq_peek(const struct runq *q, uint32_t ahead)
+{
+	uint32_t i = load_relaxed(&q->head) + ahead;
+	return (int32_t)(load_relaxed(&q->tail) - i) > 0 ? load_relaxed(&q->ring[i % RUNQ_SIZE]) : NULL;
+}
+
 /*
  * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Gives how many;
  * 0 also when another thief was faster.

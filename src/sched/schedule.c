@@ -125,6 +125,21 @@ void weft__ready_list(struct list *tasks)
 	weft__proc_wake();
 }
 
+/*
+ * Asks for what the task after next will touch when it goes on: the innermost frames of its stack, above the red zone.
+ * Of 256 tasks that a timer woke, little was left in the cache of what was asked for when they were queued.
+ */
+static always_inline void fetch_ahead(const struct runq *q)
+{
+	const struct task *task = runq_peek(q, 1);
+	if (likely(!task))
+		return;
+	const char *sp = task->context.sp;
+	__builtin_prefetch(sp);
+	for (unsigned i = 2; i < 8; i++)
+		__builtin_prefetch(sp + i * CACHE_LINE);
+}
+
 /* The next task from this processor's queues; NULL: the scheduler's stack has to look. */
 static always_inline struct task *pick_next(struct processor *p)
 {
@@ -133,6 +148,7 @@ static always_inline struct task *pick_next(struct processor *p)
 	if (likely(p->streak < FRESH_EVERY)) {
 		struct task *task = p->alone ? runq_pop_alone(&p->ready) : runq_pop(&p->ready);
 		if (task) {
+			fetch_ahead(&p->ready);
 			p->streak++;
 			return task;
 		}

@@ -20,6 +20,8 @@ void weft__ready_later(struct task *task, struct list *tasks);
 /* Tasks that may run, to the global queue; wakes processors for them. Any thread. Empties the list.
  */
 void weft__ready_list(struct list *tasks);
+/* The same, to t's own queue. */
+void weft__ready_here(struct thread *t, struct list *tasks);
 /* A task that has never run. */
 void weft__ready_fresh(struct thread *t, struct task *task);
 /* The loop of a thread on its own stack: returns when its locked task has ended or the runtime

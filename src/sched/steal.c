@@ -22,21 +22,10 @@ enum {
 	LONE_RELAXES = 64, /* about three microseconds, as Go's thieves leave a task that was just woken */
 };
 
-/* What the task will touch when it goes on: the innermost frames of its stack, above the red zone. */
-static void prefetch_frames(const struct task *task)
+void weft__ready_here(struct thread *t, struct list *tasks)
 {
-	const char *sp = task->context.sp;
-	__builtin_prefetch(sp);
-	for (unsigned i = 2; i < 8; i++)
-		__builtin_prefetch(sp + i * CACHE_LINE);
-}
-
-static void push_local(struct thread *t, struct list *tasks)
-{
-	for (struct list *l; (l = list_pop_head(tasks));) {
-		prefetch_frames(container_of(l, struct task, link));
+	for (struct list *l; (l = list_pop_head(tasks));)
 		weft__ready(t, container_of(l, struct task, link));
-	}
 }
 
 /* No more than the own queue holds: what waits in the heap waits in order, and no lock is taken twice. */
@@ -47,7 +36,7 @@ static void run_own_timers(struct thread *t, int64_t now)
 	list_init(&ready);
 	count_owned(&t->processor->timers_fired,
 		    weft__timer_run_own(t->processor, now, &ready, room));
-	push_local(t, &ready);
+	weft__ready_here(t, &ready);
 }
 
 /* Fires what is due on the heap of another, `p`; the woken tasks come to t's processor. */
@@ -58,7 +47,7 @@ static void run_timers(struct thread *t, struct processor *p, int64_t now)
 		return;
 	list_init(&ready);
 	count_owned(&t->processor->timers_fired, weft__timer_run(p, now, &ready));
-	push_local(t, &ready);
+	weft__ready_here(t, &ready);
 }
 
 static void look_at_poller(struct thread *t)
@@ -68,7 +57,7 @@ static void look_at_poller(struct thread *t)
 		return;
 	list_init(&ready);
 	weft__netpoll_wait(0, &ready);
-	push_local(t, &ready);
+	weft__ready_here(t, &ready);
 }
 
 /* A fair share of a global queue into `out`. */

@@ -145,18 +145,20 @@ void weft__timer_again(struct timer *timer)
 
 /*
  * Takes up to `room` due timers out of the heap. Only their addresses are read: they, and the tasks
- * around them, have slept for long and are in no cache, so all are asked for before one is used.
+ * around them, have slept for long and are in no cache, so all are asked for before one is used; and
+ * in one go, so that the CPU looks up several of their pages at a time.
  */
 static unsigned take_due(struct timer_heap *h, int64_t now, struct timer **due, unsigned room)
 {
 	unsigned n = 0;
 	while (n < room && h->count && h->slots[0].when <= now) {
 		uint32_t entry = h->slots[0].entry;
-		due[n] = h->entries[entry].timer;
-		__builtin_prefetch(due[n]);
-		__builtin_prefetch(container_of(due[n], struct task, timer));
+		due[n++] = h->entries[entry].timer;
 		heap_remove(h, entry);
-		n++;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		__builtin_prefetch(due[i]);
+		__builtin_prefetch(container_of(due[i], struct task, timer));
 	}
 	return n;
 }
