@@ -9,25 +9,24 @@
 #include "sched/timer.h"
 #include "sched/trace.h"
 
-struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
-				bool cancellable)
+#ifdef WEFT_TSAN
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable)
 {
-	if (!t) {
-		lone->task = NULL;
-		store_release(&lone->word, WAIT_OPEN);
-		return lone;
-	}
-	struct task *task = t->task;
-	struct waiter *w = &task->waiter;
-	bool cancel = cancellable && !task->cancel_masked;
-	task->why = why;
-	task->since = load_relaxed(&sched.coarse_now);
-	/* Against weft__task_cancel: it sets `cancelled` and then tries the word, we the other way
-	 * round. */
-	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
-	if (cancel && unlikely(load_seq_cst(&task->cancelled)) && wait_claim(w))
+	return wait_begin_inline(t, lone, why, cancellable);
+}
+#endif
+
+struct waiter *weft__wait_begin_foreign(struct waiter *lone)
+{
+	lone->task = NULL;
+	store_release(&lone->word, WAIT_OPEN);
+	return lone;
+}
+
+void weft__wait_cancelled(struct waiter *w)
+{
+	if (wait_claim(w))
 		wait_publish(w, WAKE_CANCELLED);
-	return w;
 }
 
 static void fire_timeout(struct timer *timer, struct list *ready)
@@ -93,36 +92,47 @@ static uint32_t park_foreign(struct waiter *w, int64_t deadline)
 	return wait_reason(w);
 }
 
-uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
+/* The reason why the wait of a task has ended. */
+static uint32_t ended(struct waiter *w)
 {
-	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
-		give_up(w);
-	return weft__wait_park_ahead(t, w, deadline);
+	tsan_acquire(w);
+	uint32_t reason = wait_reason(w);
+	if (unlikely(reason == WAKE_CANCELLED)) /* a cancel that overtook weft_cancel_clear stays */
+		store_relaxed(&w->task->cancelled, 1);
+	return reason;
+}
+
+uint32_t weft__wait_park_forever(struct thread **t, struct waiter *w)
+{
+	if (likely(wait_open(w)))
+		*t = park(*t, w->task);
+	return ended(w);
 }
 
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline)
 {
 	if (!*t)
 		return park_foreign(w, deadline);
-	struct task *task = w->task;
+	if (deadline == WEFT_FOREVER)
+		return weft__wait_park_forever(t, w);
 	if (wait_open(w)) {
-		if (deadline == WEFT_FOREVER) {
-			*t = park(*t, task);
-		} else {
-			task->timer.when = deadline;
-			task->timer.fire = fire_timeout;
-			if (weft__timer_start(*t, &task->timer) < 0)
-				weft__fatal("no memory for a timer");
-			*t = park(*t, task);
-			if (wait_reason(w) != WAKE_TIMEOUT)
-				weft__timer_stop(&task->timer);
-		}
+		struct timer *timer = &w->task->timer;
+		timer->when = deadline;
+		timer->fire = fire_timeout;
+		if (weft__timer_start(*t, timer) < 0)
+			weft__fatal("no memory for a timer");
+		*t = park(*t, w->task);
+		if (wait_reason(w) != WAKE_TIMEOUT)
+			weft__timer_stop(timer);
 	}
-	tsan_acquire(w);
-	if (unlikely(wait_reason(w) == WAKE_CANCELLED))
-		store_relaxed(&task->cancelled,
-			      1); /* a cancel that overtook weft_cancel_clear stays */
-	return wait_reason(w);
+	return ended(w);
+}
+
+uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline)
+{
+	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
+		give_up(w);
+	return weft__wait_park_ahead(t, w, deadline);
 }
 
 /* Apart, so that weft__wake needs no frame: it is called for every wake. */

@@ -54,15 +54,14 @@ enum wake_reason { WAKE_TIMEOUT = 1, WAKE_CANCELLED, WAKE_CLOSED, WAKE_USER = 16
  * on claims succeed. `why`: what dumps print. Gives the waiter to show to wakers. A cancelled
  * task's cancellable wait is claimed from the start with WAKE_CANCELLED: wait_park returns at once.
  */
-struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
-				bool cancellable);
+static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone, const char *why, bool cancellable);
 
 /*
  * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at
  * once unless it was claimed already). Gives the reason. *t is the caller's thread, another one
  * perhaps when it returns.
  */
-uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
+static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
 /* The same for a deadline that was ahead a moment ago: the clock is not read again. */
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline);
@@ -127,6 +126,46 @@ static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t r
 /* The same where the caller collects runnable tasks (timers, the poller): they are added to
  * `ready`. */
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready);
+
+/* ---- the two calls that every wait makes, inlined: 6 % of a ping-pong; their rarer parts are in park.c ---- */
+
+struct waiter *weft__wait_begin_foreign(struct waiter *lone);
+/* The wait that was announced is that of a cancelled task. */
+void weft__wait_cancelled(struct waiter *w);
+/* Of a task, without a limit. */
+uint32_t weft__wait_park_forever(struct thread **t, struct waiter *w);
+uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline);
+
+static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone, const char *why, bool cancellable)
+{
+	if (unlikely(!t))
+		return weft__wait_begin_foreign(lone);
+	struct task *task = t->task;
+	struct waiter *w = &task->waiter;
+	bool cancel = cancellable && !task->cancel_masked;
+	task->why = why;
+	task->since = load_relaxed(&sched.coarse_now);
+	/* Against weft__task_cancel: it sets `cancelled` and then tries the word, we the other way
+	 * round. */
+	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
+	if (cancel && unlikely(load_seq_cst(&task->cancelled)))
+		weft__wait_cancelled(w);
+	return w;
+}
+
+#ifdef WEFT_TSAN
+/* Out of line, as enter(): a thread's tasks share its record. */
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable);
+#else
+#define weft__wait_begin wait_begin_inline
+#endif
+
+static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
+{
+	if (likely(deadline == WEFT_FOREVER) && likely(*t))
+		return weft__wait_park_forever(t, w);
+	return weft__wait_park_until(t, w, deadline);
+}
 
 /* Sets the task's sticky cancellation and ends the cancellable wait that it may be in. */
 void weft__task_cancel(struct thread *t, struct task *task);
