@@ -211,6 +211,18 @@ static void serve(int64_t now)
 	sub_seq_cst(&sched.carrying, 1);
 }
 
+/*
+ * Work lies in p's queues to which its holder will not come at once. A single woken task is no such work while tasks
+ * come and go: it is next, and one of two that wake each other by turns is best left where the other one runs.
+ */
+static bool lies_waiting(const struct processor *p)
+{
+	uint32_t woken = runq_length(&p->ready);
+	if (woken == 1 && load_relaxed(&p->switches) != p->seen.switches)
+		woken = 0;
+	return woken || deque_length(&p->fresh);
+}
+
 /* Work lies in a queue while a processor lies idle. */
 static void spread(void)
 {
@@ -219,7 +231,7 @@ static void spread(void)
 	bool work = load_relaxed(&sched.global_ready.length) ||
 		    load_relaxed(&sched.global_fresh.length);
 	for (unsigned i = 0; i < sched.processor_count && !work; i++)
-		work = proc_has_work(&sched.processors[i]);
+		work = lies_waiting(&sched.processors[i]);
 	if (work)
 		weft__proc_wake();
 }
