@@ -12,6 +12,7 @@
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/trace.h"
 
 enum { SHORT_SLEEP = 20 * 1000 }; /* ns that may have passed by the time the task parks */
 
@@ -30,6 +31,7 @@ static int refused(void)
 void weft__task_launch(struct thread *t, struct task *task)
 {
 	tsan_release(task);
+	trace(t, birth, task->id, task->fn.plain);
 	weft__ready_fresh(t, task);
 	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have
 							missed this one */

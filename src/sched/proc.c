@@ -37,6 +37,7 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	check(!p->thread && !t->processor);
 	t->next = p->next;
 	p->next = NULL;
+	trace_new_holder(p);
 	store_release(&p->thread, t); /* pairs with the monitor's watch */
 	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks sim.c. */
 	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);

@@ -37,6 +37,7 @@
 #include "sched/sim.h"
 #include "sched/stack.h"
 #include "sched/timer.h"
+#include "sched/trace.h"
 
 enum { SPIN_ROUNDS = 64 };
 
@@ -202,6 +203,7 @@ static int run(int (*fn)(void *arg), void *arg)
 	if (sched.flags & WEFT_LOCK_MAIN)
 		return run_locked(task);
 	store_relaxed(&sched.template_tid, weft__gettid());
+	trace(NULL, birth, task->id, task->fn.plain);
 	weft__ready_fresh(NULL, task);
 	store_release(&sched.begun, 1); /* pairs with all_idle */
 	weft__proc_look_stuck();	/* everything may have ended before */

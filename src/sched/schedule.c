@@ -93,7 +93,6 @@ void weft__ready(struct thread *t, struct task *task)
 
 void weft__ready_fresh(struct thread *t, struct task *task)
 {
-	trace(t, birth, task->id, task->fn.plain);
 	task->state = TASK_READY;
 	if (unlikely(!t)) {
 		queue_global(&sched.global_fresh, task, 0);

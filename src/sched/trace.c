@@ -87,7 +87,6 @@ static void put_stamped(struct trace_ring *ring, const struct thread *t, struct 
 	}
 	ring->exact -= ring->exact > 0;
 	ring->without = ring->exact || tick & TRACE_ALL ? 0 : tick;
-	ring->holder = t;
 	*next_place(ring) = stamp(t, tick);
 	ring->at += sizeof(e);
 	*next_place(ring) = e;

@@ -83,7 +83,7 @@ enum {
 	TRACE_KIND_SHIFT = 56,
 	TRACE_TICK_SHIFT = 32,
 	TRACE_TICKS = 1 << 24,
-	TRACE_EVERY = 64,
+	TRACE_EVERY = 256,
 	TRACE_EXACT_A_TICK = 128
 };
 
@@ -94,11 +94,10 @@ struct trace_ring {
 	/* Places written ever: the sum of both, `at` being in bytes, within the places [holder]. In the last ring `at` is
 	 * 0, and `written` goes on [any]. */
 	uint64_t written, at;
-	const struct thread *holder; /* that wrote the last stamp [holder] */
 	uint32_t tick;	  /* last seen [holder] */
 	uint32_t exact;	  /* stamps left for it [holder] */
-	uint32_t without; /* the tick in which an event needs no stamp; 0: none [holder] */
-	uint32_t unused[7];
+	uint32_t without; /* the tick in which an event needs no stamp; 0: none [holder; S for a new one] */
+	uint32_t unused[9];
 	struct trace_event events[];
 };
 
@@ -132,6 +131,13 @@ static inline uint64_t weft__trace_ticks(void)
 #endif
 }
 
+/* The next event in that ring, which p's new holder will write, gets a stamp. [S] is held, nobody writes. */
+static inline void trace_new_holder(const struct processor *p)
+{
+	if (load_relaxed(&sched.tracing) && p->ring)
+		p->ring->without = 0;
+}
+
 /* Writes an event that needs no stamp. False: it needs one, or t has no ring. */
 static always_inline bool trace_put(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
 {
@@ -139,7 +145,7 @@ static always_inline bool trace_put(const struct thread *t, enum trace_kind kind
 	if (unlikely(!ring) || unlikely(load_relaxed(&sched.tracing) != ring->without))
 		return false;
 	uint64_t at = ring->at;
-	if (unlikely(at % (TRACE_EVERY * sizeof(struct trace_event)) == 0) || unlikely(ring->holder != t))
+	if (unlikely(at % (TRACE_EVERY * sizeof(struct trace_event)) == 0))
 		return false;
 	struct trace_event *e = (struct trace_event *)((char *)ring->events + at);
 	e->a = a;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* test_trace_rings.c: what a processor's ring holds after what its holders noted: events, and their stamps. */
+#include "../tasks.h"
+#include "sched/schedule.h"
+#include "sched/trace.h"
+
+enum { TICK = 1, MANY = 10 * TRACE_EXACT_A_TICK };
+
+static struct processor processor;
+static struct thread threads[2];
+static struct trace_ring *ring;
+
+static void setup(void)
+{
+	sched.processors = &processor;
+	sched.processor_count = 1;
+	weft__trace_open();
+	ring = processor.ring;
+	ck_assert_ptr_nonnull(ring);
+	sched.tracing = TICK;
+	for (unsigned i = 0; i < 2; i++)
+		threads[i] = (struct thread){.number = i + 7, .lease.in_runtime = 1};
+}
+
+static void hold(struct thread *t)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	if (processor.thread)
+		weft__proc_detach(processor.thread);
+	weft__proc_attach(t, &processor);
+	lock_drop(&sched.lock, RANK_SCHED);
+	t->lease.in_runtime = 1;
+}
+
+static void note(const struct thread *t)
+{
+	weft__trace_note(t, TRACE_wake, 1, 0);
+}
+
+static enum trace_kind kind_at(uint64_t place)
+{
+	return (enum trace_kind)(ring->events[place].word >> TRACE_KIND_SHIFT);
+}
+
+/* The last event has a stamp, and it names t. */
+static bool stamped_by(const struct thread *t)
+{
+	uint64_t last = trace_written(ring) - 1;
+	return kind_at(last - 1) == TRACE_stamp && (uint32_t)ring->events[last - 1].word == t->number;
+}
+
+START_TEST(after_many_events_of_a_tick_most_have_no_stamp)
+{
+	unsigned stamps = 0;
+	hold(&threads[0]);
+	for (int i = 0; i < MANY; i++)
+		note(&threads[0]);
+	for (uint64_t i = 0; i < trace_written(ring); i++)
+		stamps += kind_at(i) == TRACE_stamp;
+	ck_assert_uint_eq(trace_written(ring), MANY + stamps);
+	ck_assert_uint_ge(stamps, TRACE_EXACT_A_TICK);
+	ck_assert_uint_le(stamps, TRACE_EXACT_A_TICK + MANY / TRACE_EVERY + 1);
+}
+END_TEST
+
+START_TEST(the_first_event_of_another_holder_has_its_stamp)
+{
+	hold(&threads[0]);
+	for (int i = 0; i < MANY; i++)
+		note(&threads[0]);
+	while (stamped_by(&threads[0])) /* perhaps it was its turn */
+		note(&threads[0]);
+	hold(&threads[1]);
+	note(&threads[1]);
+	ck_assert(stamped_by(&threads[1]));
+}
+END_TEST
+
+static void add_all(TCase *t)
+{
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_test(t, after_many_events_of_a_tick_most_have_no_stamp);
+	tcase_add_test(t, the_first_event_of_another_holder_has_its_stamp);
+}
+
+TESTS_MAIN("trace rings", add_all)
