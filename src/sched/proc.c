@@ -266,8 +266,10 @@ void weft__proc_wake(void)
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = weft__thread_available() ? idle_pop() : NULL;
 	struct thread *to = NULL;
-	if (p)
+	if (p) {
+		p->helps = 1;
 		to = start_on(p, idle_thread_pop());
+	}
 	if (to)
 		to->spinning = 1;
 	else

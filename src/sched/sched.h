@@ -213,6 +213,8 @@ struct processor {
 	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
 	uint32_t looks;	 /* regular looks at everything [owner] */
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
+	int64_t helps;	  /* since when it helps others; 0: it does not, 1: from now on: steal.c [owner; S while idle] */
+	uint64_t offered; /* `switches` when its own work was last offered [owner] */
 	struct list idle; /* sched.idle_processors [S] */
 	/* counters, written by the holder, read by all */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
@@ -280,6 +282,8 @@ struct runtime {
 	uint32_t idle_thread_count; /* read without the lock [S] */
 	uint32_t spares; /* idle threads to be kept ready, in a storm: thread.c [template] */
 	uint32_t spinning; /* threads with a processor that look for work [any] */
+	uint32_t reluctance; /* offers of work to be passed over before the next one is taken up: steal.c [any] */
+	uint32_t passed_over; /* offers, since the last one that was not [any] */
 	uint32_t
 		thread_count; /* records in use, the leaving ones included; read without the lock */
 	uint32_t record_used, thread_numbers;

@@ -76,7 +76,7 @@ static always_inline void offer(struct processor *p)
 {
 	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) &&
 	    proc_has_surplus(p))
-		weft__proc_wake();
+		weft__proc_offer(p);
 }
 
 void weft__ready(struct thread *t, struct task *task)

@@ -18,6 +18,8 @@ enum {
 	GLOBAL_BATCH = 64,
 	OLDEST_EVERY = 16,
 	SOON = 100 * 1000, /* ns */
+	WORTH = 50 * 1000, /* ns of help; to wake an idle CPU takes as long on a virtual machine */
+	RELUCTANT = 63,	   /* offers */
 	LONE_EVERY = 16,   /* rounds of looking around, until lone tasks are looked at */
 	LONE_RELAXES = 64, /* about three microseconds, as Go's thieves leave a task that was just woken */
 };
@@ -250,10 +252,47 @@ static struct task *oldest(struct thread *t)
 	return fresh_turn ? oldest_woken(t) : some_fresh(t);
 }
 
+/*
+ * Help. Many short tasks that become ready at once, by timers, are done by their processor before a helper is awake,
+ * and the helper, which finds the rest, is soon asleep again: to wake it costs more than it did. While help is of that
+ * kind, ever more offers are passed over, at most RELUCTANT in a row. Work that then lies too long is seen by the
+ * monitor at its next round, which wakes a helper whatever was before; and as soon as one had enough to do, no offer
+ * is passed over any more.
+ *
+ * Rejected: judging helpers by the time that each theft kept them busy, to leave a stream of tasks of 50 ns to one
+ * processor. Taken along, they last five times as long, and so look like work that is worth it.
+ */
+void weft__proc_offer(struct processor *p)
+{
+	uint32_t passed_over = load_relaxed(&sched.passed_over);
+	if (p->offered == p->switches) /* more of what was offered just now */
+		return;
+	p->offered = p->switches;
+	if (passed_over < load_relaxed(&sched.reluctance)) {
+		store_relaxed(&sched.passed_over, passed_over + 1);
+		return;
+	}
+	store_relaxed(&sched.passed_over, 0);
+	weft__proc_wake();
+}
+
+/* A look at `now` found nothing: was it worth it to wake p's thread? */
+static void help_ends(struct processor *p, int64_t now)
+{
+	uint32_t reluctance = load_relaxed(&sched.reluctance);
+	if (!p->helps)
+		return;
+	bool worth = now - p->helps >= WORTH;
+	store_relaxed(&sched.reluctance, worth ? 0 : min_of(2 * reluctance + 1, RELUCTANT));
+	p->helps = 0;
+}
+
 static struct task *look(struct thread *t)
 {
 	struct processor *p = t->processor;
 	int64_t now = weft__sched_now();
+	if (unlikely(p->helps == 1))
+		p->helps = now;
 	if (p->tick >= LOOK_EVERY)
 		look_at_poller(t); /* a processor with work must not starve the poller */
 	p->tick = 0;
@@ -269,8 +308,10 @@ static struct task *look(struct thread *t)
 		if (!task)
 			task = spin(t, now);
 	}
-	if (!task)
+	if (!task) {
+		help_ends(p, now);
 		weft__timer_leave(p);
+	}
 	return task;
 }
 
