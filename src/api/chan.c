@@ -67,7 +67,10 @@ static int await(struct thread **t, struct weft_chan *c, int op, void *item, int
 	struct waitq *q = chan_queue(c, op);
 	const char *why = op == WEFT_CHAN_SEND ? "chan send" : "chan recv";
 	struct waiter *w = weft__wait_begin(*t, &lone, why, true);
-	struct chan_node node = {.link.waiter = w, .item = item, .result = CHAN_WAIT};
+	struct chan_node node;
+	node.link.waiter = w;
+	node.item = item;
+	node.result = CHAN_WAIT;
 	waitq_push_tail(q, &node.link);
 	lock_drop_lightly(&c->lock, RANK_CHAN);
 	uint32_t reason = weft__wait_park(t, w, deadline);

@@ -32,7 +32,7 @@
 
 /* `from_user` is 1 for a task that was counted as in user code until now: there is no moment at which
  * it seems to be nowhere, and all the others to wait for ever. */
-static void queue_global(struct task_list *q, struct task *task, uint32_t from_user)
+static noinline void queue_global(struct task_list *q, struct task *task, uint32_t from_user)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	list_push_tail(&q->list, &task->link);
@@ -42,8 +42,17 @@ static void queue_global(struct task_list *q, struct task *task, uint32_t from_u
 	weft__proc_wake();
 }
 
+/* Another processor may help when there is more than this one will run next; a lone task waits for
+ * the monitor's look: waking a thread costs more than most tasks run. */
+static always_inline void offer(struct processor *p)
+{
+	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) &&
+	    proc_has_surplus(p))
+		weft__proc_offer(p);
+}
+
 /* Half of a full queue and one more to the global queue. */
-static noinline void overflow(struct task_list *q, struct task **tasks, unsigned n,
+static void overflow(struct task_list *q, struct task **tasks, unsigned n,
 			      struct task *more)
 {
 	lock_take(&sched.lock, RANK_SCHED);
@@ -59,6 +68,7 @@ static noinline void overflow_ready(struct processor *p, struct task *task)
 	struct task *half[RUNQ_SIZE / 2];
 	overflow(&sched.global_ready, half, weft__runq_steal(&p->ready, half, array_len(half)),
 		 task);
+	offer(p);
 }
 
 static noinline void overflow_fresh(struct processor *p, struct task *task)
@@ -68,39 +78,31 @@ static noinline void overflow_fresh(struct processor *p, struct task *task)
 	while (n < array_len(half) && (half[n] = weft__deque_steal(&p->fresh)))
 		n++;
 	overflow(&sched.global_fresh, half, n, task);
+	offer(p);
 }
 
-/* Another processor may help when there is more than this one will run next; a lone task waits for
- * the monitor's look: waking a thread costs more than most tasks run. */
-static always_inline void offer(struct processor *p)
-{
-	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) &&
-	    proc_has_surplus(p))
-		weft__proc_offer(p);
-}
-
+/* The rarer ways are calls at the end, so that the common one needs no frame. */
 void weft__ready(struct thread *t, struct task *task)
 {
+	struct processor *p = t ? t->processor : NULL;
 	task->state = TASK_READY;
-	if (unlikely(!t || !t->processor)) {
+	if (unlikely(!p))
 		queue_global(&sched.global_ready, task, 0);
-		return;
-	}
-	if (unlikely(!runq_push(&t->processor->ready, task)))
-		overflow_ready(t->processor, task);
-	offer(t->processor);
+	else if (likely(runq_push(&p->ready, task)))
+		offer(p);
+	else
+		overflow_ready(p, task);
 }
 
 void weft__ready_fresh(struct thread *t, struct task *task)
 {
 	task->state = TASK_READY;
-	if (unlikely(!t)) {
+	if (unlikely(!t))
 		queue_global(&sched.global_fresh, task, 0);
-		return;
-	}
-	if (unlikely(!deque_push(&t->processor->fresh, task)))
+	else if (likely(deque_push(&t->processor->fresh, task)))
+		offer(t->processor);
+	else
 		overflow_fresh(t->processor, task);
-	offer(t->processor);
 }
 
 void weft__ready_later(struct task *task, struct list *tasks)
