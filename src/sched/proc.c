@@ -327,16 +327,23 @@ static struct task *own_task(struct thread *t, struct list *ready)
 	return NULL;
 }
 
-/* t has brought them from the poller and runs what it may run of them, if it has or finds a processor. */
+static bool has_or_takes_processor(struct thread *t)
+{
+	return proc_given(t) || weft__proc_take_idle(t);
+}
+
+/* t has brought them from the poller, and runs those itself that it may, if it has or finds a processor. */
 static void keep_ready(struct thread *t, struct list *ready)
 {
-	struct task *own = t->locked_task ? own_task(t, ready) : NULL;
-	bool wants = t->locked_task ? own != NULL : !list_empty(ready);
-	if (!wants || !(proc_given(t) || weft__proc_take_idle(t)))
+	if (list_empty(ready))
 		return;
 	if (!t->locked_task) {
-		weft__ready_here(t, ready);
-	} else if (!t->next) {
+		if (has_or_takes_processor(t))
+			weft__ready_here(t, ready);
+		return;
+	}
+	struct task *own = own_task(t, ready);
+	if (own && has_or_takes_processor(t) && !t->next) {
 		list_remove(&own->link);
 		t->next = own;
 	}

@@ -48,12 +48,11 @@ static always_inline void offer(struct processor *p)
 {
 	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) &&
 	    proc_has_surplus(p))
-		weft__proc_offer(p);
+		weft__offer(p);
 }
 
 /* Half of a full queue and one more to the global queue. */
-static void overflow(struct task_list *q, struct task **tasks, unsigned n,
-			      struct task *more)
+static void overflow(struct task_list *q, struct task **tasks, unsigned n, struct task *more)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	for (unsigned i = 0; i < n; i++)

@@ -34,7 +34,7 @@ void weft__scheduler(struct thread *t);
  * count in sched.spinning stays up and nobody is woken again. */
 void weft__stop_spinning(struct thread *t, bool found);
 /* p's holder has more to do than it will do next: wakes another processor, if that has been worth it of late. */
-void weft__proc_offer(struct processor *p);
+void weft__offer(struct processor *p);
 /* Work for the holder of a processor, from anywhere, without sleeping. NULL: there is none now. */
 struct task *weft__find_work(struct thread *t);
 

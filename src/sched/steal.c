@@ -262,7 +262,7 @@ static struct task *oldest(struct thread *t)
  * Rejected: judging helpers by the time that each theft kept them busy, to leave a stream of tasks of 50 ns to one
  * processor. Taken along, they last five times as long, and so look like work that is worth it.
  */
-void weft__proc_offer(struct processor *p)
+void weft__offer(struct processor *p)
 {
 	uint32_t passed_over = load_relaxed(&sched.passed_over);
 	if (p->offered == p->switches) /* more of what was offered just now */

@@ -10,7 +10,7 @@
  * runtime runs, and cost nothing while nobody writes to them, so that a trace may begin at any moment, also from
  * another process that sets sched.tracing.
  *
- * Time. Reading the clock is most of what a note costs (about 8 ns, 1.6 without), so most events carry no time. A *stamp* is a
+ * Time. Reading the clock is most of what a note costs (about 8 ns, 1.2 without), so most events carry no time. A *stamp* is a
  * place of its own in the ring, before an event: the time, and the thread that writes from there on. Stamped are
  *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which nothing runs
  *   - the first event of another thread in the ring

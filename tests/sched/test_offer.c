@@ -9,7 +9,7 @@ static struct processor processor;
 static bool passed_over(void)
 {
 	uint32_t before = sched.passed_over;
-	weft__proc_offer(&processor);
+	weft__offer(&processor);
 	return sched.passed_over != before && sched.passed_over != 0;
 }
 
