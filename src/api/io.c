@@ -40,14 +40,14 @@ enum { PIECES = 16 }; /* of an io vector that are written at a time */
 /* ---- sockets ---- */
 
 /* A TCP stream that gave less than was asked for holds no more; urgent data and ends aside. */
-static void note_short(struct io *io, ssize_t n)
+static always_inline void note_short(struct io *io, ssize_t n)
 {
 	if (n > 0 && (size_t)n < io->one.iov_len && descriptor_is(io->d, DESCRIPTOR_TCP) &&
 	    !descriptor_is(io->d, DESCRIPTOR_UNSURE))
 		io->exhausted = true;
 }
 
-static ssize_t receive(struct io *io)
+static always_inline ssize_t receive(struct io *io)
 {
 	ssize_t n = weft__syscall(SYS_recvfrom, io->fd, (long)io->one.iov_base,
 				  (long)io->one.iov_len, io->flags | MSG_DONTWAIT,
@@ -57,7 +57,7 @@ static ssize_t receive(struct io *io)
 	return n;
 }
 
-static ssize_t transmit(struct io *io)
+static always_inline ssize_t transmit(struct io *io)
 {
 	return weft__syscall(SYS_sendto, io->fd, (long)io->one.iov_base, (long)io->one.iov_len,
 			     io->flags | MSG_DONTWAIT | MSG_NOSIGNAL, (long)io->address,
@@ -147,9 +147,9 @@ static enum kind kind_of(int fd)
 static void set_other(struct io *io, bool other)
 {
 	if (other)
-		__atomic_fetch_or(&io->d->flags, DESCRIPTOR_OTHER, __ATOMIC_RELAXED);
+		or_relaxed(&io->d->flags, DESCRIPTOR_OTHER);
 	else
-		__atomic_fetch_and(&io->d->flags, ~(uint32_t)DESCRIPTOR_OTHER, __ATOMIC_RELAXED);
+		and_relaxed(&io->d->flags, ~(uint32_t)DESCRIPTOR_OTHER);
 }
 
 static ssize_t socket_read(struct io *io)
@@ -378,8 +378,8 @@ static bool is_stream(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
-ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *a, socklen_t *al,
-		      int64_t deadline)
+static always_inline ssize_t receive_from(int fd, void *buf, size_t len, int flags, struct sockaddr *a, socklen_t *al,
+					  int64_t deadline)
 {
 	struct io io = reading(fd, buf, len);
 	io.attempt = receive;
@@ -388,28 +388,40 @@ ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
 	deadline = apply_flags(&io, flags, deadline);
 	if ((flags & (MSG_WAITALL | MSG_PEEK | MSG_DONTWAIT)) == MSG_WAITALL && is_stream(fd))
 		return receive_all(&io, deadline);
-	return weft__io_run(&io, deadline);
+	return io_run(&io, receive, deadline);
 }
 
-ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *a,
-		    socklen_t al, int64_t deadline)
+static always_inline ssize_t send_to(int fd, const void *buf, size_t len, int flags, const struct sockaddr *a,
+				     socklen_t al, int64_t deadline)
 {
 	struct io io = writing(fd, buf, len);
 	io.attempt = transmit;
 	io.flags = flags;
 	io.address = (struct sockaddr *)a;
 	io.address_given = al;
-	return weft__io_run(&io, flags & MSG_DONTWAIT ? 0 : deadline);
+	return io_run(&io, transmit, flags & MSG_DONTWAIT ? 0 : deadline);
 }
 
 ssize_t weft_recv(int fd, void *buf, size_t len, int flags, int64_t deadline)
 {
-	return weft_recvfrom(fd, buf, len, flags, NULL, NULL, deadline);
+	return receive_from(fd, buf, len, flags, NULL, NULL, deadline);
+}
+
+ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *a, socklen_t *al,
+		      int64_t deadline)
+{
+	return receive_from(fd, buf, len, flags, a, al, deadline);
 }
 
 ssize_t weft_send(int fd, const void *buf, size_t len, int flags, int64_t deadline)
 {
-	return weft_sendto(fd, buf, len, flags, NULL, 0, deadline);
+	return send_to(fd, buf, len, flags, NULL, 0, deadline);
+}
+
+ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *a,
+		    socklen_t al, int64_t deadline)
+{
+	return send_to(fd, buf, len, flags, a, al, deadline);
 }
 
 ssize_t weft_recvmsg(int fd, struct msghdr *m, int flags, int64_t deadline)

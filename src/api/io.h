@@ -13,13 +13,16 @@
 #ifndef WEFT_API_IO_H
 #define WEFT_API_IO_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "sched/context.h"
 #include "sched/descriptor.h"
+#include "sched/sched.h"
 
 struct io {
 	ssize_t (*attempt)(struct io *io);
@@ -42,15 +45,18 @@ struct io {
 /* Does the call: the result of its last try, or the reason why there was none. */
 ssize_t weft__io_run(struct io *io, int64_t deadline);
 
+/* The same inlined, for the calls of which a server makes the most; `try` is io->attempt. */
+static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline);
+
 /* Around a plain call that may block: a close does not wait for it. */
 static inline void io_unhold(struct io *io)
 {
-	descriptor_leave(io->d);
+	descriptor_leave(io->d, 0);
 }
 
 static inline void io_hold(struct io *io)
 {
-	add_acq_rel(&io->d->users, 1);
+	add_acq_rel(&io->d->word, DESCRIPTOR_USER);
 }
 
 /* poll(2) at once: what of `events` is ready, 0, or -EBADF. */
@@ -58,5 +64,47 @@ int weft__io_ready(int fd, short events);
 
 /* Why a caller that is not a task is turned away. */
 int weft__io_outside(void);
+
+/* What io_run does after a try in vain (`tried`), or a wait in vain (err). */
+ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline);
+
+/* A stand-in for what the kernel orders: ThreadSanitizer does not see it. */
+extern char weft__io_kernel;
+
+static always_inline ssize_t io_try(struct io *io, ssize_t (*try)(struct io *io))
+{
+	ssize_t n;
+	io->exhausted = false;
+	tsan_release(&weft__io_kernel);
+	do
+		n = try(io);
+	while (unlikely(n == -EINTR));
+	tsan_acquire(&weft__io_kernel);
+	return n;
+}
+
+static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline)
+{
+	const struct thread *t = weft__thread_self();
+	uint32_t tokens;
+	int err = 0;
+	if (unlikely(!t || !t->task))
+		return weft__io_outside();
+	struct descriptor *d = io->d = weft__descriptor(io->fd);
+	if (unlikely(!d))
+		return io->fd < 0 ? -EBADF : -ENOMEM;
+	if (unlikely(!descriptor_enter(d, io->token, &tokens)))
+		return -EBADF;
+	bool may = tokens || !descriptor_is(d, DESCRIPTOR_OWN);
+	if (!may && deadline) {
+		err = weft__descriptor_wait(io->fd, d, io->token, io->why, deadline);
+		may = !err;
+	}
+	ssize_t n = likely(may) ? io_try(io, try) : -EAGAIN;
+	if (unlikely(n == -EAGAIN))
+		n = weft__io_go_on(io, may, err, deadline);
+	descriptor_leave(d, io->exhausted ? 0 : io->token);
+	return n;
+}
 
 #endif

@@ -14,8 +14,7 @@
 /* Tries in vain although the poller said otherwise, before they are spaced out; and how far. */
 enum { FRUITLESS = 4, PAUSE = 1000 * 1000 };
 
-/* A stand-in for what the kernel orders: ThreadSanitizer does not see it. */
-static char kernel;
+char weft__io_kernel;
 
 int weft__io_outside(void)
 {
@@ -30,18 +29,6 @@ int weft__io_ready(int fd, short events)
 	if (n < 0)
 		return n == -EINTR ? 0 : (int)n;
 	return p.revents & POLLNVAL ? -EBADF : p.revents;
-}
-
-static ssize_t attempt(struct io *io)
-{
-	ssize_t n;
-	io->exhausted = false;
-	tsan_release(&kernel);
-	do
-		n = io->attempt(io);
-	while (n == -EINTR);
-	tsan_acquire(&kernel);
-	return n;
 }
 
 /*
@@ -64,46 +51,31 @@ static int wait_for_token(struct io *io, bool fruitless, int64_t deadline)
 /* Token or not, the first try: what has become ready lately may not be known yet. */
 static ssize_t last_try(struct io *io, bool tried, int err)
 {
-	ssize_t n = tried || err == -EBADF ? -EAGAIN : attempt(io);
+	ssize_t n = tried || err == -EBADF ? -EAGAIN : io_try(io, io->attempt);
 	return n == -EAGAIN ? err : n;
 }
 
-static ssize_t try_and_wait(struct io *io, int64_t deadline)
+ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline)
 {
 	bool borrowed = !descriptor_is(io->d, DESCRIPTOR_OWN);
-	bool token = descriptor_take(io->d, io->token);
-	bool tried = false;
 	for (unsigned fruitless = 0;; fruitless++) {
-		if (token || borrowed) {
-			ssize_t n = attempt(io);
-			if (n != -EAGAIN)
-				return n;
-			tried = true;
-		}
 		if (deadline == 0)
-			return last_try(io, tried, weft__would_wait());
-		int err = wait_for_token(io, borrowed && fruitless > FRUITLESS, deadline);
+			err = weft__would_wait();
+		else if (!err)
+			err = wait_for_token(io, borrowed && fruitless > FRUITLESS, deadline);
 		if (err == -EPERM)
 			io->unpollable = true;
 		else if (err)
 			return last_try(io, tried, err);
-		token = true;
+		ssize_t n = io_try(io, io->attempt);
+		if (n != -EAGAIN)
+			return n;
+		tried = true;
+		err = 0;
 	}
 }
 
 ssize_t weft__io_run(struct io *io, int64_t deadline)
 {
-	const struct thread *t = weft__thread_self();
-	if (unlikely(!t || !t->task))
-		return weft__io_outside();
-	io->d = weft__descriptor(io->fd);
-	if (unlikely(!io->d))
-		return io->fd < 0 ? -EBADF : -ENOMEM;
-	if (unlikely(!descriptor_enter(io->d)))
-		return -EBADF;
-	ssize_t n = try_and_wait(io, deadline);
-	if (!io->exhausted)
-		weft__descriptor_give(io->d, io->token);
-	descriptor_leave(io->d);
-	return n;
+	return io_run(io, io->attempt, deadline);
 }

@@ -20,10 +20,11 @@ struct wait_node {
 
 /* ---- the table ---- */
 
-/* Region k holds the records of numbers FIRST << k up to twice that, less FIRST; never moved. */
-enum { FIRST = 1024, REGIONS = 21 };
+/* Region k holds the records of numbers FIRST << k up to twice that, less FIRST. */
+enum { FIRST = DESCRIPTOR_FIRST, REGIONS = DESCRIPTOR_REGIONS };
 
-static struct descriptor *regions[REGIONS];
+struct descriptor *weft__descriptors[REGIONS];
+#define regions weft__descriptors
 
 static size_t region_bytes(unsigned k)
 {
@@ -45,7 +46,7 @@ static noinline struct descriptor *region_map(unsigned k)
 	return none;
 }
 
-struct descriptor *weft__descriptor(int fd)
+struct descriptor *weft__descriptor_far(int fd)
 {
 	if (unlikely(fd < 0))
 		return NULL;
@@ -68,12 +69,7 @@ void weft__descriptor_shutdown(void)
 
 /* ---- tokens ---- */
 
-/* Fresh records are all zero: their lists are made on first use. */
-static bool nobody_waits(const struct descriptor *d)
-{
-	const struct list *first = load_relaxed(&d->waiting.next);
-	return !first || first == &d->waiting;
-}
+#define TOKENS (DESCRIPTOR_USER - 1)
 
 static void take_lock(struct descriptor *d)
 {
@@ -84,35 +80,36 @@ static void take_lock(struct descriptor *d)
 
 static void drop_lock(struct descriptor *d)
 {
-	lock_drop(&d->lock, RANK_NETPOLL);
+	lock_drop_lightly(&d->lock, RANK_NETPOLL);
 }
 
-/* Claims the first task that waits for any of `tokens`. NULL: nobody does. [lock] */
-static struct wait_node *claim_first(struct descriptor *d, uint32_t tokens)
+/* Ends the waits for any of `tokens`, or the first for each of them. A node is its task's again once its wait has
+ * ended, and one whose wait was ended by another is of no use here: all are taken out first. What is left? [lock] */
+static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reason reason, struct list *woken)
 {
-	list_each (l, &d->waiting) {
+	struct list *next;
+	for (struct list *l = d->waiting.next; tokens && l != &d->waiting; l = next) {
 		struct wait_node *node = container_of(l, struct wait_node, link);
-		if ((node->tokens & tokens) && wait_claim(node->waiter)) {
-			list_remove(l);
-			return node;
-		}
+		uint32_t wanted = node->tokens;
+		next = l->next;
+		if (!(wanted & tokens))
+			continue;
+		list_remove(l);
+		if (weft__wait_finish(node->waiter, reason, woken) && reason == WAKE_USER)
+			tokens &= ~wanted;
 	}
-	return NULL;
+	return tokens;
 }
 
-/* Each token to the first task that waits for it, what is left to `ready`. [lock] */
+/* Each token to the first task that waits for it, what is left to the word. [lock] */
 static void hand_out(struct descriptor *d, uint32_t tokens, struct list *woken)
 {
-	struct wait_node *node;
-	while (tokens && (node = claim_first(d, tokens))) {
-		tokens &= ~node->tokens;
-		weft__wait_end_list(node->waiter, WAKE_USER, woken);
-	}
+	tokens = end_waits(d, tokens, WAKE_USER, woken);
 	if (tokens)
-		__atomic_fetch_or(&d->ready, tokens, __ATOMIC_SEQ_CST);
+		or_seq_cst(&d->word, tokens);
 }
 
-static noinline void give_to_waiters(struct descriptor *d, uint32_t tokens)
+void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 {
 	struct list woken;
 	struct thread *t = enter();
@@ -128,10 +125,10 @@ static noinline void give_to_waiters(struct descriptor *d, uint32_t tokens)
 
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
 {
-	/* First the token, then the queue; await_token does it the other way round. */
-	__atomic_fetch_or(&d->ready, tokens, __ATOMIC_SEQ_CST);
-	if (unlikely(!nobody_waits(d)))
-		give_to_waiters(d, tokens);
+	/* First the token, then the queue, as descriptor_leave; await_token does it the other way round. */
+	or_seq_cst(&d->word, tokens);
+	if (unlikely(descriptor_awaited(d)))
+		weft__descriptor_hand_out(d, tokens);
 }
 
 /* ---- waiting ---- */
@@ -157,7 +154,7 @@ static int arm(int fd, struct descriptor *d, uint32_t tokens)
 	if (err == -EEXIST)
 		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
 	if (!err)
-		__atomic_fetch_or(&d->flags, DESCRIPTOR_KNOWN, __ATOMIC_RELAXED);
+		or_relaxed(&d->flags, DESCRIPTOR_KNOWN);
 	return err;
 }
 
@@ -168,9 +165,8 @@ static int await_token(int fd, struct descriptor *d, struct wait_node *node)
 	int err = 0;
 	take_lock(d);
 	list_push_tail(&d->waiting, &node->link);
-	fence_seq_cst(); /* pairs with weft__descriptor_give */
-	if (!lasts && (load_relaxed(&d->users) &
-		       DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
+	fence_seq_cst(); /* pairs with descriptor_leave and weft__descriptor_give */
+	if (!lasts && (load_relaxed(&d->word) & DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
 		err = -EBADF;
 	else if (lasts || descriptor_is(d, DESCRIPTOR_OWN))
 		err = descriptor_take(d, node->tokens);
@@ -195,28 +191,27 @@ static int park(struct thread **t, struct descriptor *d, struct wait_node *node,
 	return weft__wait_result(reason, deadline);
 }
 
-static int wait_for(int fd, struct descriptor *d, uint32_t tokens, const char *why,
-		    int64_t deadline)
+int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
+			  int64_t deadline)
 {
 	struct thread *t = enter();
 	struct wait_node node = {.tokens = tokens};
+	bool own = descriptor_is(d, DESCRIPTOR_OWN);
+	if (unlikely(!own))
+		weft__netpoll_interest(1);
 	node.waiter = weft__wait_begin(t, NULL, why, tokens != TOKEN_UNUSED);
 	int err = await_token(fd, d, &node);
 	if (err) {
 		weft__wait_abandon(node.waiter);
 	} else {
-		weft__netpoll_count(1);
+		count_owned(&t->processor->awaiting_poller, 1);
 		err = park(&t, d, &node, deadline);
-		weft__netpoll_count(-1);
+		count_owned(&t->processor->awaiting_poller, -1u);
 	}
+	if (unlikely(!own))
+		weft__netpoll_interest(-1);
 	leave(t);
 	return min_of(err, 0);
-}
-
-int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
-			  int64_t deadline)
-{
-	return wait_for(fd, d, tokens, why, deadline);
 }
 
 void weft__descriptor_event(int fd, uint32_t events, struct list *woken)
@@ -230,7 +225,7 @@ void weft__descriptor_event(int fd, uint32_t events, struct list *woken)
 		tokens |= EPOLLIN;
 	take_lock(d);
 	if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP | EPOLLPRI))
-		__atomic_fetch_or(&d->flags, DESCRIPTOR_UNSURE, __ATOMIC_RELAXED);
+		or_relaxed(&d->flags, DESCRIPTOR_UNSURE);
 	hand_out(d, tokens, woken);
 	if (!descriptor_is(d, DESCRIPTOR_OWN) && !list_empty(&d->waiting))
 		arm(fd, d,
@@ -249,32 +244,25 @@ int weft__descriptor_adopt(int fd, uint32_t flags)
 		return -ENOMEM;
 	lock_take(&d->closing, RANK_IO); /* its last life may be just ending */
 	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
-	store_relaxed(&d->ready, EPOLLIN | EPOLLOUT);
+	and_relaxed(&d->word, ~TOKENS);
+	or_relaxed(&d->word, EPOLLIN | EPOLLOUT);
 	int err = weft__netpoll_control(EPOLL_CTL_ADD, fd, events);
 	if (err == -EEXIST) /* borrowed while it was connected */
 		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
 	if (err)
 		store_relaxed(&d->flags, 0);
+	else
+		weft__netpoll_interest(1);
 	lock_drop(&d->closing, RANK_IO);
 	return err;
 }
 
 bool weft__descriptor_enter_slow(struct descriptor *d)
 {
-	bool entered = true;
-	descriptor_leave(d);
 	lock_take(&d->closing, RANK_IO);
-	if (add_acq_rel(&d->users, 1) & DESCRIPTOR_CLOSING)
-		entered = false;
+	bool closing = load_relaxed(&d->word) & DESCRIPTOR_CLOSING;
 	lock_drop(&d->closing, RANK_IO);
-	if (!entered)
-		descriptor_leave(d);
-	return entered;
-}
-
-void weft__descriptor_leave_slow(struct descriptor *d)
-{
-	weft__descriptor_give(d, TOKEN_UNUSED);
+	return !closing;
 }
 
 /* Everybody who waits ends with -EBADF, and the poller forgets the descriptor. */
@@ -282,11 +270,9 @@ static void turn_out(int fd, struct descriptor *d)
 {
 	struct list ended;
 	struct thread *t = enter();
-	struct wait_node *node;
 	list_init(&ended);
 	take_lock(d);
-	while ((node = claim_first(d, UINT32_MAX)))
-		weft__wait_end_list(node->waiter, WAKE_CLOSED, &ended);
+	end_waits(d, UINT32_MAX, WAKE_CLOSED, &ended);
 	if (descriptor_is(d, DESCRIPTOR_KNOWN))
 		weft__netpoll_control(EPOLL_CTL_DEL, fd, 0);
 	drop_lock(d);
@@ -297,18 +283,18 @@ static void turn_out(int fd, struct descriptor *d)
 
 int weft__descriptor_close(int fd, struct descriptor *d)
 {
-	if (__atomic_fetch_or(&d->users, DESCRIPTOR_CLOSING, __ATOMIC_ACQ_REL) & DESCRIPTOR_CLOSING)
+	if (or_seq_cst(&d->word, DESCRIPTOR_CLOSING) & DESCRIPTOR_CLOSING)
 		return -EBADF;
 	turn_out(fd, d);
-	while (load_acquire(&d->users) != DESCRIPTOR_CLOSING) /* pairs with descriptor_leave */
-		wait_for(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER);
+	while ((load_acquire(&d->word) & ~TOKENS) != DESCRIPTOR_CLOSING) /* pairs with descriptor_leave */
+		weft__descriptor_wait(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER);
 	lock_take(&d->closing, RANK_IO);
+	if (descriptor_is(d, DESCRIPTOR_OWN))
+		weft__netpoll_interest(-1);
 	store_relaxed(&d->flags, 0);
-	store_relaxed(&d->ready, 0);
 	store_relaxed(&d->accept, 0);
 	long err = weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
-	__atomic_fetch_and(&d->users, ~(uint32_t)DESCRIPTOR_CLOSING,
-			   __ATOMIC_RELEASE); /* with descriptor_enter */
+	and_release(&d->word, ~(DESCRIPTOR_CLOSING | TOKENS)); /* with descriptor_enter */
 	lock_drop(&d->closing, RANK_IO);
 	return err == -EINTR ? 0 : (int)err; /* Linux has closed it all the same */
 }

@@ -10,19 +10,25 @@
  *             plain close() by a library, and the number's reuse, leave nothing wrong behind
  *
  * Tokens. A token for IN (OUT, ...) says: a try to read (write, ...) may succeed. It lies in
- * `ready`, or a task that tries has it. An event makes one and hands it to the first task that
- * waits, else leaves it in `ready`. Who has tried gives it on, unless the try has shown that there
+ * `word`, or a task that tries has it. An event makes one and hands it to the first task that
+ * waits, else leaves it there. Who has tried gives it on, unless the try has shown that there
  * is nothing more: then the next event makes a new one. So on an own descriptor no token means that
  * a try is useless, each event wakes one task however many wait, and none is forgotten. On borrowed
- * descriptors everybody may try; tokens only pass the turn on.
+ * descriptors everybody may try; tokens only pass the turn on. Who gives a token on as it leaves looks for waiters when
+ * it is no user any more, after a close perhaps: it may leave a token to the number's next life, where a try with it
+ * finds nothing.
+ *
+ * One word says both who is inside and which tokens lie there, so that a call takes its token as it
+ * enters, and gives it back as it leaves:
  *
  *   word       who writes it                                      order
- *   users      each call: +1 before it touches the descriptor,    acq_rel: what users did is over
- *              -1 after; CLOSING by weft_close                    when the closer sees it
- *   ready      events, takers and givers, atomically              give stores it, then looks at the
+ *   tokens     events, takers and givers                          a giver writes it, then looks at the
  *                                                                 queue; who waits queues, then
  *                                                                 looks at it: seq_cst both
- *   the rest   under the record's lock
+ *   users      each call: +1 before it touches the descriptor,    what users did is over when the
+ *              -1 after                                           closer sees it
+ *   CLOSING    weft_close
+ *   the rest of the record is guarded by its lock
  *
  * Closing: CLOSING turns new calls away, whoever waits is woken with -EBADF, calls under way end, and
  * only then the number is given back to the system, under `closing`, which keeps a call or an
@@ -44,10 +50,12 @@
 #include "base/list.h"
 #include "base/lock.h"
 
-enum { DESCRIPTOR_CLOSING = 1u << 31 };
-
 /* Tokens are poll's bits, and one more: the last call under way has ended. */
 enum { TOKEN_UNUSED = 1u << 16 };
+
+/* Above the tokens: */
+#define DESCRIPTOR_USER (UINT64_C(1) << 32)
+#define DESCRIPTOR_CLOSING (UINT64_C(1) << 63)
 
 enum descriptor_flags {
 	DESCRIPTOR_OWN = 1,
@@ -58,8 +66,7 @@ enum descriptor_flags {
 };
 
 struct descriptor {
-	uint32_t users;	     /* calls under way, and CLOSING [any] */
-	uint32_t ready;	     /* tokens [any] */
+	uint64_t word;	     /* tokens, calls under way, CLOSING [any] */
 	uint32_t flags;	     /* enum descriptor_flags [any, atomically] */
 	uint32_t accept;     /* api/socket.c: one accept at a time [any] */
 	struct list waiting; /* struct wait_node [lock] */
@@ -67,29 +74,63 @@ struct descriptor {
 	struct lock closing; /* rank IO */
 } cache_aligned;
 
+/* Region k of the table: FIRST << k records; never moved. */
+enum { DESCRIPTOR_FIRST = 1024, DESCRIPTOR_REGIONS = 21 };
+extern struct descriptor *weft__descriptors[DESCRIPTOR_REGIONS];
+
+struct descriptor *weft__descriptor_far(int fd);
+
 /* The record of a number; NULL: no memory for it, or a negative number. */
-struct descriptor *weft__descriptor(int fd);
+static inline struct descriptor *weft__descriptor(int fd)
+{
+	struct descriptor *first = load_acquire(&weft__descriptors[0]); /* pairs with region_map */
+	if (likely((unsigned)fd < DESCRIPTOR_FIRST) && likely(first))
+		return &first[fd];
+	return weft__descriptor_far(fd);
+}
+
 /* Frees the table. Nobody waits. */
 void weft__descriptor_shutdown(void);
 
 /* Makes `fd`, just opened by weft, an own descriptor. 0 or -errno. */
 int weft__descriptor_adopt(int fd, uint32_t flags);
 
+/* Waits until the close under way is over; false: it is another one by now. */
 bool weft__descriptor_enter_slow(struct descriptor *d);
-void weft__descriptor_leave_slow(struct descriptor *d);
+/* Gives tokens in the word to tasks that wait for them. Outside of the runtime. */
+void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens);
 
-/* The beginning of a call on a descriptor. False: it is being closed. */
-static inline bool descriptor_enter(struct descriptor *d)
+/* The beginning of a call on a descriptor: takes those of `tokens` that are there. False: it is being closed. */
+static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint32_t *taken)
 {
-	if (likely(!(add_acq_rel(&d->users, 1) & DESCRIPTOR_CLOSING)))
-		return true;
-	return weft__descriptor_enter_slow(d);
+	uint64_t word = load_relaxed(&d->word);
+	do {
+		if (unlikely(word & DESCRIPTOR_CLOSING)) {
+			if (!weft__descriptor_enter_slow(d))
+				return false;
+			word = load_relaxed(&d->word);
+		}
+	} while (!cas_seq_cst(&d->word, &word, (word & ~(uint64_t)tokens) + DESCRIPTOR_USER)); /* pairs with give, close */
+	*taken = (uint32_t)word & tokens;
+	return true;
 }
 
-static inline void descriptor_leave(struct descriptor *d)
+/* Somebody waits, perhaps. Fresh records are all zero: their lists are made on first use. */
+static inline bool descriptor_awaited(const struct descriptor *d)
 {
-	if (unlikely(sub_acq_rel(&d->users, 1) & DESCRIPTOR_CLOSING)) /* pairs with the closer */
-		weft__descriptor_leave_slow(d);
+	const struct list *first = load_relaxed(&d->waiting.next);
+	return first && first != &d->waiting;
+}
+
+/* The end of a call that gives `tokens` on: to a task that waits, else to whoever comes. Outside of the runtime. */
+static inline void descriptor_leave(struct descriptor *d, uint32_t tokens)
+{
+	uint64_t word = load_relaxed(&d->word);
+	do
+		tokens |= word & DESCRIPTOR_CLOSING ? TOKEN_UNUSED : 0;
+	while (!cas_seq_cst(&d->word, &word, (word | tokens) - DESCRIPTOR_USER)); /* pairs with await_token, close */
+	if (unlikely(descriptor_awaited(d)) && tokens)
+		weft__descriptor_hand_out(d, tokens);
 }
 
 static inline bool descriptor_is(const struct descriptor *d, uint32_t flag)
@@ -100,12 +141,12 @@ static inline bool descriptor_is(const struct descriptor *d, uint32_t flag)
 /* Takes the tokens that there are. False: none; on an own descriptor a try is useless then. */
 static inline bool descriptor_take(struct descriptor *d, uint32_t tokens)
 {
-	if (!(load_relaxed(&d->ready) & tokens))
+	if (!(load_relaxed(&d->word) & tokens))
 		return false;
-	return __atomic_fetch_and(&d->ready, ~tokens, __ATOMIC_SEQ_CST) & tokens;
+	return and_seq_cst(&d->word, ~(uint64_t)tokens) & tokens;
 }
 
-/* Gives tokens on: to a task that waits, else to whoever comes. Outside of the runtime. */
+/* Gives tokens on during a call. Outside of the runtime. */
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
 
 /*

@@ -17,7 +17,7 @@ enum { BATCH = 128 };
 enum { KICK = -1 }; /* in place of a descriptor's number */
 
 static int epoll_fd = -1, kick_fd = -1;
-static uint32_t waiters cache_aligned;
+static uint32_t interest cache_aligned;
 void (*weft__netpoll_signals)(struct list *ready);
 
 int weft__netpoll_open(void)
@@ -90,12 +90,20 @@ void weft__netpoll_kick(void)
 	weft__syscall(SYS_write, kick_fd, (long)&one, sizeof(one), 0, 0, 0);
 }
 
-void weft__netpoll_count(int more)
+void weft__netpoll_interest(int more)
 {
-	add_relaxed(&waiters, (uint32_t)more);
+	add_relaxed(&interest, (uint32_t)more);
+}
+
+bool weft__netpoll_interesting(void)
+{
+	return load_relaxed(&interest);
 }
 
 bool weft__netpoll_waiters(void)
 {
-	return load_relaxed(&waiters);
+	uint32_t waiters = 0; /* begun on one processor, ended on another: only the sum means something */
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		waiters += load_relaxed(&sched.processors[i].awaiting_poller);
+	return waiters;
 }

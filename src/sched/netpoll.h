@@ -29,9 +29,12 @@ void weft__netpoll_wait(int64_t until, struct list *ready);
 void weft__netpoll_kick(void);
 /* epoll_ctl(2) on the poller's instance for `fd`: 0 or -errno. */
 int weft__netpoll_control(int operation, int fd, uint32_t events);
-/* One more wait, or one less (-1), depends on the poller. */
-void weft__netpoll_count(int more);
-/* Does any wait depend on the poller? (for the deadlock report) */
+/* One more reason to look, or one less (-1): an own descriptor lives, or somebody waits for another one. */
+void weft__netpoll_interest(int more);
+/* May a look bring anything? */
+bool weft__netpoll_interesting(void);
+/* Does any task wait for the poller? Exact once nobody runs: each processor counts its own, so that waiting writes
+ * nothing that they share. */
 bool weft__netpoll_waiters(void);
 /* What signal handlers have noted, for the monitor to deliver at its next round; they poke it
  * (weft__monitor_poke). Set by api/signal.c while it has channels [any]. */

@@ -31,9 +31,7 @@ void weft__wait_cancelled(struct waiter *w)
 
 static void fire_timeout(struct timer *timer, struct list *ready)
 {
-	struct waiter *w = &container_of(timer, struct task, timer)->waiter;
-	if (wait_claim(w))
-		weft__wait_end_list(w, WAKE_TIMEOUT, ready);
+	weft__wait_finish(&container_of(timer, struct task, timer)->waiter, WAKE_TIMEOUT, ready);
 }
 
 static bool wait_open(const struct waiter *w)
@@ -155,15 +153,33 @@ void weft__wake(struct thread *t, struct task *task, const uint32_t *word)
 		weft__ready(t, task);
 }
 
-void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready)
+static void collect(struct task *task, const struct waiter *w, struct list *ready)
 {
-	struct task *task = w->task;
-	if (!wait_publish(w, reason))
-		return;
 	if (task)
 		list_push_tail(ready, &task->link);
 	else
 		weft__wake(NULL, NULL, &w->word);
+}
+
+void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready)
+{
+	struct task *task = w->task;
+	if (wait_publish(w, reason))
+		collect(task, w, ready);
+}
+
+bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready)
+{
+	struct task *task = w->task;
+	uint32_t word = load_relaxed(&w->word);
+	tsan_release(w);
+	do
+		if ((word & (WAIT_OPEN | WAIT_CLAIMED)) != WAIT_OPEN)
+			return false;
+	while (!cas_acq_rel(&w->word, &word, reason << WAIT_REASON_SHIFT)); /* against claims; pairs with wait_reason */
+	if (word & WAIT_PARKED)
+		collect(task, w, ready);
+	return true;
 }
 
 int weft__wait_result(uint32_t reason, int64_t deadline)

@@ -17,6 +17,8 @@
  *   OPEN            -> OPEN|CLAIMED   one waker: claim      cas_acq_rel; all others fail from here
  *   OPEN..|CLAIMED  -> reason         the same: publish     swap_acq_rel; pairs with the owner's
  *                                                           load_acquire
+ *   OPEN            -> reason         who has nothing to    cas_acq_rel, as both of these
+ *                                     hand over: finish
  *   any             -> |PARKED        owner, off its stack  add_acq_rel in finish_switch
  *
  * Who makes the task runnable? publish sees PARKED: the waker does. The owner's or sees no OPEN:
@@ -123,9 +125,10 @@ static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t r
 		weft__wake(t, task, &w->word);
 }
 
-/* The same where the caller collects runnable tasks (timers, the poller): they are added to
- * `ready`. */
+/* The same where the caller collects runnable tasks: they are added to `ready`. */
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready);
+/* Claims and ends it in one, for callers that collect, too (timers, the poller). False: somebody else ends it. */
+bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready);
 
 /* ---- the two calls that every wait makes, inlined: 6 % of a ping-pong; their rarer parts are in park.c ---- */
 

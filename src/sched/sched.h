@@ -219,12 +219,14 @@ struct processor {
 	/* counters, written by the holder, read by all */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
 	uint64_t timers_fired;
+	uint32_t awaiting_poller; /* waits begun here less waits ended here: netpoll.h [owner] */
 	struct trace_ring *ring; /* trace.h; fixed while the rings are there */
 	/* the monitor's notes about the holder [monitor] */
 	struct {
 		struct thread *thread;
 		uint64_t switches;
 		int64_t since, cpu, cpu_start;
+		bool asleep; /* at the first look */
 	} seen cache_aligned;
 	struct runq ready;
 	struct deque fresh;

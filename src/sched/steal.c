@@ -55,7 +55,7 @@ static void run_timers(struct thread *t, struct processor *p, int64_t now)
 static void look_at_poller(struct thread *t)
 {
 	struct list ready;
-	if (!weft__netpoll_waiters())
+	if (!weft__netpoll_interesting())
 		return;
 	list_init(&ready);
 	weft__netpoll_wait(0, &ready);

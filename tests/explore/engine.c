@@ -412,7 +412,9 @@ uint64_t explore_change(void *p, size_t size, enum explore_change change, uint64
 	uint64_t old = begin_change(p, size);
 	uint64_t new = change == EXPLORE_SWAP  ? operand
 		       : change == EXPLORE_ADD ? old + operand
-					       : old - operand;
+		       : change == EXPLORE_SUB ? old - operand
+		       : change == EXPLORE_OR  ? old | operand
+					       : old & operand;
 	write_memory(self(), p, size, new);
 	tell("change %p from %#lx to %#lx", p, (unsigned long)old, (unsigned long)new);
 	return old;

@@ -131,6 +131,19 @@ static void wake_as(uint32_t reason)
 	weft__wait_end(NULL, w, reason);
 }
 
+/* As a timer ends it, whose heap's lock is this list's: nothing to hand over, so claim and end are one move. */
+static void pass_limit(void)
+{
+	struct list woken;
+	list_init(&woken);
+	lock_take(&list_lock, RANK_SYNC);
+	if (listed && weft__wait_finish(listed, WAKE_TIMEOUT, &woken))
+		listed = NULL;
+	lock_drop(&list_lock, RANK_SYNC);
+	if (!list_empty(&woken))
+		weft__ready(NULL, container_of(list_pop_head(&woken), struct task, link));
+}
+
 /* Tries until it has woken somebody, or nobody waits any more. For scenarios with one wait. */
 static void wake_for_certain(uint32_t reason)
 {
@@ -161,6 +174,16 @@ static void two_wakers(unsigned n)
 		wake_for_certain(WAKE_USER + n);
 	else
 		wake_as(WAKE_USER + n);
+}
+
+static void a_waker_and_a_limit(unsigned n)
+{
+	if (n == 0)
+		wait_once(&thread, WEFT_FOREVER);
+	else if (n == 1)
+		wake_for_certain(WAKE_USER + n);
+	else
+		pass_limit();
 }
 
 static void foreign(unsigned n)
@@ -207,6 +230,7 @@ static const struct explore_scenario scenarios[] = {
 	{"a task waits twice, is woken and cancelled", NULL, 3, 3, 0, setup, cancelled_once,
 	 wait_is_over},
 	{"a task and two wakers", NULL, 3, 3, 0, setup, two_wakers, wait_is_over},
+	{"a task, a waker and a limit that passes", NULL, 3, 3, 0, setup, a_waker_and_a_limit, wait_is_over},
 	{"a task that only tries", NULL, 3, 3, 0, setup, task_that_only_tries, wait_is_over},
 	{"a foreign thread and two wakers", NULL, 3, 3, 0, setup, foreign, wait_is_over},
 	{"a foreign thread with a limit", NULL, 2, 4, 0, setup, foreign_with_a_limit, wait_is_over},

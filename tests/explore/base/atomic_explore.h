@@ -18,7 +18,7 @@ void explore_fence(void);
 void explore_relax(void);
 
 /* Read, change, write in one step: gives the old value. */
-enum explore_change { EXPLORE_SWAP, EXPLORE_ADD, EXPLORE_SUB };
+enum explore_change { EXPLORE_SWAP, EXPLORE_ADD, EXPLORE_SUB, EXPLORE_OR, EXPLORE_AND };
 uint64_t explore_change(void *p, size_t size, enum explore_change change, uint64_t operand);
 bool explore_cas(void *p, size_t size, void *expected, uint64_t value);
 
@@ -46,6 +46,12 @@ bool explore_cas(void *p, size_t size, void *expected, uint64_t value);
 #define sub_relaxed(p, v) explore_change_as(p, EXPLORE_SUB, v)
 #define sub_acq_rel(p, v) explore_change_as(p, EXPLORE_SUB, v)
 #define sub_seq_cst(p, v) explore_change_as(p, EXPLORE_SUB, v)
+
+#define or_relaxed(p, v) explore_change_as(p, EXPLORE_OR, v)
+#define or_seq_cst(p, v) explore_change_as(p, EXPLORE_OR, v)
+#define and_relaxed(p, v) explore_change_as(p, EXPLORE_AND, v)
+#define and_release(p, v) explore_change_as(p, EXPLORE_AND, v)
+#define and_seq_cst(p, v) explore_change_as(p, EXPLORE_AND, v)
 
 #define swap_acquire(p, v) explore_change_as(p, EXPLORE_SWAP, v)
 #define swap_release(p, v) explore_change_as(p, EXPLORE_SWAP, v)
