@@ -7,7 +7,8 @@
  *
  *   blocked   the holder's CPU clock stands still between two looks, and the kernel says that it
  *             does not run (state other than R in /proc/self/task/TID/stat): the processor is taken
- *             at once, 2 ms after the call began at most, a few us while such takes succeed. Both tests
+ *             at once, 2 ms after the call began at most (4 ms when all was calm), a few us while such takes
+ *             succeed. Both tests
  *             are needed: a runnable thread that waits for a CPU burns none either, and without the
  *             second test a machine shared with two busy processes took 1,000 leases wrongly.
  *   busy      the holder computes: taken after 10 ms of CPU time; the more threads compute without
@@ -23,9 +24,11 @@
  *
  * Rounds are 20 us to 1 ms apart, doubling while they find nothing; user code in which tasks come and go is nothing.
  * While takes follow each other closely, the monitor does not nap in the 100 us after each, but looks, and yields its
- * CPU between the looks: so 1,000 tasks that block one after the other need 50 us each, not 150. When nothing runs, it
- * sleeps until it is woken: an idle runtime has no wake-ups at all. Before it sleeps it looks for a deadlock; while only
- * threads that are not the runtime's could end it, ever more rarely again.
+ * CPU between the looks: so 1,000 tasks that block one after the other need 50 us each, not 150. While all is calm, they
+ * are 4 ms apart: a round costs its CPU 20 to 35 us on a virtual machine, and a server on one CPU lost 3 % to a thousand
+ * of them a second, which nobody needed. When nothing runs, it sleeps until it is woken: an idle runtime has no wake-ups
+ * at all. Before it sleeps it looks for a deadlock; while only threads that are not the runtime's could end it, ever more
+ * rarely again.
  *
  * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch, rounds of
  * 100 us wherever work waits (a TCP server on one CPU lost a fifth of it to them).
@@ -53,6 +56,8 @@ enum {
 	ROUND_SHORT = 20 * 1000,
 	ROUND = 100 * 1000,
 	ROUND_LONG = 1000 * 1000,
+	ROUND_CALM = 4 * 1000 * 1000,
+	CALM_AFTER = 1000 * 1000 * 1000, /* since the last take */
 	SETTLE = 5 * 1000, /* in the same user code, before its clock is looked at */
 	BUSY = 10 * 1000 * 1000,
 	TRIM_EVERY = 500 * 1000 * 1000,
@@ -69,7 +74,7 @@ static struct {
 	int64_t last_take, last_trim;
 	int64_t doubt;	 /* pause before the next look for a deadlock; 0: there is none */
 	uint32_t streak; /* takes that followed each other closely */
-	bool stop, trimming;
+	bool stop, trimming, calm;
 } monitor;
 
 /* ---- is a thread blocked or busy? ---- */
@@ -100,15 +105,18 @@ static char thread_letter(pid_t tid)
 	return end && end[1] == ' ' ? end[2] : 0;
 }
 
+static bool thread_asleep(pid_t tid)
+{
+	char letter = thread_letter(tid);
+	return letter && letter != 'R';
+}
+
 /* Has the holder of p, whose CPU time is `cpu` now, been asleep in the kernel since the last look? */
 static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
 {
 	bool still = cpu >= 0 && cpu == p->seen.cpu;
 	p->seen.cpu = cpu;
-	if (!still)
-		return false;
-	char letter = thread_letter(tid);
-	return letter && letter != 'R';
+	return still && thread_asleep(tid);
 }
 
 /*
@@ -166,6 +174,18 @@ static bool work_waits(const struct processor *p)
 	       load_relaxed(&sched.global_fresh.length);
 }
 
+/* Other user code than last time. Where the next look would be late, this one asks at once whether it sleeps. */
+static void note_holder(struct processor *p, struct thread *t, uint64_t switches, int64_t now)
+{
+	pid_t tid = load_relaxed(&t->tid);
+	p->seen.thread = t;
+	p->seen.switches = switches;
+	p->seen.since = now;
+	p->seen.asleep = monitor.calm && work_waits(p) && thread_asleep(tid);
+	p->seen.cpu = p->seen.asleep ? thread_cpu(tid) : -1;
+	p->seen.cpu_start = p->seen.cpu;
+}
+
 /* True: the processor was taken. */
 static bool watch(struct processor *p, int64_t now)
 {
@@ -173,12 +193,8 @@ static bool watch(struct processor *p, int64_t now)
 	uint64_t switches = load_relaxed(&p->switches);
 	if (!t || load_relaxed(&t->lease.in_runtime))
 		return false;
-	if (t != p->seen.thread ||
-	    switches != p->seen.switches) { /* other user code than last time */
-		p->seen.thread = t;
-		p->seen.switches = switches;
-		p->seen.since = now;
-		p->seen.cpu = p->seen.cpu_start = -1;
+	if (t != p->seen.thread || switches != p->seen.switches) {
+		note_holder(p, t, switches, now);
 		return false;
 	}
 	if (now - p->seen.since < SETTLE || !work_waits(p))
@@ -205,7 +221,7 @@ static void serve(int64_t now)
 		signals(&ready);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
-	if (!polled && weft__netpoll_waiters())
+	if (!polled && !monitor.calm && weft__netpoll_interesting())
 		weft__netpoll_wait(0, &ready);
 	weft__ready_list(&ready);
 	sub_seq_cst(&sched.carrying, 1);
@@ -286,6 +302,22 @@ static void round_sim(void)
 		weft__monitor_stop_tasks();
 }
 
+/*
+ * Nobody needs this thread soon: no code has blocked or computed for long lately, and all processors look after their
+ * timers and the poller themselves, or all are idle. While one is idle beside others that run, work may lie for it.
+ */
+static bool all_is_calm(int64_t now)
+{
+	if (now - monitor.last_take < CALM_AFTER || trace_on())
+		return false;
+	if (load_relaxed(&sched.idle_count))
+		return nothing_runs();
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		if (!weft__timer_attended(&sched.processors[i], now))
+			return false;
+	return true;
+}
+
 static void note_take(bool taken, int64_t now)
 {
 	if (!taken)
@@ -304,6 +336,7 @@ static bool round_once(void)
 		return false;
 	}
 	store_relaxed(&sched.coarse_now, now);
+	monitor.calm = all_is_calm(now);
 	weft__monitor_stop_tasks();
 	serve(now);
 	for (unsigned i = 0; i < sched.processor_count; i++)
@@ -334,12 +367,13 @@ static bool look_again(void)
 	return taken;
 }
 
-/* Something waits behind user code that has not switched since the round before this one. */
+/* Something waits behind user code that has not switched since the round before this one, or that sleeps. */
 static bool suspicious(void)
 {
 	for (unsigned i = 0; i < sched.processor_count; i++) {
 		struct processor *p = &sched.processors[i];
-		if (p->seen.thread && p->seen.since < sched.coarse_now &&
+		bool doubt = p->seen.asleep || p->seen.since < sched.coarse_now;
+		if (p->seen.thread && doubt &&
 		    load_relaxed(&p->switches) == p->seen.switches && work_waits(p))
 			return true;
 	}
@@ -350,7 +384,7 @@ static int64_t next_pause(int64_t pause, bool taken)
 {
 	if (taken || sched.coarse_now - monitor.last_take < ROUND_LONG) /* takes come in rows */
 		return ROUND_SHORT;
-	return suspicious() ? ROUND : min_of(2 * pause, ROUND_LONG);
+	return suspicious() ? ROUND : min_of(2 * pause, monitor.calm ? ROUND_CALM : ROUND_LONG);
 }
 
 static void nap(int64_t until)
@@ -426,6 +460,7 @@ int weft__monitor_start(void)
 {
 	monitor.stop = false;
 	monitor.last_trim = weft__clock();
+	monitor.last_take = monitor.last_trim - ROUND_LONG; /* neither calm nor in a row of takes */
 	store_relaxed(&sched.coarse_now, monitor.last_trim);
 	return -pthread_create(&monitor.pthread, NULL, monitor_main, NULL);
 }

@@ -181,11 +181,16 @@ static unsigned run(struct timer_heap *h, int64_t now, struct list *ready, unsig
 	return n;
 }
 
+bool weft__timer_attended(const struct processor *p, int64_t now)
+{
+	return load_relaxed(&p->timers.turn) > now;
+}
+
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 {
 	unsigned fired = 0;
 	unsigned n = BATCH;
-	if (load_relaxed(&p->timers.turn) > now)
+	if (weft__timer_attended(p, now))
 		return 0;
 	for (; n == BATCH; fired += n)
 		n = run(&p->timers, now, ready, BATCH);
