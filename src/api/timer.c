@@ -2,9 +2,9 @@
 /*
  * timer.c: timers of the program, each one of the processor's (sched/timer.h).
  *
- * A timer fires under its heap's lock, so stopping is exact: once weft__timer_stop has returned, either the timer is
- * out of the heap and did not fire, or the firing is over. A ticker goes back into the heap while it fires. What a
- * start changes (time, period) it changes while the timer is in no heap. The timer's own lock orders starts and stops
+ * A timer fires under its queue's lock, so stopping is exact: once weft__timer_stop has returned, either the timer is
+ * out of the queue and did not fire, or the firing is over. A ticker goes back into the queue while it fires. What a
+ * start changes (time, period) it changes while the timer is in no queue. The timer's own lock orders starts and stops
  * among each other.
  */
 #include "weft/timer.h"
@@ -28,7 +28,7 @@ struct weft_timer {
 	void *arg;
 };
 
-/* ---- firing: the heap's lock is held ---- */
+/* ---- firing: the queue's lock is held ---- */
 
 static void again_at(struct timer *timer, int64_t when)
 {
@@ -148,7 +148,7 @@ int weft_timer_stop(struct weft_timer *timer)
 	if (!timer)
 		return -EINVAL;
 	struct thread *t = enter();
-	if (!t && weft__foreign_enter() < 0) /* its heap went with the runtime */
+	if (!t && weft__foreign_enter() < 0) /* its queue went with the runtime */
 		return 0;
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);

@@ -17,7 +17,7 @@ static void add_processor(struct weft_stats *s, const struct processor *p)
 	s->switches += load_relaxed(&p->switches);
 	s->steals += load_relaxed(&p->steals);
 	s->parks += load_relaxed(&p->parks);
-	s->timers += load_relaxed(&p->timers.count);
+	s->timers += load_relaxed(&p->timers.queue.count);
 }
 
 static void collect(struct weft_stats *s)

@@ -307,13 +307,15 @@ static void poller_end(struct thread *t)
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
-/* Timers of all heaps and descriptors: what is ready, in one list. */
-static void poll_all(int64_t until, struct list *ready)
+/* Timers of all processors and descriptors: what is ready, in one list. Gives how many timers. */
+static unsigned poll_all(int64_t until, struct list *ready)
 {
+	unsigned fired = 0;
 	weft__netpoll_wait(until, ready);
 	int64_t now = weft__sched_now();
 	for (unsigned i = 0; i < sched.processor_count; i++)
-		weft__timer_run(&sched.processors[i], now, ready);
+		fired += weft__timer_run(&sched.processors[i], now, ready);
+	return fired;
 }
 
 /* The task of `ready` that only t may run. */
@@ -355,7 +357,7 @@ static void sleep_polling(struct thread *t)
 	list_init(&ready);
 	int64_t until = weft__timer_earliest();
 	store_relaxed(&sched.poll_until, until);
-	poll_all(until, &ready);
+	sched.poll_fired = poll_all(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &ready);
 	poller_end(t);
 	keep_ready(t, &ready);
 	weft__ready_list(&ready);

@@ -110,7 +110,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 	p->number = number;
 	p->alone = sched.processor_count == 1;
 	p->attention = sched.sim; /* there it stays set */
-	p->timers.earliest = INT64_MAX;
+	p->timers.queue.earliest = INT64_MAX;
 	list_init(&cache->tasks);
 	list_init(&cache->spare);
 	list_push_tail(&sched.idle_processors, &p->idle);
@@ -233,7 +233,7 @@ static void shutdown(void)
 	await_foreigners();
 	weft__netpoll_close();
 	for (unsigned i = 0; sched.processors && i < sched.processor_count; i++)
-		weft__timer_heap_free(&sched.processors[i]);
+		weft__timer_free(&sched.processors[i]);
 	weft__cache_shutdown();
 	weft__stack_shutdown();
 	if (sched.processors)

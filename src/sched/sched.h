@@ -47,6 +47,7 @@
 #include "sched/context.h"
 #include "sched/lease.h"
 #include "sched/runq.h"
+#include "sched/timerq.h"
 #include "weft/task.h"
 
 struct cache;
@@ -65,32 +66,18 @@ struct waiter {
 
 struct timer {
 	int64_t when;
-	uint32_t index;		     /* its entry in the heap + 1; 0: in none [heap lock] */
-	struct processor *processor; /* whose heap [owner while in none, then fixed until out] */
-	/* Called with the heap's lock held, on any thread; tasks that it wakes go to `ready`. Must
+	uint32_t index;		     /* its entry in the queue + 1; 0: in none [its lock] */
+	struct processor *processor; /* whose queue [owner while in none, then fixed until out] */
+	/* Called with the queue's lock held, on any thread; tasks that it wakes go to `ready`. Must
 	 * not block. */
 	void (*fire)(struct timer *timer, struct list *ready);
 };
 
-struct timer_slot {
-	int64_t when;
-	uint32_t entry;
-};
-
-struct timer_entry {
-	struct timer *timer;
-	uint32_t slot; /* free: the next free entry */
-};
-
-struct timer_heap {
+/* Of a processor. */
+struct timers {
 	struct lock lock;
-	uint32_t count, room;
-	struct timer_slot *slots;    /* the heap */
-	struct timer_entry *entries; /* behind the slots, in the same memory */
-	uint32_t free;		     /* entry; there is one while count < room */
 	int64_t turn; /* from when on others may serve it, too: timer.h [owner] */
-	int64_t earliest; /* slots[0].when, INT64_MAX when empty; read without the lock [heap lock]
-			   */
+	struct timer_queue queue; /* [lock] */
 };
 
 /* ---- tasks ---- */
@@ -130,7 +117,7 @@ struct task {
 	/* The third line is all that the end of a sleep touches. */
 	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
 	struct waiter waiter;	      /* its current wait [any] */
-	struct timer timer;	      /* for the deadline of the current wait; in no heap when the task ends [owner] */
+	struct timer timer;	      /* for the deadline of the current wait; in no queue when the task ends [owner] */
 	uint32_t state;		      /* enum task_state; for dumps [owner] */
 
 	struct values *keys;	      /* task-local storage, NULL when none: keys.c [owner] */
@@ -230,7 +217,7 @@ struct processor {
 	} seen cache_aligned;
 	struct runq ready;
 	struct deque fresh;
-	struct timer_heap timers cache_aligned;
+	struct timers timers cache_aligned;
 } cache_aligned;
 
 /* ---- the runtime ---- */
@@ -263,9 +250,9 @@ struct runtime {
 	uint32_t begun;		   /* the main task is in a queue: before, there are no tasks either [any] */
 	uint32_t stopping;	 /* weft_stop: no new tasks [any] */
 	uint32_t forked;	 /* this process is the child of a fork: the runtime is not here */
-	/* Threads without a processor that may hold woken tasks in their hands: in no heap, no queue, no poller. Counted
+	/* Threads without a processor that may hold woken tasks in their hands: in no queue, no poller. Counted
 	 * up before the first wait is ended and down after the last task is delivered; who judges that all wait for ever
-	 * looks at the heaps and the poller first and at this last [any]. */
+	 * looks at the timers and the poller first and at this last [any]. */
 	uint32_t carrying;
 	int64_t coarse_now;	 /* the monitor's last look at the clock [monitor] */
 
@@ -297,6 +284,7 @@ struct runtime {
 	uint64_t threads_started, threads_retired, handoffs, leases_taken,
 		netpoll_wakeups; /* [S] */
 	int64_t poll_until; /* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
+	uint32_t poll_fired; /* timers that its last sleep ended with [poller] */
 
 	uint32_t template_wake cache_aligned; /* futex of the template thread [any] */
 	uint32_t monitor_wake;		      /* futex: 1 = look */

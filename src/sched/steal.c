@@ -30,7 +30,7 @@ void weft__ready_here(struct thread *t, struct list *tasks)
 		weft__ready(t, container_of(l, struct task, link));
 }
 
-/* No more than the own queue holds: what waits in the heap waits in order, and no lock is taken twice. */
+/* No more than the own queue holds: timers that wait wait in order, and no lock is taken twice. */
 static void run_own_timers(struct thread *t, int64_t now)
 {
 	struct list ready;
@@ -41,11 +41,11 @@ static void run_own_timers(struct thread *t, int64_t now)
 	weft__ready_here(t, &ready);
 }
 
-/* Fires what is due on the heap of another, `p`; the woken tasks come to t's processor. */
+/* Fires what is due on another, `p`; the woken tasks come to t's processor. */
 static void run_timers(struct thread *t, struct processor *p, int64_t now)
 {
 	struct list ready;
-	if (load_relaxed(&p->timers.earliest) > now)
+	if (load_relaxed(&p->timers.queue.earliest) > now)
 		return;
 	list_init(&ready);
 	count_owned(&t->processor->timers_fired, weft__timer_run(p, now, &ready));
@@ -191,7 +191,7 @@ void weft__stop_spinning(struct thread *t, bool found)
  * sleep in a moment looks once: among many sleepers that would be most of the time. */
 static struct task *spin(struct thread *t, int64_t now)
 {
-	if (load_relaxed(&t->processor->timers.earliest) < now + SOON)
+	if (load_relaxed(&t->processor->timers.queue.earliest) < now + SOON)
 		return steal_round(t, 0, true);
 	if (!t->spinning) {
 		if (2 * load_relaxed(&sched.spinning) >=

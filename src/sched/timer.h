@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.h: one heap of timers per processor.
+ * timer.h: the timers of each processor, and who serves them. Which one is next: timerq.h.
  *
- * A four-ary heap whose slots hold the time: sifting reads one cache line a level. A timer knows its
- * entry and the entry knows the slot, so stopping one removes it at once: nothing lies around dead,
- * and a timer may live in the waiting task's record or on its stack. Sifting writes entries, never
- * timers: those of sleeping tasks are in no cache. Each heap has a lock,
- * taken by its processor, by whoever stops one of its timers, and by a thread that serves timers
- * for processors that are in user code. `earliest` is read without the lock.
+ * Each processor's queue has a lock, taken by its processor, by whoever stops one of its timers, and by a thread that
+ * serves timers for processors that are in user code. `earliest` is read without the lock.
  *
- * Who serves a heap? Its processor, at each of its looks. The poller, the monitor and thieves keep away
+ * Who serves a queue? Its processor, at each of its looks. The poller, the monitor and thieves keep away
  * until PATIENCE has passed since the last one: with many timers one is due at any moment, and a monitor
  * that went after each burnt a CPU, fought for the lock, and sent all tasks by the global queue. A
  * processor that goes idle ends its turn at once (weft__timer_leave), and wakes the poller if need be.
  *
- * Firing happens under the heap's lock, so after weft__timer_stop the timer is nobody's but the
+ * Firing happens under the lock, so after weft__timer_stop the timer is nobody's but the
  * caller's. Woken tasks are returned in a list: timers never call up into the scheduler.
- *
- * Rejected: a timing wheel for later milliseconds beside a heap for this one (tried with linked buckets: to follow
- * cold links costs what the heap's lower levels do, so 100,000 sleepers took the same CPU time), children of a slot
- * chosen without branches (a guess that is wrong half the time still fetches the next level early: 15 % faster),
- * lazy deletion (a stopped timer would have to outlive its owner).
  */
 #ifndef WEFT_SCHED_TIMER_H
 #define WEFT_SCHED_TIMER_H
@@ -38,9 +29,9 @@ struct timer;
 int weft__timer_start(struct thread *t, struct timer *timer);
 /* Stops it: true when it had not fired. When it gives false, fire has returned. Any thread. */
 bool weft__timer_stop(struct timer *timer);
-/* Called by `fire` with its own timer: back into the heap, for its new `when`. */
+/* Called by `fire` with its own timer: back into the queue, for its new `when`. */
 void weft__timer_again(struct timer *timer);
-/* Fires what is due at `now` in the heap of `p`, unless its processor sees to it; woken tasks are added
+/* Fires what is due at `now` in the queue of `p`, unless its processor sees to it; woken tasks are added
  * to `ready`. Gives how many fired. For whoever does not hold p. */
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready);
 /* The holder of p looks: up to `room` and a batch are fired, what is due beyond that next time. */
@@ -53,6 +44,12 @@ bool weft__timer_attended(const struct processor *p, int64_t now);
 /* When others may have to fire one: the earliest of all processors' timers, later where the processor sees
  * to it itself. INT64_MAX when there is none. */
 int64_t weft__timer_earliest(void);
-void weft__timer_heap_free(struct processor *p);
+/*
+ * How long to sleep for a timer that is due at `until`, after a sleep that `fired` timers ended. Among thousands of
+ * sleepers one is due every few microseconds, and a sleep costs as much as twenty of them: then it lasts a tenth of a
+ * millisecond longer, and some gather. A timer that is alone, or far ahead, is not made to wait.
+ */
+int64_t weft__timer_gather(int64_t until, int64_t now, unsigned fired);
+void weft__timer_free(struct processor *p);
 
 #endif

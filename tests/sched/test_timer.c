@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_timer.c: the heap of one processor, from inside: order, stopping, and what fires. */
+/* test_timer.c: the timers of one processor, from inside: order, stopping, what fires, and how long to sleep. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -27,7 +27,7 @@ static void setup(void)
 	thread.lease.in_runtime = 1;
 	thread.processor = &processor;
 	processor.thread = &thread;
-	processor.timers.earliest = INT64_MAX;
+	processor.timers.queue.earliest = INT64_MAX;
 	sched.poll_until = INT64_MIN; /* nobody sleeps in the poller */
 	sched.processors = &processor;
 	sched.processor_count = 1;
@@ -133,6 +133,115 @@ START_TEST(a_processor_fires_no_more_than_it_has_room_for)
 }
 END_TEST
 
+/* ---- the queue against a table that is searched from end to end ---- */
+
+enum { STEPS = 30000, SPAN_SHIFTS = 50 };
+
+static int64_t earliest_by_search(void)
+{
+	int64_t earliest = INT64_MAX;
+	for (int i = 0; i < TIMERS / 10; i++)
+		if (timers[i].index && timers[i].when < earliest)
+			earliest = timers[i].when;
+	return earliest;
+}
+
+/* Nanoseconds to days ahead, each order of magnitude about as often. */
+static int64_t some_span(unsigned *seed)
+{
+	int64_t span = (int64_t)rand_r(seed) << 31 | rand_r(seed);
+	return span % (INT64_C(1) << rand_r(seed) % SPAN_SHIFTS);
+}
+
+static void take_all(struct timer_queue *q, int64_t now)
+{
+	struct timer *due[7];
+	unsigned n;
+	do {
+		n = weft__timerq_take(q, now, due, 7);
+		for (unsigned i = 0; i < n; i++) {
+			ck_assert_int_le(due[i]->when, now);
+			ck_assert_int_eq(due[i]->when, earliest_by_search());
+			due[i]->index = 0;
+		}
+	} while (n == 7);
+	ck_assert_int_gt(earliest_by_search(), now);
+}
+
+START_TEST(whatever_is_started_and_stopped_comes_out_in_order_and_once)
+{
+	struct timer_queue q = {.earliest = INT64_MAX};
+	unsigned seed = (unsigned)_i + 3;
+	int64_t now = _i % 2 ? 0 : INT64_C(123456789) << 20;
+	for (int step = 0; step < STEPS; step++) {
+		struct timer *t = &timers[rand_r(&seed) % (TIMERS / 10)];
+		if (!t->index) {
+			t->when = now + some_span(&seed);
+			ck_assert_int_eq(weft__timerq_add(&q, t), 0);
+		} else if (rand_r(&seed) % 4 == 0) {
+			weft__timerq_remove(&q, t);
+			ck_assert_uint_eq(t->index, 0);
+		}
+		ck_assert_int_le(q.earliest, earliest_by_search());
+		if (rand_r(&seed) % 8 == 0) {
+			now += some_span(&seed) / 64;
+			take_all(&q, now);
+		}
+	}
+	take_all(&q, INT64_MAX - 1);
+	ck_assert_uint_eq(q.count, 0);
+	ck_assert_int_eq(q.earliest, INT64_MAX);
+	weft__timerq_free(&q);
+}
+END_TEST
+
+START_TEST(a_wake_for_a_timer_that_was_stopped_happens_once)
+{
+	struct timer_queue q = {.earliest = INT64_MAX};
+	struct timer *due;
+	int64_t second = INT64_C(1000000000);
+	for (int i = 0; i < 3; i++) {
+		timers[i].when = (100 + i) * second;
+		ck_assert_int_eq(weft__timerq_add(&q, &timers[i]), 0);
+	}
+	weft__timerq_remove(&q, &timers[0]);
+	ck_assert_uint_eq(weft__timerq_take(&q, 100 * second, &due, 1), 0);
+	ck_assert_int_eq(q.earliest, 101 * second);
+	weft__timerq_remove(&q, &timers[1]);
+	weft__timerq_remove(&q, &timers[2]);
+	ck_assert_int_eq(q.earliest, INT64_MAX);
+	weft__timerq_free(&q);
+}
+END_TEST
+
+START_TEST(timers_that_are_started_and_stopped_for_ever_need_no_memory)
+{
+	struct timer_queue q = {.earliest = INT64_MAX};
+	unsigned seed = 11;
+	for (int i = 0; i < 100 * TIMERS; i++) {
+		struct timer *t = &timers[i % 200];
+		if (t->index)
+			weft__timerq_remove(&q, t);
+		t->when = i * INT64_C(1000) + some_span(&seed);
+		ck_assert_int_eq(weft__timerq_add(&q, t), 0);
+	}
+	ck_assert_uint_eq(q.room, 256);
+	ck_assert_uint_le(q.chunks_used, 200);
+	weft__timerq_free(&q);
+}
+END_TEST
+
+START_TEST(only_a_crowd_gathers)
+{
+	ck_assert_int_eq(weft__timer_gather(1000, 990, 0), 1000);
+	ck_assert_int_eq(weft__timer_gather(5 * MS, MS, 1000), 5 * MS);
+	ck_assert_int_eq(weft__timer_gather(INT64_MAX, MS, 1000), INT64_MAX);
+	int64_t later = weft__timer_gather(1000, 990, 1000);
+	ck_assert_int_gt(later, 1000);
+	ck_assert_int_lt(later, MS);
+}
+END_TEST
+
 static void add_all(TCase *t)
 {
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -143,6 +252,10 @@ static void add_all(TCase *t)
 	tcase_add_test(t, others_leave_a_heap_to_the_processor_that_looks_at_it);
 	tcase_add_test(t, a_processor_that_goes_idle_leaves_its_timers_to_others_at_once);
 	tcase_add_test(t, a_processor_fires_no_more_than_it_has_room_for);
+	tcase_add_loop_test(t, whatever_is_started_and_stopped_comes_out_in_order_and_once, 0, 8);
+	tcase_add_test(t, a_wake_for_a_timer_that_was_stopped_happens_once);
+	tcase_add_test(t, timers_that_are_started_and_stopped_for_ever_need_no_memory);
+	tcase_add_test(t, only_a_crowd_gathers);
 }
 
 TESTS_MAIN("timers", add_all)
