@@ -97,39 +97,40 @@ enum task_state {
 #define JOIN_ENDED ((struct waiter *)3)
 #define JOIN_MEMBER ((struct waiter *)4)
 
-/* The first two cache lines are all that a task touches which is started, runs and ends without waiting. */
+/* A task that waits and goes on touches two cache lines of its record, and so does one that starts, runs and ends. */
 struct task {
-	struct list link;	/* in a queue or a free list [who owns the task] */
-	struct context context; /* while it does not run [owner] */
-	struct thread *thread;	/* that runs it, or ran it last; for dumps [owner] */
-	union {
-		int (*with_result)(void *arg);
-		void (*plain)(void *arg);
-	} fn;
-	void *arg;
-	struct waiter *join; /* who waits for the end, or JOIN_* [any] */
-	int result;
+	/* Whoever runs or queues it. */
+	struct list link;	      /* in a queue or a free list [who owns the task] */
+	struct context context;	      /* while it does not run [owner] */
+	struct thread *thread;	      /* that runs it, or ran it last; for dumps [owner] */
+	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
+	uint64_t id;
+	struct waiter *join;   /* who waits for the end, or JOIN_* [any] */
+	uint32_t state;	       /* enum task_state; for dumps [owner] */
 	uint8_t plain;	       /* which of the two kinds of function */
 	uint8_t cancelled;     /* sticky [any] */
 	uint8_t cancel_masked; /* [owner] */
 	uint8_t named;	       /* `name` is set [owner] */
 
-	/* The third line is all that the end of a sleep touches. */
-	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
-	struct waiter waiter;	      /* its current wait [any] */
-	struct timer timer;	      /* for the deadline of the current wait; in no queue when the task ends [owner] */
-	uint32_t state;		      /* enum task_state; for dumps [owner] */
+	/* A wait. */
+	const char *why;      /* what it waits for: a string constant; for dumps [owner] */
+	int64_t since;	      /* about when the wait began (sched.coarse_now) [owner] */
+	struct waiter waiter; /* its current wait [any] */
+	struct timer timer;   /* for its deadline; in no queue when the task ends [owner] */
 
-	struct values *keys;	      /* task-local storage, NULL when none: keys.c [owner] */
-	uint64_t id;
+	/* The beginning and the end. */
+	union {
+		int (*with_result)(void *arg);
+		void (*plain)(void *arg);
+	} fn;
+	void *arg;
+	struct values *keys; /* task-local storage, NULL when none: keys.c [owner] */
 	struct stack_class *class;
-	uint32_t slot;	/* number of its stack in the class */
-	uint32_t locks; /* lock_os_thread's nesting [owner] */
+	uint32_t slot; /* number of its stack in the class */
+	int result;
+	uint32_t locks;	       /* lock_os_thread's nesting [owner] */
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
 	uint32_t called_stop;  /* and was cancelled by that: weft_stop's walk leaves it alone [owner] */
-
-	const char *why;    /* what it waits for: a string constant; for dumps [owner] */
-	int64_t since;	    /* about when the wait began (sched.coarse_now) [owner] */
 	char name[32];
 };
 

@@ -198,26 +198,20 @@ static noinline void trace_switch(struct thread *t, const struct task *next, con
 		weft__trace_exact(t, TRACE_run, next->id, (uintptr_t)why);
 }
 
-/* What becomes of the task whose stack was just left. */
+/* What becomes of the task whose stack was just left; the usual ends of a stay first. */
 static always_inline void finish_switch(struct thread *t)
 {
 	struct task *task = t->previous;
-	switch (t->after) {
-	case AFTER_NOTHING:
-		break;
-	case AFTER_PARK:
+	enum after after = t->after;
+	if (likely(after == AFTER_PARK)) {
 		finish_park(t, task);
-		break;
-	case AFTER_YIELD:
+	} else if (after == AFTER_YIELD) {
 		weft__ready(t, task);
-		break;
-	case AFTER_QUEUE:
+	} else if (after == AFTER_END) {
+		weft__task_ended(t, task);
+	} else if (after == AFTER_QUEUE) {
 		task->state = TASK_READY;
 		queue_global(&sched.global_ready, task, 1);
-		break;
-	case AFTER_END:
-		weft__task_ended(t, task);
-		break;
 	}
 }
 

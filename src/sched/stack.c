@@ -161,6 +161,16 @@ static int guard_next(struct stack_class *c)
 	return 0;
 }
 
+/* The record of a slot whose memory may be fresh: with what stays as it is for all of its tasks. */
+static struct task *record_of(struct stack_class *c, uint32_t slot)
+{
+	struct task *task = weft__stack_task(c, slot);
+	task->class = c;
+	task->slot = slot;
+	task->waiter.task = task;
+	return task;
+}
+
 /* A slot that was never used. */
 static struct task *slot_new(struct stack_class *c)
 {
@@ -174,11 +184,8 @@ static struct task *slot_new(struct stack_class *c)
 	}
 	if (guard_next(c) < 0)
 		return NULL;
-	struct task *task = weft__stack_task(c, slot);
 	store_release(&c->used, slot + 1); /* pairs with weft__stack_each */
-	task->class = c;
-	task->slot = slot;
-	return task;
+	return record_of(c, slot);
 }
 
 static struct task *slot_take(struct stack_class *c)
@@ -192,12 +199,9 @@ static struct task *slot_take(struct stack_class *c)
 	if (!c->cold_first)
 		return slot_new(c);
 	uint32_t slot = c->cold_first - 1;
-	struct task *task = weft__stack_task(c, slot);
 	c->cold_first = *slot_cold_next(c, slot);
 	c->cold_count--;
-	task->class = c;
-	task->slot = slot;
-	return task;
+	return record_of(c, slot);
 }
 
 int weft__stack_take(struct stack_class *c, struct task **out, unsigned room)

@@ -74,8 +74,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	context_init(&task->context, weft__stack_bottom(task),
 			   (void *)((uintptr_t)task & ~(uintptr_t)15));
 	list_init(&task->link);
-	task->waiter.word = 0;
-	task->waiter.task = task;
+	debug_check(!(task->waiter.word & WAIT_OPEN));
 	task->thread = NULL;
 	task->locked_thread = NULL;
 	task->locks = 0;
