@@ -71,7 +71,7 @@ enum {
 
 static struct {
 	pthread_t pthread;
-	int64_t last_take, last_trim;
+	int64_t last_take, last_trim, last_round;
 	int64_t doubt;	 /* pause before the next look for a deadlock; 0: there is none */
 	uint32_t streak; /* takes that followed each other closely */
 	bool stop, trimming, calm;
@@ -313,7 +313,7 @@ static bool all_is_calm(int64_t now)
 	if (load_relaxed(&sched.idle_count))
 		return nothing_runs();
 	for (unsigned i = 0; i < sched.processor_count; i++)
-		if (!weft__timer_attended(&sched.processors[i], now))
+		if (!weft__timer_attended(&sched.processors[i], monitor.last_round))
 			return false;
 	return true;
 }
@@ -337,6 +337,7 @@ static bool round_once(void)
 	}
 	store_relaxed(&sched.coarse_now, now);
 	monitor.calm = all_is_calm(now);
+	monitor.last_round = now;
 	weft__monitor_stop_tasks();
 	serve(now);
 	for (unsigned i = 0; i < sched.processor_count; i++)

@@ -71,9 +71,9 @@ static unsigned run(struct timers *timers, int64_t now, struct list *ready, unsi
 	return n;
 }
 
-bool weft__timer_attended(const struct processor *p, int64_t now)
+bool weft__timer_attended(const struct processor *p, int64_t time)
 {
-	return load_relaxed(&p->timers.turn) > now;
+	return load_relaxed(&p->timers.turn) > time;
 }
 
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)

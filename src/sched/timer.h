@@ -39,8 +39,8 @@ unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *read
 			     unsigned room);
 /* The holder of p will not look for a while: it goes idle. */
 void weft__timer_leave(struct processor *p);
-/* The holder of p has looked lately: others need not. */
-bool weft__timer_attended(const struct processor *p, int64_t now);
+/* The holder of p has looked since half a millisecond before `time`: others need not then. */
+bool weft__timer_attended(const struct processor *p, int64_t time);
 /* When others may have to fire one: the earliest of all processors' timers, later where the processor sees
  * to it itself. INT64_MAX when there is none. */
 int64_t weft__timer_earliest(void);

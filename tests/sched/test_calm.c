@@ -1,20 +1,128 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_calm.c: the monitor's rounds while nobody needs it: rare, and soon enough when somebody does (monitor.c).
+ * test_calm.c: when the monitor takes its time (monitor.c, from inside), and that it notices who blocks after that.
  *
- * Naps are counted against the time that they took, and a loaded machine only makes them longer; that a call which
- * blocks is noticed is tested by letting it go from outside only when the others have gone on.
+ * Whether rounds really are rare depends on what else the machine does, so the decision is tested with processors of the
+ * test's own, and the calls that block with the real ones.
  */
-#include <pthread.h>
-#include <stdio.h>
-#include <unistd.h>
+#include "../../src/sched/monitor.c"
 
 #include "../tasks.h"
-#include "sched/sched.h"
 
-enum { WINDOW = 50 * MS, WINDOWS = 200, YIELDS = 1000 };
+enum { MOMENT = 1000, SECOND = 1000 * MS };
 
-static int yielding, yields;
+/* ---- the decision ---- */
+
+static struct processor processors[2];
+static int64_t now;
+
+static void looks(struct processor *p, int64_t when)
+{
+	struct list ready;
+	list_init(&ready);
+	weft__timer_run_own(p, when, &ready, 1);
+}
+
+/* Two processors whose holders look, and no take for long. */
+static void setup(void)
+{
+	sched.processors = processors;
+	sched.processor_count = 2;
+	now = sched.coarse_now = 100 * (int64_t)SECOND;
+	monitor.last_take = now - 2 * (int64_t)SECOND;
+	monitor.last_round = now - MS;
+	for (int i = 0; i < 2; i++) {
+		processors[i].timers.queue.earliest = INT64_MAX;
+		looks(&processors[i], now - MOMENT);
+	}
+}
+
+START_TEST(all_is_calm_while_every_processor_looks_and_nobody_blocks)
+{
+	ck_assert(all_is_calm(now));
+	monitor.calm = true;
+	ck_assert_int_eq(next_pause(ROUND_LONG, false), 2 * ROUND_LONG);
+	ck_assert_int_eq(next_pause(ROUND_CALM, false), ROUND_CALM);
+	monitor.calm = false;
+	ck_assert_int_eq(next_pause(ROUND_CALM, false), ROUND_LONG);
+}
+END_TEST
+
+START_TEST(a_call_that_blocked_lately_disturbs_it)
+{
+	monitor.last_take = now - SECOND / 2;
+	ck_assert(!all_is_calm(now));
+}
+END_TEST
+
+START_TEST(a_processor_that_does_not_look_disturbs_it)
+{
+	looks(&processors[1], monitor.last_round - MS);
+	ck_assert(!all_is_calm(now));
+}
+END_TEST
+
+START_TEST(an_idle_processor_beside_one_that_runs_disturbs_it)
+{
+	sched.idle_count = 1;
+	ck_assert(!all_is_calm(now));
+	sched.idle_count = 2;
+	ck_assert(all_is_calm(now));
+}
+END_TEST
+
+START_TEST(a_trace_disturbs_it)
+{
+	sched.tracing = 1;
+	ck_assert(!all_is_calm(now));
+}
+END_TEST
+
+/* ---- a holder that blocks, seen for the first time ---- */
+
+static int ends[2];
+
+static void *read_a_byte(void *arg)
+{
+	char byte;
+	__atomic_store_n((pid_t *)arg, weft__gettid(), __ATOMIC_RELEASE);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	return NULL;
+}
+
+static void await_sleep(pid_t tid)
+{
+	for (int i = 0; i < 10000 && !thread_asleep(tid); i++)
+		usleep(1000);
+}
+
+START_TEST(the_first_look_sees_whether_the_holder_sleeps)
+{
+	struct thread holder = {0};
+	pthread_t reader;
+	ck_assert_int_eq(pipe(ends), 0);
+	pthread_create(&reader, NULL, read_a_byte, &holder.tid);
+	while (!__atomic_load_n(&holder.tid, __ATOMIC_ACQUIRE))
+		usleep(100);
+	await_sleep(holder.tid);
+	processors[0].thread = &holder;
+	sched.global_ready.length = 1; /* work waits */
+	ck_assert(!watch(&processors[0], now));
+	ck_assert(!suspicious()); /* it may as well compute */
+	processors[0].switches++;
+	monitor.calm = true;
+	ck_assert(!watch(&processors[0], now));
+	ck_assert(suspicious());
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	pthread_join(reader, NULL);
+}
+END_TEST
+
+/* ---- the whole of it ---- */
+
+enum { YIELDS = 1000 };
+
+static int yielding, yields, yields_before;
 
 static int yield_on(void *arg)
 {
@@ -24,37 +132,6 @@ static int yield_on(void *arg)
 	}
 	return 0;
 }
-
-/* How often the monitor has gone to sleep. */
-static long naps(void)
-{
-	char path[64], line[128];
-	long n = -1;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)sched.monitor_tid);
-	FILE *f = fopen(path, "r");
-	ck_assert_ptr_nonnull(f);
-	while (n < 0 && fgets(line, sizeof(line), f))
-		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
-	fclose(f);
-	ck_assert_int_ge(n, 0);
-	return n;
-}
-
-/* At most one nap in two milliseconds, in some window: in all others the machine was busy with something else. */
-static void await_calm(void)
-{
-	for (int i = 0; i < WINDOWS; i++) {
-		long before = naps();
-		int64_t begin = weft_now();
-		weft_sleep(WINDOW);
-		int64_t took = weft_now() - begin;
-		if (naps() - before <= took / (2 * MS))
-			return;
-	}
-	ck_abort_msg("the monitor never took its time");
-}
-
-static int ends[2], yields_before;
 
 static void *let_go_when_others_went_on(void *arg)
 {
@@ -68,35 +145,51 @@ static void block_until_let_go(void)
 {
 	pthread_t thread;
 	char byte;
-	ck_assert_int_eq(pipe(ends), 0);
 	yields_before = flag(&yields);
 	pthread_create(&thread, NULL, let_go_when_others_went_on, NULL);
 	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
 	pthread_join(thread, NULL);
-	close(ends[0]);
-	close(ends[1]);
 }
 
-static int calm_and_not(void *arg)
+TEST_TASKS(a_call_that_blocks_after_a_calm_second_stalls_nobody)
 {
+	ck_assert_int_eq(pipe(ends), 0);
 	flag_set(&yielding, 1);
 	struct weft_task *task = tasks_start(yield_on, NULL);
-	await_calm();
+	weft_sleep(SECOND + SECOND / 10);
 	block_until_let_go();
 	flag_set(&yielding, 0);
-	return tasks_join(task);
+	ck_assert_int_eq(tasks_join(task), 0);
 }
-
-START_TEST(the_monitor_takes_its_time_until_somebody_blocks)
-{
-	struct weft_options o = {.processors = 1};
-	ck_assert_int_eq(weft_run(&o, calm_and_not, NULL), 0);
-}
-END_TEST
 
 static void add_all(TCase *t)
 {
-	tcase_add_test(t, the_monitor_takes_its_time_until_somebody_blocks);
+	add_tasks_test(t, a_call_that_blocks_after_a_calm_second_stalls_nobody);
 }
 
-TESTS_MAIN("calm", add_all)
+static void add_decisions(TCase *t)
+{
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_test(t, all_is_calm_while_every_processor_looks_and_nobody_blocks);
+	tcase_add_test(t, a_call_that_blocked_lately_disturbs_it);
+	tcase_add_test(t, a_processor_that_does_not_look_disturbs_it);
+	tcase_add_test(t, an_idle_processor_beside_one_that_runs_disturbs_it);
+	tcase_add_test(t, a_trace_disturbs_it);
+	tcase_add_test(t, the_first_look_sees_whether_the_holder_sleeps);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("calm");
+	TCase *decisions = tcase_create("decisions"), *whole = tcase_create("whole");
+	tcase_set_timeout(whole, 120);
+	add_decisions(decisions);
+	add_all(whole);
+	suite_add_tcase(suite, decisions);
+	suite_add_tcase(suite, whole);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
