@@ -4,10 +4,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../random/random_test.h"
 #include "../sync/misuse.h"
 #include "../tasks.h"
+#include "sched/sched.h"
+#include "sched/stack.h"
 
 static int nothing(void *arg)
 {
@@ -287,7 +291,7 @@ static int resident(void)
 	return n;
 }
 
-TEST_TASKS(stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs)
+static void make_a_peak(void)
 {
 	struct weft_task *tasks[PEAK];
 	peak.touched = 0;
@@ -302,6 +306,47 @@ TEST_TASKS(stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs)
 	ck_assert_int_le(resident(), WARM);
 }
 
+TEST_TASKS(stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs)
+{
+	make_a_peak();
+}
+
+/* The kernel refuses to read from a guard page, and does not die of it. */
+static int look_at_guard(void *arg)
+{
+	const char *bottom = weft__stack_bottom((struct task *)weft_self());
+	int sink = *(int *)arg;
+	ck_assert_int_eq(write(sink, bottom, 1), 1);
+	ck_assert_int_eq(write(sink, bottom - 1, 1), -1);
+	ck_assert_int_eq(errno, EFAULT);
+	weft_sleep(MS); /* all of them at once: none has the stack of another */
+	return 0;
+}
+
+static void look_at_guards(void)
+{
+	struct weft_task *tasks[PEAK];
+	int sink[2];
+	ck_assert_int_eq(pipe(sink), 0);
+	for (int i = 0; i < PEAK; i++)
+		tasks[i] = tasks_start(look_at_guard, &sink[1]);
+	for (int i = 0; i < PEAK; i++)
+		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+}
+
+TEST_TASKS(every_stack_has_its_guard)
+{
+	look_at_guards();
+}
+
+/* A kernel before 5.10, or a sandbox. */
+TEST_TASKS(stacks_are_guarded_and_given_back_without_process_madvise)
+{
+	refuse(SYS_process_madvise, ENOSYS, false);
+	look_at_guards();
+	make_a_peak();
+}
+
 static void add_all(TCase *t)
 {
 	tcase_add_test(t, a_task_started_from_outside_runs_or_is_refused_at_every_moment);
@@ -314,6 +359,8 @@ static void add_all(TCase *t)
 	add_tasks_test(t, no_handle_is_an_error);
 	tcase_add_test(t, misuse_names_the_call_and_the_task);
 	add_tasks_test(t, stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs);
+	add_tasks_test(t, every_stack_has_its_guard);
+	add_tasks_test(t, stacks_are_guarded_and_given_back_without_process_madvise);
 }
 
 TESTS_MAIN("lifetime", add_all)

@@ -119,16 +119,19 @@ START_TEST(the_runtime_ends_when_the_last_detached_task_has_ended)
 }
 END_TEST
 
-static int exit_three_frames_down(int depth)
+static noinline int exit_two_frames_down(void)
 {
-	if (depth < 3)
-		return exit_three_frames_down(depth + 1) + 1;
 	weft_exit(17);
+}
+
+static noinline int exit_one_frame_down(void)
+{
+	return exit_two_frames_down() + 1;
 }
 
 static int exit_from_below(void *arg)
 {
-	return exit_three_frames_down(0);
+	return exit_one_frame_down() + 1;
 }
 
 TEST_TASKS(weft_exit_ends_the_task_from_any_depth)
