@@ -15,8 +15,6 @@
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
-#include "sched/timer.h"
-#include "sched/trace.h"
 
 /* The fibres share a thread, so the way into the runtime cannot be the real one. */
 static struct thread *enter_explored(void);
@@ -58,35 +56,6 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 		cpu_relax();
 	store_release(go, 0);
 	return t;
-}
-
-int weft__timer_start(struct thread *t, struct timer *timer)
-{
-	explore_fail("no timers here");
-}
-
-bool weft__timer_stop(struct timer *timer)
-{
-	explore_fail("no timers here");
-}
-
-/* Tracing is off here. */
-void weft__trace_exact(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
-{
-}
-
-void weft__trace_note(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
-{
-}
-
-int64_t weft__sched_now(void)
-{
-	return 0;
-}
-
-void weft__yield_cpu(void)
-{
-	cpu_relax();
 }
 
 int weft__netpoll_control(int operation, int fd, uint32_t events)
