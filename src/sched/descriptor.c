@@ -243,16 +243,16 @@ int weft__descriptor_adopt(int fd, uint32_t flags)
 	if (!d)
 		return -ENOMEM;
 	lock_take(&d->closing, RANK_IO); /* its last life may be just ending */
+	bool was_own = descriptor_is(d, DESCRIPTOR_OWN); /* and then it was closed behind our back */
 	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
 	and_relaxed(&d->word, ~TOKENS);
 	or_relaxed(&d->word, EPOLLIN | EPOLLOUT);
 	int err = weft__netpoll_control(EPOLL_CTL_ADD, fd, events);
 	if (err == -EEXIST) /* borrowed while it was connected */
 		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
+	weft__netpoll_interest((err ? 0 : 1) - was_own);
 	if (err)
 		store_relaxed(&d->flags, 0);
-	else
-		weft__netpoll_interest(1);
 	lock_drop(&d->closing, RANK_IO);
 	return err;
 }

@@ -105,7 +105,7 @@ static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint3
 {
 	uint64_t word = load_relaxed(&d->word);
 	do {
-		if (unlikely(word & DESCRIPTOR_CLOSING)) {
+		while (unlikely(word & DESCRIPTOR_CLOSING)) {
 			if (!weft__descriptor_enter_slow(d))
 				return false;
 			word = load_relaxed(&d->word);

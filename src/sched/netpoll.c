@@ -23,6 +23,7 @@ void (*weft__netpoll_signals)(struct list *ready);
 int weft__netpoll_open(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = KICK};
+	store_relaxed(&interest, 0);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (epoll_fd >= 0 && kick_fd >= 0 &&

@@ -10,7 +10,6 @@
  */
 #include <string.h>
 
-#include "base/sys.h"
 #include "explore.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
