@@ -4,7 +4,7 @@
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = {"weft": "#0b7285", "go": "#adb5bd", "boost": "#e8590c", "floor": "#5c940d", "no-lease": "#7048e8",
+COLOURS = {"weft": "#0b7285", "go": "#adb5bd", "boost": "#e8590c", "floor": "#5c940d", "threaded": "#94d82d", "no-lease": "#7048e8",
            "vdso": "#5c940d", "syscall": "#adb5bd", "libc": "#e8590c"}
 FONT = 'font-family="sans-serif" font-size="11"'
 WIDTH, BAR, LABEL = 860, 13, 330

@@ -10,7 +10,7 @@ NOISE = 0.10  # of one CPU, used by other processes: the run is marked
 LIMIT = 120  # seconds for one run
 PROGRAMS = {"weft": "bench-weft", "no-lease": "bench-weft-no-lease",
             "no-trace": "bench-weft-no-trace", "untraced": "bench-weft", "go": "bench-go", "boost": "bench-boost",
-            "floor": "bench-floor"}
+            "floor": "bench-floor", "threaded": "bench-echo-server"}
 RANDOM = ("weft", "vdso", "syscall", "libc")
 
 
@@ -85,8 +85,9 @@ def work(folder, contender, row, processors, size):
 def echo(folder, contender, row, processors, size):
     """Server on the first CPU, client on the last; `size` is the time in milliseconds."""
     cpus = sorted(os.sched_getaffinity(0))
-    server_argv = ([os.path.join(folder, "bench-echo-server")] if contender == "floor" else
-                   [os.path.join(folder, PROGRAMS[contender]), "echo", str(processors), "0"])
+    loop = os.path.join(folder, "bench-echo-server")
+    server_argv = {"floor": [loop], "threaded": [loop, "threaded"]}.get(
+        contender, [os.path.join(folder, PROGRAMS[contender]), "echo", str(processors), "0"])
     watch = Watch()
     with subprocess.Popen(server_argv, stdout=subprocess.PIPE, text=True,
                           preexec_fn=lambda: os.sched_setaffinity(0, cpus[:1])) as server:

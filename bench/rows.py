@@ -63,7 +63,7 @@ ROWS = (
         ("weft", "go"), (("bytes", "most", None, 4350),),
         unit="B", metric="bytes", processors=(1,), curve_sizes=TASKS[2:], smoke=1000),
     Row("echo", "TCP echo, 100 connections, 64 B, per request", 3000, 400,
-        ("weft", "go", "floor"),
+        ("weft", "go", "floor", "threaded"),
         (("request_ns", "ratio", "floor", 1 / 0.97), ("server_ns", "ratio", "floor", 1.05)),
         metric="request_ns", extra=("server_ns", "p99_us", "rate"), processors=(1,),
         options={"connections": 100}, smoke=30),

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * echo_server.c: the floor under the TCP echo: one thread, one epoll loop, nothing else. Prints its port, and serves
- * until it is ended by a signal.
+ * until it is ended by a signal. With an argument it has a second thread, which sleeps: from then on the kernel counts
+ * the users of each descriptor at each call, as for every process with threads.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,9 +52,19 @@ static void accept_all(int listener)
 		add(fd);
 }
 
-int main(void)
+static void *sleep_on(void *arg)
+{
+	for (;;)
+		pause();
+	return NULL;
+}
+
+int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
+	pthread_t beside;
+	if (argc > 1 && pthread_create(&beside, NULL, sleep_on, NULL) != 0)
+		bench_fail("cannot start a thread");
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	int listener = listen_here();
 	add(listener);

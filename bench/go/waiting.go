@@ -120,8 +120,13 @@ func besideTicker(size int, call func() bool) int {
 func rowNanosleep(size, processors int) int {
 	return besideTicker(size, func() bool {
 		t := syscall.Timespec{Nsec: 10 * 1000 * 1000}
-		_, _, err := syscall.Syscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
-		return err == 0
+		at := uintptr(unsafe.Pointer(&t))
+		for { // a signal of Go's own may end it early: once more for what is left
+			_, _, err := syscall.Syscall(syscall.SYS_NANOSLEEP, at, at, 0)
+			if err != syscall.EINTR {
+				return err == 0
+			}
+		}
 	})
 }
 
