@@ -71,6 +71,14 @@ void weft__descriptor_shutdown(void)
 
 #define TOKENS (DESCRIPTOR_USER - 1)
 
+/* Takes the tokens that there are. False: none; on an own descriptor a try is useless then. */
+static bool take_tokens(struct descriptor *d, uint32_t tokens)
+{
+	if (!(load_relaxed(&d->word) & tokens))
+		return false;
+	return and_seq_cst(&d->word, ~(uint64_t)tokens) & tokens;
+}
+
 static void take_lock(struct descriptor *d)
 {
 	lock_take(&d->lock, RANK_NETPOLL);
@@ -115,7 +123,7 @@ void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 	struct thread *t = enter();
 	list_init(&woken);
 	take_lock(d);
-	if (descriptor_take(d, tokens))
+	if (take_tokens(d, tokens))
 		hand_out(d, tokens, &woken);
 	drop_lock(d);
 	for (struct list *l; (l = list_pop_head(&woken));)
@@ -169,7 +177,7 @@ static int await_token(int fd, struct descriptor *d, struct wait_node *node)
 	if (!lasts && (load_relaxed(&d->word) & DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
 		err = -EBADF;
 	else if (lasts || descriptor_is(d, DESCRIPTOR_OWN))
-		err = descriptor_take(d, node->tokens);
+		err = take_tokens(d, node->tokens);
 	else
 		err = arm(fd, d, wanted(d));
 	if (err)

@@ -138,14 +138,6 @@ static inline bool descriptor_is(const struct descriptor *d, uint32_t flag)
 	return load_relaxed(&d->flags) & flag;
 }
 
-/* Takes the tokens that there are. False: none; on an own descriptor a try is useless then. */
-static inline bool descriptor_take(struct descriptor *d, uint32_t tokens)
-{
-	if (!(load_relaxed(&d->word) & tokens))
-		return false;
-	return and_seq_cst(&d->word, ~(uint64_t)tokens) & tokens;
-}
-
 /* Gives tokens on during a call. Outside of the runtime. */
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
 

@@ -7,10 +7,10 @@
  *
  *   blocked   the holder's CPU clock stands still between two looks, and the kernel says that it
  *             does not run (state other than R in /proc/self/task/TID/stat): the processor is taken
- *             at once, 2 ms after the call began at most (4 ms when all was calm), a few us while such takes
- *             succeed. Both tests
- *             are needed: a runnable thread that waits for a CPU burns none either, and without the
- *             second test a machine shared with two busy processes took 1,000 leases wrongly.
+ *             at once, 2 ms after the call began at most (4 ms when all was calm), a few us while
+ *             such takes succeed. Both tests are needed: a runnable thread that waits for a CPU
+ *             burns none either, and without the second test a machine shared with two busy
+ *             processes took 1,000 leases wrongly.
  *   busy      the holder computes: taken after 10 ms of CPU time; the more threads compute without
  *             a processor already, the rarer, so that many computing tasks do not become as many
  *             running threads. The rate is bounded, never the number: a bound on the number would starve all
@@ -71,7 +71,7 @@ enum {
 
 static struct {
 	pthread_t pthread;
-	int64_t last_take, last_trim, last_round;
+	int64_t last_take, last_trim;
 	int64_t doubt;	 /* pause before the next look for a deadlock; 0: there is none */
 	uint32_t streak; /* takes that followed each other closely */
 	bool stop, trimming, calm;
@@ -313,7 +313,7 @@ static bool all_is_calm(int64_t now)
 	if (load_relaxed(&sched.idle_count))
 		return nothing_runs();
 	for (unsigned i = 0; i < sched.processor_count; i++)
-		if (!weft__timer_attended(&sched.processors[i], monitor.last_round))
+		if (!weft__timer_attended(&sched.processors[i], sched.coarse_now))
 			return false;
 	return true;
 }
@@ -335,9 +335,8 @@ static bool round_once(void)
 		round_sim();
 		return false;
 	}
+	monitor.calm = all_is_calm(now); /* by the time of the round before this one */
 	store_relaxed(&sched.coarse_now, now);
-	monitor.calm = all_is_calm(now);
-	monitor.last_round = now;
 	weft__monitor_stop_tasks();
 	serve(now);
 	for (unsigned i = 0; i < sched.processor_count; i++)

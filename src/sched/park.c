@@ -25,8 +25,7 @@ struct waiter *weft__wait_begin_foreign(struct waiter *lone)
 
 void weft__wait_cancelled(struct waiter *w)
 {
-	if (wait_claim(w))
-		wait_publish(w, WAKE_CANCELLED);
+	wait_end_open(w, WAKE_CANCELLED);
 }
 
 static void fire_timeout(struct timer *timer, struct list *ready)
@@ -60,9 +59,7 @@ static void await_publish(struct waiter *w)
 
 static void give_up(struct waiter *w)
 {
-	if (wait_claim(w))
-		wait_publish(w, WAKE_TIMEOUT);
-	else
+	if (!wait_end_open(w, WAKE_TIMEOUT))
 		await_publish(w);
 }
 
@@ -171,15 +168,10 @@ void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready)
 bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready)
 {
 	struct task *task = w->task;
-	uint32_t word = load_relaxed(&w->word);
-	tsan_release(w);
-	do
-		if ((word & (WAIT_OPEN | WAIT_CLAIMED)) != WAIT_OPEN)
-			return false;
-	while (!cas_acq_rel(&w->word, &word, reason << WAIT_REASON_SHIFT)); /* against claims; pairs with wait_reason */
+	uint32_t word = wait_end_open(w, reason);
 	if (word & WAIT_PARKED)
 		collect(task, w, ready);
-	return true;
+	return word;
 }
 
 int weft__wait_result(uint32_t reason, int64_t deadline)

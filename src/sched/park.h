@@ -18,7 +18,7 @@
  *   OPEN..|CLAIMED  -> reason         the same: publish     swap_acq_rel; pairs with the owner's
  *                                                           load_acquire
  *   OPEN            -> reason         who has nothing to    cas_acq_rel, as both of these
- *                                     hand over: finish
+ *                                     hand over: end_open
  *   any             -> |PARKED        owner, off its stack  add_acq_rel in finish_switch
  *
  * Who makes the task runnable? publish sees PARKED: the waker does. The owner's or sees no OPEN:
@@ -101,6 +101,19 @@ static inline bool wait_publish(struct waiter *w, uint32_t reason)
 	uint32_t old =
 		swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT); /* pairs with wait_reason */
 	return old & WAIT_PARKED;
+}
+
+/* Claims and publishes in one move, where there is nothing to hand over. Gives what the word was; 0: somebody else
+ * ends it. */
+static inline uint32_t wait_end_open(struct waiter *w, uint32_t reason)
+{
+	uint32_t word = load_relaxed(&w->word);
+	tsan_release(w);
+	do
+		if ((word & (WAIT_OPEN | WAIT_CLAIMED)) != WAIT_OPEN)
+			return 0;
+	while (!cas_acq_rel(&w->word, &word, reason << WAIT_REASON_SHIFT)); /* against claims; pairs with wait_reason */
+	return word;
 }
 
 static inline uint32_t wait_reason(const struct waiter *w)

@@ -297,10 +297,11 @@ unsigned weft__timerq_take(struct timer_queue *q, int64_t now, struct timer **du
 {
 	unsigned n = 0;
 	while (n < room) {
-		if (!q->heaped && !open_first(q, tick_of(now)))
-			break;
-		if (!q->heaped)
+		if (!q->heaped) {
+			if (!open_first(q, tick_of(now)))
+				break;
 			continue;
+		}
 		struct timer_slot first = q->heap[0];
 		if (first.when > now)
 			break;

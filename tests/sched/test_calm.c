@@ -24,13 +24,13 @@ static void looks(struct processor *p, int64_t when)
 }
 
 /* Two processors whose holders look, and no take for long. */
-static void setup(void)
+static void make_calm(void)
 {
 	sched.processors = processors;
 	sched.processor_count = 2;
-	now = sched.coarse_now = 100 * (int64_t)SECOND;
+	now = 100 * (int64_t)SECOND;
+	sched.coarse_now = now - MS; /* the round before this one */
 	monitor.last_take = now - 2 * (int64_t)SECOND;
-	monitor.last_round = now - MS;
 	for (int i = 0; i < 2; i++) {
 		processors[i].timers.queue.earliest = INT64_MAX;
 		looks(&processors[i], now - MOMENT);
@@ -39,6 +39,7 @@ static void setup(void)
 
 START_TEST(all_is_calm_while_every_processor_looks_and_nobody_blocks)
 {
+	make_calm();
 	ck_assert(all_is_calm(now));
 	monitor.calm = true;
 	ck_assert_int_eq(next_pause(ROUND_LONG, false), 2 * ROUND_LONG);
@@ -50,6 +51,7 @@ END_TEST
 
 START_TEST(a_call_that_blocked_lately_disturbs_it)
 {
+	make_calm();
 	monitor.last_take = now - SECOND / 2;
 	ck_assert(!all_is_calm(now));
 }
@@ -57,13 +59,15 @@ END_TEST
 
 START_TEST(a_processor_that_does_not_look_disturbs_it)
 {
-	looks(&processors[1], monitor.last_round - MS);
+	make_calm();
+	looks(&processors[1], sched.coarse_now - MS);
 	ck_assert(!all_is_calm(now));
 }
 END_TEST
 
 START_TEST(an_idle_processor_beside_one_that_runs_disturbs_it)
 {
+	make_calm();
 	sched.idle_count = 1;
 	ck_assert(!all_is_calm(now));
 	sched.idle_count = 2;
@@ -73,6 +77,7 @@ END_TEST
 
 START_TEST(a_trace_disturbs_it)
 {
+	make_calm();
 	sched.tracing = 1;
 	ck_assert(!all_is_calm(now));
 }
@@ -100,6 +105,7 @@ START_TEST(the_first_look_sees_whether_the_holder_sleeps)
 {
 	struct thread holder = {0};
 	pthread_t reader;
+	make_calm();
 	ck_assert_int_eq(pipe(ends), 0);
 	pthread_create(&reader, NULL, read_a_byte, &holder.tid);
 	while (!__atomic_load_n(&holder.tid, __ATOMIC_ACQUIRE))
@@ -164,32 +170,13 @@ TEST_TASKS(a_call_that_blocks_after_a_calm_second_stalls_nobody)
 
 static void add_all(TCase *t)
 {
-	add_tasks_test(t, a_call_that_blocks_after_a_calm_second_stalls_nobody);
-}
-
-static void add_decisions(TCase *t)
-{
-	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, all_is_calm_while_every_processor_looks_and_nobody_blocks);
 	tcase_add_test(t, a_call_that_blocked_lately_disturbs_it);
 	tcase_add_test(t, a_processor_that_does_not_look_disturbs_it);
 	tcase_add_test(t, an_idle_processor_beside_one_that_runs_disturbs_it);
 	tcase_add_test(t, a_trace_disturbs_it);
 	tcase_add_test(t, the_first_look_sees_whether_the_holder_sleeps);
+	add_tasks_test(t, a_call_that_blocks_after_a_calm_second_stalls_nobody);
 }
 
-int main(void)
-{
-	Suite *suite = suite_create("calm");
-	TCase *decisions = tcase_create("decisions"), *whole = tcase_create("whole");
-	tcase_set_timeout(whole, 120);
-	add_decisions(decisions);
-	add_all(whole);
-	suite_add_tcase(suite, decisions);
-	suite_add_tcase(suite, whole);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
-}
+TESTS_MAIN("calm", add_all)

@@ -319,7 +319,7 @@ static int look_at_guard(void *arg)
 	ck_assert_int_eq(write(sink, bottom, 1), 1);
 	ck_assert_int_eq(write(sink, bottom - 1, 1), -1);
 	ck_assert_int_eq(errno, EFAULT);
-	weft_sleep(MS); /* all of them at once: none has the stack of another */
+	weft_sleep(MS); /* so that others need stacks of their own */
 	return 0;
 }
 
