@@ -25,7 +25,7 @@ struct bench {
 struct row {
 	const char *name;
 	uint64_t (*work)(const struct bench *b); /* gives how many operations were done */
-	unsigned warm_up; /* the warm-up does one part in so many; 0: none */
+	unsigned warm_up;			 /* the warm-up does one part in so many; 0: none */
 	size_t stack_size;
 };
 
@@ -66,7 +66,8 @@ static inline void bench_measure(const struct row *row, const struct bench *b)
 }
 
 /* The row and the sizes that the command line names. */
-static inline const struct row *bench_arguments(int argc, char **argv, const struct row *rows, struct bench *b)
+static inline const struct row *bench_arguments(int argc, char **argv, const struct row *rows,
+						struct bench *b)
 {
 	if (argc != 4)
 		bench_fail("usage: PROGRAM ROW PROCESSORS SIZE");

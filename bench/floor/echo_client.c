@@ -65,8 +65,9 @@ static void run_until(int epoll, int64_t end)
 
 static void dial(struct connection *c, int epoll, uint16_t port)
 {
-	struct sockaddr_in to = {
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
 	int one = 1;
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -105,7 +106,8 @@ int main(int argc, char **argv)
 	clockid_t server;
 	if (argc != 5 && argc != 6)
 		bench_fail("usage: PORT CONNECTIONS MILLISECONDS SERVER-PID [IDLE]");
-	unsigned connections = (unsigned)atoi(argv[2]), idle = argc == 6 ? (unsigned)atoi(argv[5]) : 0;
+	unsigned connections = (unsigned)atoi(argv[2]),
+		 idle = argc == 6 ? (unsigned)atoi(argv[5]) : 0;
 	int64_t ns = (int64_t)atoi(argv[3]) * 1000000;
 	struct connection *c = calloc(connections, sizeof(*c));
 	int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -59,7 +59,8 @@ static uint64_t storm(uint64_t ends, unsigned flight)
 	struct starter s[FLIGHT_MAX];
 	uint64_t done = 0;
 	for (unsigned i = 0; i < flight; i++) {
-		s[i] = (struct starter){.state = new_state(), .ends = ends / flight + (i < ends % flight)};
+		s[i] = (struct starter){.state = new_state(),
+					.ends = ends / flight + (i < ends % flight)};
 		if (pthread_create(&s[i].thread, NULL, starter, &s[i]))
 			bench_fail("cannot start a thread");
 	}
@@ -82,7 +83,8 @@ static uint64_t locked_16(const struct bench *b)
 	return storm(b->size, FLIGHT_MAX);
 }
 
-static const struct row rows[] = {{"locked-1", locked_1, 16, 0}, {"locked-16", locked_16, 16, 0}, {.name = NULL}};
+static const struct row rows[] = {
+	{"locked-1", locked_1, 16, 0}, {"locked-16", locked_16, 16, 0}, {.name = NULL}};
 
 int main(int argc, char **argv)
 {

@@ -9,7 +9,13 @@
 
 #include "rows.h"
 
-enum { MILLISECOND = 1000 * 1000, TICKS = 1 << 16, HOGS = 2, BURST = 2 * MILLISECOND, BURSTERS = 8 };
+enum {
+	MILLISECOND = 1000 * 1000,
+	TICKS = 1 << 16,
+	HOGS = 2,
+	BURST = 2 * MILLISECOND,
+	BURSTERS = 8
+};
 
 static uint64_t done;
 
@@ -137,7 +143,8 @@ uint64_t row_bursts(const struct bench *b)
 		task[i] = start(burster, (void *)(uintptr_t)SHARE(b->size, BURSTERS, i));
 	for (unsigned i = 0; i < BURSTERS; i++)
 		finish(task[i]);
-	bench_note("wrong_percent", 100.0 * (double)(stats().leases_taken - before) / (double)b->size);
+	bench_note("wrong_percent",
+		   100.0 * (double)(stats().leases_taken - before) / (double)b->size);
 	for (unsigned i = 0; i < HOGS; i++) {
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);

@@ -72,7 +72,8 @@ int main(int argc, char **argv)
 {
 	struct bench b;
 	chosen = bench_arguments(argc, argv, rows, &b);
-	struct weft_options options = {
-		.size = sizeof(options), .processors = b.processors, .stack_size = chosen->stack_size};
+	struct weft_options options = {.size = sizeof(options),
+				       .processors = b.processors,
+				       .stack_size = chosen->stack_size};
 	return weft_run(&options, first_task, &b) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,7 +8,8 @@
 #include "../bench.h"
 #include "weft/weft.h"
 
-#define SHARE(total, parts, i) ((total) / (parts) + ((i) < (total) % (parts))) /* of part i, evenly */
+#define SHARE(total, parts, i) \
+	((total) / (parts) + ((i) < (total) % (parts))) /* of part i, evenly */
 
 uint64_t row_yield(const struct bench *b);
 uint64_t row_spawn(const struct bench *b);

@@ -378,8 +378,8 @@ static bool is_stream(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
-static always_inline ssize_t receive_from(int fd, void *buf, size_t len, int flags, struct sockaddr *a, socklen_t *al,
-					  int64_t deadline)
+static always_inline ssize_t receive_from(int fd, void *buf, size_t len, int flags,
+					  struct sockaddr *a, socklen_t *al, int64_t deadline)
 {
 	struct io io = reading(fd, buf, len);
 	io.attempt = receive;
@@ -391,8 +391,8 @@ static always_inline ssize_t receive_from(int fd, void *buf, size_t len, int fla
 	return io_run(&io, receive, deadline);
 }
 
-static always_inline ssize_t send_to(int fd, const void *buf, size_t len, int flags, const struct sockaddr *a,
-				     socklen_t al, int64_t deadline)
+static always_inline ssize_t send_to(int fd, const void *buf, size_t len, int flags,
+				     const struct sockaddr *a, socklen_t al, int64_t deadline)
 {
 	struct io io = writing(fd, buf, len);
 	io.attempt = transmit;

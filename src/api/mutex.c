@@ -178,7 +178,8 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 static always_inline bool take_fast(struct mutex *m, uint64_t me)
 {
 	uint64_t word = 0;
-	if (sched.processor_count == 1 && likely(cas_acquire(&m->word, &word, me))) /* pairs with let_go */
+	if (sched.processor_count == 1 &&
+	    likely(cas_acquire(&m->word, &word, me))) /* pairs with let_go */
 		return true;
 	word = load_relaxed(&m->word);
 	return !holder(word) && cas_acquire(&m->word, &word, word | me); /* pairs with let_go */
@@ -288,7 +289,8 @@ static noinline void unlock_slow(struct weft_mutex *m)
 void weft_mutex_unlock(struct weft_mutex *m)
 {
 	uint64_t me = call_holder(), word = load_relaxed(&mutex_of(m)->word);
-	if (likely(word == me) && likely(cas_release(&mutex_of(m)->word, &word, 0))) /* pairs with take */
+	if (likely(word == me) &&
+	    likely(cas_release(&mutex_of(m)->word, &word, 0))) /* pairs with take */
 		return;
 	bool alone = holder(word) == me && !must_wake(word);
 	if (!alone || !cas_release(&mutex_of(m)->word, &word, word & FLAGS)) /* the same */

@@ -16,7 +16,8 @@
 struct thread;
 
 /* Defined in sched/sched.c. C code goes through the two functions below. */
-extern __thread struct thread *weft__self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern __thread struct thread *weft__self
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 static always_inline struct thread *self_read(void)
 {

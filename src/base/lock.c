@@ -28,7 +28,8 @@ void weft__unlock_slow(struct lock *l)
 
 #ifdef WEFT_DEBUG
 static __thread uint64_t held; /* one bit a rank */
-static __thread unsigned more; /* of rank CHAN_NEXT beyond the first: select sees to their order itself */
+static __thread unsigned
+	more; /* of rank CHAN_NEXT beyond the first: select sees to their order itself */
 
 /* The thread's, whichever task it runs: TSan would see tasks share them. */
 void noipa no_tsan weft__lock_rank_push(enum lock_rank rank)

@@ -96,9 +96,10 @@ pid_t weft__gettid(void)
 
 void *weft__remap(void *p, size_t old, size_t size)
 {
-	long addr = p ? weft__syscall(SYS_mremap, (long)p, (long)old, (long)size, MREMAP_MAYMOVE, 0, 0)
-		      : weft__syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long addr =
+		p ? weft__syscall(SYS_mremap, (long)p, (long)old, (long)size, MREMAP_MAYMOVE, 0, 0)
+		  : weft__syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return addr < 0 && addr >= -4095 ? NULL : (void *)addr;
 }
 

@@ -69,8 +69,9 @@ static void open_session(struct session *s, const char *what)
 			 sizeof(s->rings)) ||
 	    !s->rings)
 		cli_die("%s: this process has no memory for a trace", what);
-	if (l->event_size != sizeof(struct trace_event) || l->ring_events != sizeof(struct trace_ring) ||
-	    s->ring_count > RINGS_MAX || s->room < 2 || s->room > ROOM_MAX)
+	if (l->event_size != sizeof(struct trace_event) ||
+	    l->ring_events != sizeof(struct trace_ring) || s->ring_count > RINGS_MAX ||
+	    s->room < 2 || s->room > ROOM_MAX)
 		cli_die("%s: its version of weft writes traces that this command does not know",
 			what);
 	if (target_number(&s->target, l->runtime_tracing))

@@ -67,7 +67,7 @@ static uint64_t frameless_return(const struct memory *m, const struct unwind_sta
 }
 
 unsigned weft__watch_unwind(const struct memory *m, const struct unwind_start *at, uint64_t *pcs,
-		      unsigned max)
+			    unsigned max)
 {
 	uint64_t frame[2], fp = at->fp, floor = at->sp;
 	unsigned n = 0;

@@ -33,6 +33,6 @@ struct unwind_start {
 
 /* Fills pcs[] from the innermost on and gives how many, at least 1 when max is not 0. */
 unsigned weft__watch_unwind(const struct memory *m, const struct unwind_start *at, uint64_t *pcs,
-		      unsigned max);
+			    unsigned max);
 
 #endif

@@ -262,8 +262,8 @@ int weft__trace_json(struct trace_log *log, FILE *out)
 {
 	struct writer w = {.log = log, .out = out};
 	for (size_t i = 0; i < log->count; i++)
-		w.thread_count = max_of(w.thread_count,
-					min_of(log->items[i].thread, UINT32_C(1) << 20) + 1);
+		w.thread_count =
+			max_of(w.thread_count, min_of(log->items[i].thread, UINT32_C(1) << 20) + 1);
 	w.processors = calloc(log->processors + 1, sizeof(*w.processors));
 	w.threads = calloc(w.thread_count + 1, sizeof(*w.threads));
 	w.notes = calloc(NOTES, sizeof(*w.notes));

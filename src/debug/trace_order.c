@@ -125,7 +125,8 @@ static void follow(struct order *o, const struct trace_item *item)
 
 static void emit(struct order *o, struct trace_item *item, uint64_t limit);
 
-static void emit_until(struct order *o, struct ring *r, const struct trace_item *last, uint64_t limit)
+static void emit_until(struct order *o, struct ring *r, const struct trace_item *last,
+		       uint64_t limit)
 {
 	while (!r->busy && r->next <= last)
 		emit(o, r->next, limit);
@@ -176,7 +177,8 @@ static void emit(struct order *o, struct trace_item *item, uint64_t limit)
 
 static int by_time(const void *a, const void *b)
 {
-	const struct trace_item *x = *(struct trace_item *const *)a, *y = *(struct trace_item *const *)b;
+	const struct trace_item *x = *(struct trace_item *const *)a,
+				*y = *(struct trace_item *const *)b;
 	if (x->ticks != y->ticks)
 		return x->ticks < y->ticks ? -1 : 1;
 	return x < y ? -1 : x > y;
@@ -184,7 +186,8 @@ static int by_time(const void *a, const void *b)
 
 static int by_task_and_time(const void *a, const void *b)
 {
-	const struct trace_item *x = *(struct trace_item *const *)a, *y = *(struct trace_item *const *)b;
+	const struct trace_item *x = *(struct trace_item *const *)a,
+				*y = *(struct trace_item *const *)b;
 	return x->a != y->a ? (x->a < y->a ? -1 : 1) : by_time(a, b);
 }
 
@@ -212,7 +215,8 @@ static void list_tasks(struct order *o)
 	}
 }
 
-int weft__trace_each(struct trace_log *log, void (*each)(void *arg, const struct trace_item *item), void *arg)
+int weft__trace_each(struct trace_log *log, void (*each)(void *arg, const struct trace_item *item),
+		     void *arg)
 {
 	struct order o = {.log = log, .each = each, .arg = arg};
 	o.sorted = calloc(log->count + 1, sizeof(*o.sorted));

@@ -6,6 +6,7 @@
 #include "debug/trace_times.h"
 
 /* Calls `each` for every event; its time is never earlier than the one before it. 0 or -ENOMEM. */
-int weft__trace_each(struct trace_log *log, void (*each)(void *arg, const struct trace_item *item), void *arg);
+int weft__trace_each(struct trace_log *log, void (*each)(void *arg, const struct trace_item *item),
+		     void *arg);
 
 #endif

@@ -53,7 +53,8 @@ static void on_stamp(struct stretch *s, uint64_t ticks, uint64_t word)
 		ticks = max_of(ticks, s->ticks); /* two CPUs' clocks need not agree to a tick */
 	if (s->live)
 		set_times(s, live ? ticks : s->ticks, tick);
-	*s = (struct stretch){s->log, s->log->count, ticks, tick, (uint32_t)word, s->processor, live};
+	*s = (struct stretch){s->log,	      s->log->count, ticks, tick,
+			      (uint32_t)word, s->processor,  live};
 }
 
 static void on_event(struct stretch *s, const struct trace_event *e)
@@ -79,7 +80,8 @@ static int by_time(const void *a, const void *b)
 int weft__trace_add(struct trace_log *log, unsigned number, const struct trace_places *ring)
 {
 	/* In a full ring the event under way, and with it perhaps half a pair, takes the place of the oldest. */
-	uint64_t first = ring->written >= ring->room ? (ring->written - ring->room + 2) & ~UINT64_C(1) : 0;
+	uint64_t first =
+		ring->written >= ring->room ? (ring->written - ring->room + 2) & ~UINT64_C(1) : 0;
 	size_t old = log->count, room = old + (size_t)(ring->written - first) + 1;
 	bool apart = number >= log->processors;
 	struct stretch s = {.log = log, .processor = apart ? TRACE_NO_PROCESSOR : (uint16_t)number};

@@ -99,7 +99,7 @@ static no_tsan int take(void)
 	struct slot *slot = error ? NULL : weft__pool_take(&here, &error);
 	if (!slot)
 		return error;
-	/* From the pool to here.mine in few instructions: who is cancelled or jumps out between loses the slot. */
+		/* From the pool to here.mine in few instructions: who is cancelled or jumps out between loses the slot. */
 #ifdef WEFT_DEBUG
 	slot->pid = pid;
 	slot->tid = tid;

@@ -93,7 +93,8 @@ static void drop_lock(struct descriptor *d)
 
 /* Ends the waits for any of `tokens`, or the first for each of them. A node is its task's again once its wait has
  * ended, and one whose wait was ended by another is of no use here: all are taken out first. What is left? [lock] */
-static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reason reason, struct list *woken)
+static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reason reason,
+			  struct list *woken)
 {
 	struct list *next;
 	for (struct list *l = d->waiting.next; tokens && l != &d->waiting; l = next) {
@@ -174,7 +175,8 @@ static int await_token(int fd, struct descriptor *d, struct wait_node *node)
 	take_lock(d);
 	list_push_tail(&d->waiting, &node->link);
 	fence_seq_cst(); /* pairs with descriptor_leave and weft__descriptor_give */
-	if (!lasts && (load_relaxed(&d->word) & DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
+	if (!lasts && (load_relaxed(&d->word) &
+		       DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
 		err = -EBADF;
 	else if (lasts || descriptor_is(d, DESCRIPTOR_OWN))
 		err = take_tokens(d, node->tokens);
@@ -251,7 +253,8 @@ int weft__descriptor_adopt(int fd, uint32_t flags)
 	if (!d)
 		return -ENOMEM;
 	lock_take(&d->closing, RANK_IO); /* its last life may be just ending */
-	bool was_own = descriptor_is(d, DESCRIPTOR_OWN); /* and then it was closed behind our back */
+	bool was_own =
+		descriptor_is(d, DESCRIPTOR_OWN); /* and then it was closed behind our back */
 	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
 	and_relaxed(&d->word, ~TOKENS);
 	or_relaxed(&d->word, EPOLLIN | EPOLLOUT);
@@ -294,7 +297,8 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 	if (or_seq_cst(&d->word, DESCRIPTOR_CLOSING) & DESCRIPTOR_CLOSING)
 		return -EBADF;
 	turn_out(fd, d);
-	while ((load_acquire(&d->word) & ~TOKENS) != DESCRIPTOR_CLOSING) /* pairs with descriptor_leave */
+	while ((load_acquire(&d->word) & ~TOKENS) !=
+	       DESCRIPTOR_CLOSING) /* pairs with descriptor_leave */
 		weft__descriptor_wait(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER);
 	lock_take(&d->closing, RANK_IO);
 	if (descriptor_is(d, DESCRIPTOR_OWN))

@@ -110,7 +110,9 @@ static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint3
 				return false;
 			word = load_relaxed(&d->word);
 		}
-	} while (!cas_seq_cst(&d->word, &word, (word & ~(uint64_t)tokens) + DESCRIPTOR_USER)); /* pairs with give, close */
+	} while (!cas_seq_cst(&d->word, &word,
+			      (word & ~(uint64_t)tokens) +
+				      DESCRIPTOR_USER)); /* pairs with give, close */
 	*taken = (uint32_t)word & tokens;
 	return true;
 }
@@ -128,7 +130,8 @@ static inline void descriptor_leave(struct descriptor *d, uint32_t tokens)
 	uint64_t word = load_relaxed(&d->word);
 	do
 		tokens |= word & DESCRIPTOR_CLOSING ? TOKEN_UNUSED : 0;
-	while (!cas_seq_cst(&d->word, &word, (word | tokens) - DESCRIPTOR_USER)); /* pairs with await_token, close */
+	while (!cas_seq_cst(&d->word, &word,
+			    (word | tokens) - DESCRIPTOR_USER)); /* pairs with await_token, close */
 	if (unlikely(descriptor_awaited(d)) && tokens)
 		weft__descriptor_hand_out(d, tokens);
 }

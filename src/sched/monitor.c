@@ -58,13 +58,13 @@ enum {
 	ROUND_LONG = 1000 * 1000,
 	ROUND_CALM = 4 * 1000 * 1000,
 	CALM_AFTER = 1000 * 1000 * 1000, /* since the last take */
-	SETTLE = 5 * 1000, /* in the same user code, before its clock is looked at */
+	SETTLE = 5 * 1000,		 /* in the same user code, before its clock is looked at */
 	BUSY = 10 * 1000 * 1000,
 	TRIM_EVERY = 500 * 1000 * 1000,
 	STREAK = 2, /* takes that follow each other, each within ... */
 	STREAK_GAP = 1000 * 1000,
 	LOOK_AGAIN = 100 * 1000, /* after the last one of them */
-	QUIET_ROUNDS = 16, /* without anything running, before it sleeps until it is woken */
+	QUIET_ROUNDS = 16,	 /* without anything running, before it sleeps until it is woken */
 	DOUBT = 5 * 1000 * 1000,
 };
 #define DOUBT_LONG (INT64_C(10) * 1000 * 1000 * 1000)
@@ -373,8 +373,8 @@ static bool suspicious(void)
 	for (unsigned i = 0; i < sched.processor_count; i++) {
 		struct processor *p = &sched.processors[i];
 		bool doubt = p->seen.asleep || p->seen.since < sched.coarse_now;
-		if (p->seen.thread && doubt &&
-		    load_relaxed(&p->switches) == p->seen.switches && work_waits(p))
+		if (p->seen.thread && doubt && load_relaxed(&p->switches) == p->seen.switches &&
+		    work_waits(p))
 			return true;
 	}
 	return false;

@@ -72,7 +72,8 @@ void weft__netpoll_wait(int64_t until, struct list *ready)
 	struct epoll_event events[BATCH];
 	int n = poll_events(events, until);
 	if (until)
-		add_seq_cst(&sched.carrying, 1); /* before any wait ends: pairs with all_idle in proc.c */
+		add_seq_cst(&sched.carrying,
+			    1); /* before any wait ends: pairs with all_idle in proc.c */
 	if (n > 0)
 		add_relaxed(&sched.netpoll_wakeups, 1);
 	for (int i = 0; i < n; i++) {
@@ -103,7 +104,8 @@ bool weft__netpoll_interesting(void)
 
 bool weft__netpoll_waiters(void)
 {
-	uint32_t waiters = 0; /* begun on one processor, ended on another: only the sum means something */
+	uint32_t waiters =
+		0; /* begun on one processor, ended on another: only the sum means something */
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		waiters += load_relaxed(&sched.processors[i].awaiting_poller);
 	return waiters;

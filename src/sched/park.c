@@ -10,7 +10,8 @@
 #include "sched/trace.h"
 
 #ifdef WEFT_TSAN
-struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable)
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
+				bool cancellable)
 {
 	return wait_begin_inline(t, lone, why, cancellable);
 }

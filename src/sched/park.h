@@ -56,7 +56,8 @@ enum wake_reason { WAKE_TIMEOUT = 1, WAKE_CANCELLED, WAKE_CLOSED, WAKE_USER = 16
  * on claims succeed. `why`: what dumps print. Gives the waiter to show to wakers. A cancelled
  * task's cancellable wait is claimed from the start with WAKE_CANCELLED: wait_park returns at once.
  */
-static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone, const char *why, bool cancellable);
+static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone,
+					       const char *why, bool cancellable);
 
 /*
  * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at
@@ -112,7 +113,9 @@ static inline uint32_t wait_end_open(struct waiter *w, uint32_t reason)
 	do
 		if ((word & (WAIT_OPEN | WAIT_CLAIMED)) != WAIT_OPEN)
 			return 0;
-	while (!cas_acq_rel(&w->word, &word, reason << WAIT_REASON_SHIFT)); /* against claims; pairs with wait_reason */
+	while (!cas_acq_rel(
+		&w->word, &word,
+		reason << WAIT_REASON_SHIFT)); /* against claims; pairs with wait_reason */
 	return word;
 }
 
@@ -152,7 +155,8 @@ void weft__wait_cancelled(struct waiter *w);
 uint32_t weft__wait_park_forever(struct thread **t, struct waiter *w);
 uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline);
 
-static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone, const char *why, bool cancellable)
+static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone,
+					       const char *why, bool cancellable)
 {
 	if (unlikely(!t))
 		return weft__wait_begin_foreign(lone);
@@ -171,7 +175,8 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 
 #ifdef WEFT_TSAN
 /* Out of line, as enter(): a thread's tasks share its record. */
-struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why, bool cancellable);
+struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
+				bool cancellable);
 #else
 #define weft__wait_begin wait_begin_inline
 #endif

@@ -150,7 +150,8 @@ static void wake_thread(struct thread *t)
 		weft__template_wake();
 	else if (t->polling)
 		weft__netpoll_kick();
-	else if (load_relaxed(&t->phase) != THREAD_STARTING) /* else it looks under the lock before it sleeps */
+	else if (load_relaxed(&t->phase) !=
+		 THREAD_STARTING) /* else it looks under the lock before it sleeps */
 		weft__futex_wake(&t->wake, 1);
 	if (t && load_relaxed(&sched.idle_thread_count) < load_relaxed(&sched.spares))
 		weft__template_wake();
@@ -357,7 +358,8 @@ static void sleep_polling(struct thread *t)
 	list_init(&ready);
 	int64_t until = weft__timer_earliest();
 	store_relaxed(&sched.poll_until, until);
-	sched.poll_fired = poll_all(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &ready);
+	sched.poll_fired =
+		poll_all(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &ready);
 	poller_end(t);
 	keep_ready(t, &ready);
 	weft__ready_list(&ready);

@@ -36,7 +36,10 @@
 
 struct task;
 
-enum { RUNQ_SIZE = 256, DEQUE_SIZE = 1024 }; /* powers of two; one batch of spawns fits the latter */
+enum {
+	RUNQ_SIZE = 256,
+	DEQUE_SIZE = 1024
+}; /* powers of two; one batch of spawns fits the latter */
 
 struct runq {
 	uint32_t head cache_aligned;
@@ -101,7 +104,8 @@ static inline struct task *runq_pop_alone(struct runq *q)
 static inline const struct task *runq_peek(const struct runq *q, uint32_t ahead)
 {
 	uint32_t i = load_relaxed(&q->head) + ahead;
-	return (int32_t)(load_relaxed(&q->tail) - i) > 0 ? load_relaxed(&q->ring[i % RUNQ_SIZE]) : NULL;
+	return (int32_t)(load_relaxed(&q->tail) - i) > 0 ? load_relaxed(&q->ring[i % RUNQ_SIZE])
+							 : NULL;
 }
 
 /*

@@ -76,7 +76,7 @@ struct timer {
 /* Of a processor. */
 struct timers {
 	struct lock lock;
-	int64_t turn; /* from when on others may serve it, too: timer.h [owner] */
+	int64_t turn;		  /* from when on others may serve it, too: timer.h [owner] */
 	struct timer_queue queue; /* [lock] */
 };
 
@@ -130,7 +130,8 @@ struct task {
 	int result;
 	uint32_t locks;	       /* lock_os_thread's nesting [owner] */
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
-	uint32_t called_stop;  /* and was cancelled by that: weft_stop's walk leaves it alone [owner] */
+	uint32_t
+		called_stop; /* and was cancelled by that: weft_stop's walk leaves it alone [owner] */
 	char name[32];
 };
 
@@ -176,8 +177,8 @@ struct thread {
 	uint32_t clean; /* the thread that called weft_run: never exits by thread_exit */
 	pid_t tid;
 	pthread_t pthread;
-	struct list all;  /* sched.threads, leaving or free_records [S] */
-	struct list idle; /* sched.idle_threads [S] */
+	struct list all;     /* sched.threads, leaving or free_records [S] */
+	struct list idle;    /* sched.idle_threads [S] */
 	uint64_t random;     /* steal order */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
 	char *stack;	     /* of STACK_SIZE, kept when the record is used again [template] */
@@ -197,18 +198,18 @@ struct processor {
 	struct task *next;  /* for the thread that a hand-off will find, like thread->next [S] */
 	uint32_t attention; /* pick_next must look beyond the queues: timers due, deterministic mode
 			       [any] */
-	uint32_t alone;	 /* there is no other processor: nobody steals; fixed */
+	uint32_t alone;	    /* there is no other processor: nobody steals; fixed */
 	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
 	uint32_t looks;	 /* regular looks at everything [owner] */
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
-	int64_t helps;	  /* since when it helps others; 0: it does not, 1: from now on: steal.c [owner; S while idle] */
+	int64_t helps; /* since when it helps others; 0: it does not, 1: from now on: steal.c [owner; S while idle] */
 	uint64_t offered; /* `switches` when its own work was last offered [owner] */
 	struct list idle; /* sched.idle_processors [S] */
 	/* counters, written by the holder, read by all */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
 	uint64_t timers_fired;
 	uint32_t awaiting_poller; /* waits begun here less waits ended here: netpoll.h [owner] */
-	struct trace_ring *ring; /* trace.h; fixed while the rings are there */
+	struct trace_ring *ring;  /* trace.h; fixed while the rings are there */
 	/* the monitor's notes about the holder [monitor] */
 	struct {
 		struct thread *thread;
@@ -241,21 +242,21 @@ struct runtime {
 	uint32_t tracing;	/* trace.h; 0: off [any, also other processes] */
 	uint32_t trace_room;	/* places in a ring, a power of two */
 	void *trace_rings;
-	uint32_t membarrier;	/* 1: membarrier(2) works */
-	uint32_t spin;		/* rounds a thread without work looks around before it sleeps */
+	uint32_t membarrier; /* 1: membarrier(2) works */
+	uint32_t spin;	     /* rounds a thread without work looks around before it sleeps */
 
 	uint32_t foreign_inside; /* threads of others inside a call; outlives the runtime [any] */
-	uint32_t running; /* 0 no runtime, 3 begins, 1 runs, 2 ends: threads go home [any] */
+	uint32_t running;	 /* 0 no runtime, 3 begins, 1 runs, 2 ends: threads go home [any] */
 	/* all below is zero when a runtime begins */
-	uint32_t stopped;	   /* weft_stop's walk over all tasks is done [monitor] */
-	uint32_t begun;		   /* the main task is in a queue: before, there are no tasks either [any] */
-	uint32_t stopping;	 /* weft_stop: no new tasks [any] */
-	uint32_t forked;	 /* this process is the child of a fork: the runtime is not here */
+	uint32_t stopped; /* weft_stop's walk over all tasks is done [monitor] */
+	uint32_t begun;	  /* the main task is in a queue: before, there are no tasks either [any] */
+	uint32_t stopping; /* weft_stop: no new tasks [any] */
+	uint32_t forked;   /* this process is the child of a fork: the runtime is not here */
 	/* Threads without a processor that may hold woken tasks in their hands: in no queue, no poller. Counted
 	 * up before the first wait is ended and down after the last task is delivered; who judges that all wait for ever
 	 * looks at the timers and the poller first and at this last [any]. */
 	uint32_t carrying;
-	int64_t coarse_now;	 /* the monitor's last look at the clock [monitor] */
+	int64_t coarse_now; /* the monitor's last look at the clock [monitor] */
 
 	struct lock lock cache_aligned; /* rank SCHED; guards all that is marked [S] */
 	struct list idle_processors;
@@ -268,11 +269,13 @@ struct runtime {
 	struct list wanted;    /* processors for which the template must start a thread [S] */
 	uint32_t wanted_count; /* read without the lock [S] */
 	uint32_t idle_count;   /* idle processors; read without the lock [S] */
-	uint32_t idle_thread_low; /* least idle_thread_count since weft__thread_trim last looked [S] */
+	uint32_t
+		idle_thread_low; /* least idle_thread_count since weft__thread_trim last looked [S] */
 	uint32_t idle_thread_count; /* read without the lock [S] */
-	uint32_t spares; /* idle threads to be kept ready, in a storm: thread.c [template] */
+	uint32_t spares;   /* idle threads to be kept ready, in a storm: thread.c [template] */
 	uint32_t spinning; /* threads with a processor that look for work [any] */
-	uint32_t reluctance; /* offers of work to be passed over before the next one is taken up: steal.c [any] */
+	uint32_t
+		reluctance; /* offers of work to be passed over before the next one is taken up: steal.c [any] */
 	uint32_t passed_over; /* offers, since the last one that was not [any] */
 	uint32_t
 		thread_count; /* records in use, the leaving ones included; read without the lock */
@@ -284,7 +287,7 @@ struct runtime {
 	uint64_t foreign_started; /* tasks started from threads that hold no processor [S] */
 	uint64_t threads_started, threads_retired, handoffs, leases_taken,
 		netpoll_wakeups; /* [S] */
-	int64_t poll_until; /* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
+	int64_t poll_until;  /* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
 	uint32_t poll_fired; /* timers that its last sleep ended with [poller] */
 
 	uint32_t template_wake cache_aligned; /* futex of the template thread [any] */

@@ -191,7 +191,8 @@ static const char *why_left(const struct task *task, enum after after)
 	}
 }
 
-static noinline void trace_switch(struct thread *t, const struct task *next, const struct task *self, enum after after)
+static noinline void trace_switch(struct thread *t, const struct task *next,
+				  const struct task *self, enum after after)
 {
 	const char *why = likely(after == AFTER_PARK) ? self->why : why_left(self, after);
 	if (!trace_put(t, TRACE_run, next->id, (uintptr_t)why))

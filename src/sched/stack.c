@@ -79,7 +79,8 @@ static unsigned advise_many(const struct iovec *parts, unsigned count, int advic
 {
 	if (load_relaxed(&advise_singly))
 		return 0;
-	long done = weft__syscall(SYS_process_madvise, PIDFD_SELF, (long)parts, count, advice, 0, 0);
+	long done =
+		weft__syscall(SYS_process_madvise, PIDFD_SELF, (long)parts, count, advice, 0, 0);
 	if (done < 0)
 		store_relaxed(&advise_singly, 1); /* an older kernel, or a filter */
 	return done < 0 ? 0 : (unsigned)((size_t)done / parts[0].iov_len);
@@ -261,7 +262,8 @@ static void discard(const struct stack_class *c, const uint32_t *slots, unsigned
 {
 	struct iovec stacks[ADVISE_MANY];
 	for (unsigned i = 0; i < n; i++)
-		stacks[i] = (struct iovec){slot_base(c, slots[i]) + page_size(), c->size - page_size()};
+		stacks[i] =
+			(struct iovec){slot_base(c, slots[i]) + page_size(), c->size - page_size()};
 	for (unsigned i = advise_many(stacks, n, MADV_DONTNEED); i < n; i++)
 		madvise(stacks[i].iov_base, stacks[i].iov_len, MADV_DONTNEED);
 }

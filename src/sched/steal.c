@@ -21,7 +21,8 @@ enum {
 	WORTH = 50 * 1000, /* ns of help; to wake an idle CPU takes as long on a virtual machine */
 	RELUCTANT = 63,	   /* offers */
 	LONE_EVERY = 16,   /* rounds of looking around, until lone tasks are looked at */
-	LONE_RELAXES = 64, /* about three microseconds, as Go's thieves leave a task that was just woken */
+	LONE_RELAXES =
+		64, /* about three microseconds, as Go's thieves leave a task that was just woken */
 };
 
 void weft__ready_here(struct thread *t, struct list *tasks)

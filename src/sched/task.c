@@ -72,7 +72,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 		return NULL;
 	tsan_acquire(task);
 	context_init(&task->context, weft__stack_bottom(task),
-			   (void *)((uintptr_t)task & ~(uintptr_t)15));
+		     (void *)((uintptr_t)task & ~(uintptr_t)15));
 	list_init(&task->link);
 	debug_check(!(task->waiter.word & WAIT_OPEN));
 	task->thread = NULL;

@@ -245,7 +245,8 @@ static struct thread *record_wanted(void)
 		if (!t)
 			thread_limit();
 		weft__proc_attach(t, container_of(l, struct processor, idle));
-	} else if (sched.idle_thread_count < sched.spares && sched.running == 1 && (t = record_take())) {
+	} else if (sched.idle_thread_count < sched.spares && sched.running == 1 &&
+		   (t = record_take())) {
 		list_push_tail(&sched.idle_threads, &t->idle);
 		sched.idle_thread_count++;
 	}

@@ -36,7 +36,8 @@ bool weft__timer_stop(struct timer *timer)
 
 void weft__timer_again(struct timer *timer)
 {
-	weft__timerq_add(&timer->processor->timers.queue, timer); /* it was in until now: there is room */
+	weft__timerq_add(&timer->processor->timers.queue,
+			 timer); /* it was in until now: there is room */
 }
 
 /*
@@ -87,8 +88,7 @@ unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 	return fired;
 }
 
-unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready,
-			     unsigned room)
+unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready, unsigned room)
 {
 	store_relaxed(&p->timers.turn, now + PATIENCE);
 	return run(&p->timers, now, ready, room);
@@ -106,7 +106,8 @@ int64_t weft__timer_earliest(void)
 	int64_t earliest = INT64_MAX;
 	for (unsigned i = 0; i < sched.processor_count; i++) {
 		const struct timers *timers = &sched.processors[i].timers;
-		int64_t when = max_of(load_relaxed(&timers->queue.earliest), load_relaxed(&timers->turn));
+		int64_t when =
+			max_of(load_relaxed(&timers->queue.earliest), load_relaxed(&timers->turn));
 		earliest = min_of(earliest, when);
 	}
 	return max_of(earliest, 1); /* 0 would tell the poller not to sleep at all */

@@ -35,8 +35,7 @@ void weft__timer_again(struct timer *timer);
  * to `ready`. Gives how many fired. For whoever does not hold p. */
 unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready);
 /* The holder of p looks: up to `room` and a batch are fired, what is due beyond that next time. */
-unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready,
-			     unsigned room);
+unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready, unsigned room);
 /* The holder of p will not look for a while: it goes idle. */
 void weft__timer_leave(struct processor *p);
 /* The holder of p has looked since half a millisecond before `time`: others need not then. */

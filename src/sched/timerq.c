@@ -94,7 +94,8 @@ static void chunk_give(struct timer_queue *q, uint32_t chunk)
 /* Above the horizon: the digit in which they differ first, and that digit. */
 static unsigned bucket_of(const struct timer_queue *q, int64_t tick)
 {
-	unsigned level = (63 - (unsigned)__builtin_clzll((uint64_t)(tick ^ q->horizon))) / TIMER_DIGIT;
+	unsigned level =
+		(63 - (unsigned)__builtin_clzll((uint64_t)(tick ^ q->horizon))) / TIMER_DIGIT;
 	return level * TIMER_BUCKETS + (tick >> (level * TIMER_DIGIT)) % TIMER_BUCKETS;
 }
 
@@ -228,7 +229,7 @@ static size_t chunk_room(uint32_t room)
 static size_t memory_size(uint32_t room)
 {
 	return room ? chunk_room(room) * sizeof(struct timer_chunk) +
-			      room * (sizeof(struct timer_slot) + sizeof(struct timer_entry))
+			       room * (sizeof(struct timer_slot) + sizeof(struct timer_entry))
 		    : 0;
 }
 

@@ -63,9 +63,9 @@ struct timer_queue {
 	int64_t earliest; /* INT64_MAX when empty; read without the lock */
 	int64_t horizon;
 	uint32_t count, room;
-	uint32_t heaped;	     /* of the count, in the heap */
-	uint32_t free_entry;	     /* there is one while count < room */
-	uint32_t free_chunk;	     /* + 1; 0: only unused ones */
+	uint32_t heaped;     /* of the count, in the heap */
+	uint32_t free_entry; /* there is one while count < room */
+	uint32_t free_chunk; /* + 1; 0: only unused ones */
 	uint32_t chunks_used;
 	struct timer_slot *heap;     /* `room` of them, */
 	struct timer_entry *entries; /* as many, */

@@ -64,7 +64,8 @@ void weft__trace_tick(int64_t now)
 static struct trace_event stamp(const struct thread *t, uint32_t tick)
 {
 	uint64_t rest = (uint64_t)(tick % TRACE_TICKS) << TRACE_TICK_SHIFT | (t ? t->number : 0);
-	return (struct trace_event){weft__trace_ticks(), (uint64_t)TRACE_stamp << TRACE_KIND_SHIFT | rest};
+	return (struct trace_event){weft__trace_ticks(),
+				    (uint64_t)TRACE_stamp << TRACE_KIND_SHIFT | rest};
 }
 
 /* The next place, counted by whoever has written it. */

@@ -94,9 +94,10 @@ struct trace_ring {
 	/* Places written ever: the sum of both, `at` being in bytes, within the places [holder]. In the last ring `at` is
 	 * 0, and `written` goes on [any]. */
 	uint64_t written, at;
-	uint32_t tick;	  /* last seen [holder] */
-	uint32_t exact;	  /* stamps left for it [holder] */
-	uint32_t without; /* the tick in which an event needs no stamp; 0: none [holder; S for a new one] */
+	uint32_t tick;	/* last seen [holder] */
+	uint32_t exact; /* stamps left for it [holder] */
+	uint32_t
+		without; /* the tick in which an event needs no stamp; 0: none [holder; S for a new one] */
 	uint32_t unused[9];
 	struct trace_event events[];
 };
@@ -111,7 +112,8 @@ void weft__trace_tick(int64_t now);
 
 static inline uint64_t trace_written(const struct trace_ring *ring)
 {
-	return ring->written + load_acquire(&ring->at) / sizeof(struct trace_event); /* pairs with trace_put */
+	return ring->written +
+	       load_acquire(&ring->at) / sizeof(struct trace_event); /* pairs with trace_put */
 }
 
 /* Notes an event of t, which is inside the runtime, or NULL; with a stamp when one is due. */
@@ -139,7 +141,8 @@ static inline void trace_new_holder(const struct processor *p)
 }
 
 /* Writes an event that needs no stamp. False: it needs one, or t has no ring. */
-static always_inline bool trace_put(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
+static always_inline bool trace_put(const struct thread *t, enum trace_kind kind, uint64_t a,
+				    uint64_t b)
 {
 	struct trace_ring *ring = t && t->processor ? t->processor->ring : NULL;
 	if (unlikely(!ring) || unlikely(load_relaxed(&sched.tracing) != ring->without))

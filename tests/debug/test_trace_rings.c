@@ -46,7 +46,8 @@ static enum trace_kind kind_at(uint64_t place)
 static bool stamped_by(const struct thread *t)
 {
 	uint64_t last = trace_written(ring) - 1;
-	return kind_at(last - 1) == TRACE_stamp && (uint32_t)ring->events[last - 1].word == t->number;
+	return kind_at(last - 1) == TRACE_stamp &&
+	       (uint32_t)ring->events[last - 1].word == t->number;
 }
 
 START_TEST(after_many_events_of_a_tick_most_have_no_stamp)

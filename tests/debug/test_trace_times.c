@@ -25,7 +25,8 @@ static struct trace_log result;
 static void put(unsigned ring, enum trace_kind kind, uint64_t a, uint64_t b)
 {
 	struct made *m = &rings[ring];
-	m->places[m->written++ % ROOM] = (struct trace_event){a, (uint64_t)kind << TRACE_KIND_SHIFT | b};
+	m->places[m->written++ % ROOM] =
+		(struct trace_event){a, (uint64_t)kind << TRACE_KIND_SHIFT | b};
 }
 
 static void stamp(unsigned ring, uint64_t ticks, uint32_t tick, uint32_t thread)
@@ -54,7 +55,8 @@ static void note(void *arg, const struct trace_item *item)
 static void read_all(void)
 {
 	free(result.items);
-	result = (struct trace_log){.ticks = {100, END}, .last = 1, .processors = PROCESSORS, .text = text};
+	result = (struct trace_log){
+		.ticks = {100, END}, .last = 1, .processors = PROCESSORS, .text = text};
 	count = 0;
 	for (unsigned i = 0; i <= PROCESSORS; i++) {
 		struct trace_places places = {rings[i].places, ROOM, rings[i].written};
@@ -119,7 +121,9 @@ static void test_a_full_ring_gives_its_newest_in_order(void)
 		event(0, TRACE_run, task, "yield");
 	}
 	read_all();
-	check(count >= 5 && seen[count - 1].a == 100); /* of 16 places two are given up, 4 may come before a stamp */
+	check(count >= 5 &&
+	      seen[count - 1].a ==
+		      100); /* of 16 places two are given up, 4 may come before a stamp */
 	for (size_t i = 1; i < count; i++)
 		check(seen[i].a == seen[i - 1].a + 1);
 	check(seen[0].ticks == 1000 + seen[0].a && result.lost >= 100);
@@ -140,7 +144,8 @@ static void test_a_wake_comes_before_the_run_that_it_caused(void)
 	read_all();
 	size_t wake = find(TRACE_wake, 5, 0), run = find(TRACE_run, 5, 1);
 	check(wake < run && seen[run].ticks == 500 && seen[wake].ticks <= 500);
-	check(find(TRACE_run, 6, 0) < wake && wake < find(TRACE_wake, 9, 0)); /* the ring's order is kept */
+	check(find(TRACE_run, 6, 0) < wake &&
+	      wake < find(TRACE_wake, 9, 0)); /* the ring's order is kept */
 }
 
 static void test_a_task_that_yielded_needs_no_wake(void)

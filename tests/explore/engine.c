@@ -414,7 +414,7 @@ uint64_t explore_change(void *p, size_t size, enum explore_change change, uint64
 		       : change == EXPLORE_ADD ? old + operand
 		       : change == EXPLORE_SUB ? old - operand
 		       : change == EXPLORE_OR  ? old | operand
-					       : old & operand;
+					       : old &operand;
 	write_memory(self(), p, size, new);
 	tell("change %p from %#lx to %#lx", p, (unsigned long)old, (unsigned long)new);
 	return old;

@@ -161,7 +161,8 @@ static void a_close_and_calls(unsigned n)
 
 static void token_is_back(void)
 {
-	explore_check(refused == 0 && record[FD].word == EPOLLIN && !descriptor_awaited(&record[FD]));
+	explore_check(refused == 0 && record[FD].word == EPOLLIN &&
+		      !descriptor_awaited(&record[FD]));
 }
 
 static void is_closed(void)
@@ -174,8 +175,10 @@ static const struct explore_scenario scenarios[] = {
 	{"a token is passed on", NULL, 3, 2, 0, setup_with_token, all_call, token_is_back},
 	{"an event and two calls", NULL, 3, 2, 0, setup, an_event_and_calls, token_is_back},
 	{"a close and two calls", NULL, 3, 2, 0, setup_with_token, a_close_and_calls, is_closed},
-	{"planted: a token is kept", "nobody can go on", 2, 2, 0, setup_with_token, one_keeps_it, token_is_back},
-	{"planted: compare, then swap", "word == EPOLLIN", 2, 2, EXPLORE_SPLIT, setup_with_token, all_call, token_is_back},
+	{"planted: a token is kept", "nobody can go on", 2, 2, 0, setup_with_token, one_keeps_it,
+	 token_is_back},
+	{"planted: compare, then swap", "word == EPOLLIN", 2, 2, EXPLORE_SPLIT, setup_with_token,
+	 all_call, token_is_back},
 };
 
 int main(int argc, char **argv)

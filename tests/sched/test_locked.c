@@ -433,7 +433,8 @@ static void add_all(TCase *t)
 	add_tasks_test(t, what_a_locked_task_does_to_its_thread_reaches_no_other);
 	tcase_add_test(t, two_first_locks_at_once_never_hang);
 	tcase_add_loop_test(t, key_destructors_run_when_a_locked_task_takes_its_thread_along, 0, 3);
-	tcase_add_loop_test(t, key_destructors_own_what_the_tasks_of_their_thread_left_behind, 0, 3);
+	tcase_add_loop_test(t, key_destructors_own_what_the_tasks_of_their_thread_left_behind, 0,
+			    3);
 	add_tasks_test(t, a_thousand_locked_tasks_a_hundred_at_a_time_give_their_states_back);
 	add_tasks_test(t, more_owners_than_pages_of_states_may_end_locked_at_once);
 	add_tasks_test(t, locked_tasks_hand_items_to_each_other);

@@ -24,8 +24,9 @@ struct thread;
 
 #ifdef __AVX512F__
 #define SWITCH_LOSES_WIDE \
-	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", \
-		"xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+	, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", \
+		"xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", \
+		"k4", "k5", "k6", "k7"
 #else
 #define SWITCH_LOSES_WIDE
 #endif
@@ -46,9 +47,10 @@ static always_inline struct thread *weft__switch(void **from_sp, void *to_sp, st
 			 "leaq 128(%%rsp), %%rsp"
 			 : "+a"(t), "+D"(from_sp), "+S"(to_sp)
 			 :
-			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc",
-			   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-			   "xmm11", "xmm12", "xmm13", "xmm14", "xmm15" SWITCH_LOSES_WIDE);
+			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+			   "r15", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+			   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+			   "xmm14", "xmm15" SWITCH_LOSES_WIDE);
 	return t;
 }
 
