@@ -2,7 +2,7 @@
 /* main.c: the table of subcommands (commands.def), --help, --version, and nothing else. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/shell/cli.h"
 #include "weft/version.h"
 
 struct command {

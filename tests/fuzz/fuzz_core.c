@@ -3,7 +3,7 @@
 #include <elf.h>
 
 #include "cli/core/core.h"
-#include "cli/watch_unwind.h"
+#include "cli/proc/unwind.h"
 #include "fuzz.h"
 
 enum { FRAMES = 64, SEGMENTS_READ = 16 };

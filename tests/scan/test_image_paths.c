@@ -3,7 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "cli/image.h"
+#include "cli/scan/image/image.h"
 
 static struct image_paths paths;
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
-#include "cli/shield_sites.h"
+#include "cli/shield/sites.h"
 
 static unsigned failures, found_amd64, found_arm64;
 

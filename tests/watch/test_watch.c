@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
-#include "cli/watch.h"
+#include "cli/proc/watch.h"
 
 static volatile long sink;
 static long *volatile nowhere;

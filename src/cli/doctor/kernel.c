@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* doctor_kernel.c: which kernel this is and what it offers, each feature tried, not looked up. */
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "cli/doctor/doctor.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13, include/uapi/asm-generic/mman-common.h */
+#endif
+
+static void release(struct doctor *d)
+{
+	struct utsname u;
+	if (uname(&u))
+		cli_die("uname: %s", strerror(errno));
+	doctor_fact(d, "kernel", "release", cli_json_text(u.release), CLI_PLAIN, "%s %s", u.sysname,
+		    u.release);
+	doctor_fact(d, "kernel", "machine", cli_json_text(u.machine), CLI_PLAIN, "%s", u.machine);
+}
+
+/* Processors in the affinity mask, however many the machine has. */
+static int allowed_processors(void)
+{
+	for (int n = 1024; n <= 1 << 20; n *= 2) {
+		cpu_set_t *set = CPU_ALLOC(n);
+		size_t size = CPU_ALLOC_SIZE(n);
+		int count = set && !sched_getaffinity(0, size, set) ? CPU_COUNT_S(size, set) : 0;
+		CPU_FREE(set);
+		if (count)
+			return count;
+	}
+	return 1;
+}
+
+static void processors(struct doctor *d)
+{
+	int allowed = allowed_processors();
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	doctor_fact(d, "kernel", "processors", json_integer(allowed), CLI_PLAIN,
+		    "%d allowed, %ld online", allowed, online);
+	doctor_fact(d, "kernel", "page_size", json_integer(sysconf(_SC_PAGESIZE)), CLI_PLAIN, "%ld",
+		    sysconf(_SC_PAGESIZE));
+}
+
+static void guard_pages(struct doctor *d)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool works = page != MAP_FAILED && !madvise(page, size, MADV_GUARD_INSTALL);
+	if (page != MAP_FAILED)
+		munmap(page, size);
+	doctor_fact(d, "features", "madv_guard", json_boolean(works), works ? CLI_GOOD : CLI_PLAIN,
+		    "%s",
+		    works ? "yes: guarded stacks cost no mapping"
+			  : "no (Linux 6.13): a guarded stack costs two mappings of max_map_count");
+}
+
+static void barrier(struct doctor *d)
+{
+	long commands = weft__syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0, 0, 0, 0);
+	bool works = commands >= 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	doctor_fact(d, "features", "membarrier", json_boolean(works), works ? CLI_GOOD : CLI_WARN,
+		    "%s", works ? "yes" : "no: each call into the runtime pays a fence instead");
+}
+
+static void rings(struct doctor *d)
+{
+	struct io_uring_params params = {0};
+	long fd = weft__syscall(SYS_io_uring_setup, 1, (long)&params, 0, 0, 0, 0);
+	if (fd >= 0)
+		close((int)fd);
+	doctor_fact(d, "features", "io_uring", json_boolean(fd >= 0), CLI_PLAIN, "%s",
+		    fd >= 0	    ? "yes"
+		    : fd == -ENOSYS ? "no: not in this kernel, or hidden by a sandbox"
+				    : "no: refused");
+}
+
+static void tracing(struct doctor *d)
+{
+	static const char *const meaning[] = {"0: any process of the same user", "1: children only",
+					      "2: with CAP_SYS_PTRACE only", "3: nobody"};
+	int64_t scope = doctor_sysctl("/proc/sys/kernel/yama/ptrace_scope");
+	bool known = scope >= 0 && scope < (int64_t)array_len(meaning);
+	doctor_fact(d, "features", "ptrace_scope", scope < 0 ? json_null() : json_integer(scope),
+		    scope > 1 ? CLI_WARN : CLI_PLAIN, "%s",
+		    known ? meaning[scope] : "no Yama here");
+	if (scope == 3)
+		doctor_finding(d, "ptrace",
+			       "ptrace is switched off until the next boot "
+			       "(kernel.yama.ptrace_scope=3): shield and storm's frames need it");
+}
+
+void doctor_kernel(struct doctor *d)
+{
+	release(d);
+	processors(d);
+	guard_pages(d);
+	barrier(d);
+	rings(d);
+	tracing(d);
+}

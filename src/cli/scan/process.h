@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan_proc.h: looking at one running process: the vDSO that it sees, and the gauge of its random
+ * states.
+ */
+#ifndef WEFT_CLI_SCAN_PROC_H
+#define WEFT_CLI_SCAN_PROC_H
+
+#include "cli/scan/scan.h"
+
+/* Does the vDSO image in `view` export the getrandom symbol that Go looks up? */
+enum scan_answer weft__scan_vdso_view(struct view *view);
+/* Does the vDSO that `pid` has mapped? A shield changes the process's own copy. */
+enum scan_answer weft__scan_process_vdso(pid_t pid);
+/* How many pages of random states `pid` has now. 0 or -errno. */
+int weft__scan_process_pages(pid_t pid, unsigned *pages);
+/*
+ * How many pages the first batch of states holds: of a process, of a number of CPUs. 0: not known.
+ * /
+ */
+unsigned weft__scan_process_limit(pid_t pid);
+unsigned weft__scan_page_limit(unsigned cpus);
+
+#endif

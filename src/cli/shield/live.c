@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shield_live.c: `weft shield --pid`: change two branches in a running process, or change them
+ * back.
+ *
+ * Nothing is remembered between the two: the program's own file (/proc/PID/exe opens it even when
+ * it was deleted) says where the branches are and how they were, the memory says how they are. Each
+ * branch must be exactly the one or the other; in any other case nothing at all is written.
+ *
+ * All threads stand still while the bytes change, and none may stand inside of a branch. A stop is
+ * a signal's: a system call that cannot be restarted gives EINTR, which every Go program has to
+ * expect anyway.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "cli/proc/tracee.h"
+#include "cli/shell/cli.h"
+#include "cli/shield/shield.h"
+#include "cli/shield/sites.h"
+#include "cli/shield/stop.h"
+
+enum state { UNCHANGED, CHANGED, FOREIGN };
+enum { ATTEMPTS = 100 };
+
+struct target {
+	pid_t pid;
+	char name[64]; /* of the process */
+	struct shield_site sites[SHIELD_SITES];
+	enum state states[SHIELD_SITES];
+	int64_t stopped; /* nanoseconds */
+};
+
+/* Value `type` of the process's auxiliary vector; 0: not there. */
+static uint64_t auxiliary(pid_t pid, uint64_t type)
+{
+	Elf64_auxv_t entry = {0};
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	FILE *f = fopen(path, "re");
+	while (f && fread(&entry, sizeof(entry), 1, f) == 1 && entry.a_type != type)
+		entry.a_un.a_val = 0;
+	if (f)
+		fclose(f);
+	return entry.a_type == type ? entry.a_un.a_val : 0;
+}
+
+static int find_sites(struct target *t, struct view *view, const char **why)
+{
+	struct elf_image elf;
+	struct go_image go;
+	int error = weft__elf_open(&elf, view);
+
+	*why = "its executable cannot be read as an ELF file";
+	if (error)
+		return error;
+	error = weft__go_open(&go, &elf);
+	*why = error == -ENOENT ? "it is not a Go program" : "its executable cannot be read";
+	if (!error)
+		error = weft__shield_sites(&go, t->sites, why);
+	uint64_t entry = auxiliary(t->pid, AT_ENTRY);
+	if (!error && !entry) {
+		*why = "its entry point is not in /proc";
+		return -ENOTSUP;
+	}
+	for (unsigned i = 0; !error && i < SHIELD_SITES; i++)
+		t->sites[i].address += entry - elf.entry;
+	return error;
+}
+
+static int open_target(struct target *t, const char **why)
+{
+	struct view view;
+	struct stat st;
+	char path[64];
+
+	*why = "its executable cannot be opened";
+	snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno; /* -ENOENT says "not affected" */
+	int error = fstat(fd, &st) ? -errno : weft__view_init(&view);
+	if (!error) {
+		weft__view_file(&view, fd, 0, (uint64_t)st.st_size);
+		error = find_sites(t, &view, why);
+		weft__view_close(&view);
+	}
+	close(fd);
+	return error;
+}
+
+static void read_name(struct target *t)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", t->pid);
+	FILE *f = fopen(path, "re");
+	if (!f || !fgets(t->name, sizeof(t->name), f))
+		snprintf(t->name, sizeof(t->name), "?");
+	t->name[strcspn(t->name, "\n")] = '\0';
+	if (f)
+		fclose(f);
+}
+
+static int read_states(struct target *t)
+{
+	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+		const struct shield_site *s = &t->sites[i];
+		unsigned char bytes[SHIELD_SITE_MAX];
+		int error = weft__tracee_read(t->pid, s->address, bytes, s->length);
+		if (error)
+			return error;
+		t->states[i] = !memcmp(bytes, s->old, s->length)   ? UNCHANGED
+			       : !memcmp(bytes, s->new, s->length) ? CHANGED
+								   : FOREIGN;
+	}
+	return 0;
+}
+
+static bool all_are(const struct target *t, enum state state)
+{
+	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+		if (t->states[i] != state)
+			return false;
+	}
+	return true;
+}
+
+static bool any_foreign(const struct target *t)
+{
+	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+		if (t->states[i] == FOREIGN)
+			return true;
+	}
+	return false;
+}
+
+/* With every thread stopped; the branch that hands out new states first. */
+static int write_sites(struct target *t, const struct stopped *threads, bool undo)
+{
+	int error = read_states(t);
+
+	if (!error && any_foreign(t))
+		error = -EINVAL;
+	for (unsigned i = 0; !error && i < SHIELD_SITES; i++) {
+		const struct shield_site *s = &t->sites[i];
+		if (weft__stopped_inside(threads, s->address, s->length))
+			error = -EAGAIN;
+	}
+	for (unsigned i = SHIELD_SITES; !error && i-- > 0;) {
+		const struct shield_site *s = &t->sites[i];
+		error = weft__tracee_write(threads->ids[0], s->address, undo ? s->old : s->new,
+					   s->length);
+	}
+	return error ? error : read_states(t);
+}
+
+static int change_once(struct target *t, bool undo)
+{
+	struct stopped threads;
+	int64_t before = weft__clock();
+	int error = weft__stop_all(t->pid, &threads);
+
+	if (!error)
+		error = write_sites(t, &threads, undo);
+	weft__resume_all(&threads);
+	t->stopped = weft__clock() - before;
+	if (!error && !all_are(t, undo ? UNCHANGED : CHANGED))
+		error = -EIO;
+	return error;
+}
+
+/* A thread that stands inside of a branch has left it a moment later. */
+static int change(struct target *t, bool undo)
+{
+	int error = -EAGAIN;
+
+	for (unsigned i = 0; i < ATTEMPTS && error == -EAGAIN; i++)
+		error = change_once(t, undo);
+	return error;
+}
+
+static void print_text(const struct target *t, const char *done, bool wrote)
+{
+	char *name = cli_clean(t->name);
+
+	printf("process %d (%s): %s\n", t->pid, name, done);
+	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+		const struct shield_site *s = &t->sites[i];
+		printf("  %-20s at %#llx: ", s->function, (unsigned long long)s->address);
+		for (unsigned k = 0; k < s->length; k++)
+			printf("%02x ", t->states[i] == CHANGED ? s->new[k] : s->old[k]);
+		printf("(%s)\n", t->states[i] == CHANGED ? "safe" : "as compiled");
+	}
+	if (wrote)
+		printf("It stood still for %.2f ms.\n", (double)t->stopped / 1e6);
+	if (wrote && all_are(t, CHANGED))
+		printf("This lasts until it ends or executes another program. To take it back:\n"
+		       "weft shield --pid=%d --undo\n",
+		       t->pid);
+	free(name);
+}
+
+static void print_json(const struct target *t, const char *done)
+{
+	json_t *root = cli_json_report("shield"), *sites = json_array();
+
+	cli_json_set(root, "pid", json_integer(t->pid));
+	cli_json_set(root, "process", cli_json_text(t->name));
+	cli_json_set(root, "result", json_string(done));
+	cli_json_set(root, "stopped_ns", json_integer(t->stopped));
+	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+		json_t *site = json_object();
+		cli_json_set(site, "function", json_string(t->sites[i].function));
+		cli_json_set(site, "address", json_integer((json_int_t)t->sites[i].address));
+		cli_json_set(site, "safe", json_boolean(t->states[i] == CHANGED));
+		cli_json_add(sites, site);
+	}
+	cli_json_set(root, "sites", sites);
+	cli_json_print(root, stdout);
+}
+
+/* Who changed a running daemon, and when, belongs in the system's journal. */
+static void write_journal(const struct target *t, bool undo)
+{
+	openlog("weft", LOG_PID, LOG_DAEMON);
+	syslog(LOG_NOTICE, "process %d (%s): vDSO random states %s in memory by uid %d", t->pid,
+	       t->name, undo ? "switched on again" : "switched off", (int)getuid());
+	closelog();
+}
+
+static _Noreturn void refuse(pid_t pid, const char *why, int error)
+{
+	if (error == -EPERM || error == -EACCES)
+		why = "it may not be traced: another user's, traced already, Yama, or seccomp";
+	else if (error == -EINVAL)
+		why = "its code in memory is neither the compiled nor the changed one";
+	else if (error == -EAGAIN)
+		why = "a thread stands on the very instruction, time and again";
+	if (why)
+		cli_die("process %d was not touched: %s (%s)", pid, why, strerror(-error));
+	cli_die("process %d: %s", pid, strerror(-error));
+}
+
+bool weft__shield_is_live(pid_t pid)
+{
+	struct target t = {.pid = pid};
+	const char *why;
+
+	return !open_target(&t, &why) && !read_states(&t) && all_are(&t, CHANGED);
+}
+
+int weft__shield_live(const struct shield_options *options, pid_t pid, bool undo)
+{
+	struct target t = {.pid = pid};
+	const char *why = NULL;
+	int error = open_target(&t, &why);
+
+	if (error == -ENOENT && why) {
+		printf("process %d: nothing to do: %s\n", pid, why);
+		return CLI_CLEAN;
+	}
+	if (!error)
+		error = read_states(&t);
+	if (!error && any_foreign(&t))
+		error = -EINVAL;
+	if (error)
+		refuse(pid, why, error);
+	read_name(&t);
+	bool done = all_are(&t, undo ? UNCHANGED : CHANGED);
+	if (!done && !options->dry_run) {
+		error = change(&t, undo);
+		if (error)
+			refuse(pid, NULL, error);
+		write_journal(&t, undo);
+	}
+	const char *text =
+		done		   ? "nothing to do: it is so already"
+		: options->dry_run ? "would be changed"
+		: undo		   ? "is again as it was compiled"
+		       : "is safe now: it gives no random state back and takes no new one";
+	if (options->json)
+		print_json(&t, text);
+	else
+		print_text(&t, text, !done && !options->dry_run);
+	return options->dry_run && !done ? CLI_FINDINGS : CLI_CLEAN;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shield_sites.c: the known code, and where it is in a program.
+ *
+ * amd64, mexit:       test rax, rax; JE over; nop; call PutState; mov rcx, [rsp+16]; mov
+ * [rcx+0x518], 0; over: amd64, vgetrandom:  cmp [state size], 0; nop; JE unsupported; mov rdx,
+ * [r14+48]; cmp [rdx+0x518], 0; jne arm64, mexit:       ldr x1, [x0, 1304]; CBZ x1, over; mov x0,
+ * x1; bl PutState; ldr x1, [sp, 32]; str xzr, [x1, 1304] arm64, vgetrandom:  adrp x27; ldr x5,
+ * [x27, state size]; CBZ x5, unsupported; ldr x5, [x28, 48]; ldr x6, [x5, 1304]; cbnz
+ *
+ * The branch in capitals is the one that changes; its target stays.
+ */
+#include "cli/shield/sites.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+
+struct known_code {
+	uint16_t machine;
+	const char *function;
+	const char *bytes;     /* hexadecimal, "??" for what differs from program to program */
+	unsigned change;       /* where the branch stands */
+	const char *old, *new; /* the branch before and after */
+	int call;	       /* where the call of PutState stands; -1: there is none */
+};
+
+static const struct known_code known[] = {
+	{EM_X86_64, "runtime.mexit",
+	 "48 85 c0 74 16 90 e8 ?? ?? ?? ?? 48 8b 4c 24 10 48 c7 81 18 05 00 00 00 00 00 00", 3,
+	 "74", "eb", 6},
+	{EM_X86_64, "runtime.vgetrandom",
+	 "48 83 3d ?? ?? ?? ?? 00 90 0f 84 8a 00 00 00 49 8b 56 30 48 83 ba 18 05 00 00 00 75 49",
+	 9, "0f 84", "90 e9", -1},
+	{EM_AARCH64, "runtime.mexit",
+	 "01 8c 42 f9 c1 00 00 b4 e0 03 01 aa ?? ?? ?? ?? e1 13 40 f9 3f 8c 02 f9 e0 03 01 aa", 4,
+	 "c1 00 00 b4", "06 00 00 14", 12},
+	{EM_AARCH64, "runtime.vgetrandom",
+	 "?? ?? ?? ?? 65 ?? ?? f9 a5 04 00 b4 85 1b 40 f9 a6 8c 42 f9 66 02 00 b5", 8,
+	 "a5 04 00 b4", "25 00 00 14", -1},
+};
+
+enum { CODE_MAX = 64, FUNCTION_MAX = 16 << 10 };
+
+struct code {
+	unsigned length;
+	unsigned char bytes[CODE_MAX], mask[CODE_MAX];
+};
+
+static void read_code(const char *text, struct code *c)
+{
+	*c = (struct code){0};
+	for (; *text; text += 2 + (text[2] == ' ')) {
+		c->mask[c->length] = *text == '?' ? 0 : 0xff;
+		c->bytes[c->length++] = (unsigned char)strtoul(text, NULL, 16);
+	}
+}
+
+static bool code_at(const struct code *c, const unsigned char *p)
+{
+	for (unsigned i = 0; i < c->length; i++) {
+		if ((p[i] & c->mask[i]) != c->bytes[i])
+			return false;
+	}
+	return true;
+}
+
+struct call_check {
+	uint64_t site, target;
+};
+
+static int is_call(uint64_t site, uint64_t target, void *arg)
+{
+	const struct call_check *wanted = arg;
+
+	return site == wanted->site && target == wanted->target;
+}
+
+static bool calls_put_state(struct go_image *go, uint64_t site)
+{
+	struct go_function put;
+
+	if (weft__go_functions_named(go, "runtime.vgetrandomPutState", &put, 1) != 1)
+		return false;
+	struct call_check wanted = {site, put.entry};
+	return weft__go_each_call(go, site, site + 5, is_call, &wanted) == 1;
+}
+
+/* The address of the only place in the function that has the code; 0: none, or several. */
+static uint64_t find_code(struct go_image *go, const struct go_function *f, const struct code *c)
+{
+	size_t length = min_of(f->end - f->entry, (uint64_t)FUNCTION_MAX);
+	unsigned char bytes[FUNCTION_MAX];
+	uint64_t offset, found = 0;
+
+	if (!weft__elf_offset(go->elf, f->entry, length, &offset))
+		return 0;
+	const unsigned char *p = weft__view_at(go->elf->view, offset, length);
+	if (!p)
+		return 0;
+	memcpy(bytes, p, length);
+	for (size_t i = 0; i + c->length <= length; i++) {
+		if (!code_at(c, bytes + i))
+			continue;
+		if (found)
+			return 0;
+		found = f->entry + i;
+	}
+	return found;
+}
+
+static int find_site(struct go_image *go, const struct known_code *k, struct shield_site *site)
+{
+	struct code code, old, new;
+	struct go_function f;
+
+	read_code(k->bytes, &code);
+	read_code(k->old, &old);
+	read_code(k->new, &new);
+	if (weft__go_functions_named(go, k->function, &f, 1) != 1)
+		return -ENOTSUP;
+	uint64_t at = find_code(go, &f, &code);
+	if (!at || (k->call >= 0 && !calls_put_state(go, at + (unsigned)k->call)))
+		return -ENOTSUP;
+	*site = (struct shield_site){k->function, at + k->change, old.length, {0}, {0}};
+	memcpy(site->old, old.bytes, old.length);
+	memcpy(site->new, new.bytes, new.length);
+	return 0;
+}
+
+int weft__shield_sites(struct go_image *go, struct shield_site sites[SHIELD_SITES],
+		       const char **why)
+{
+	unsigned found = 0;
+
+	if (!go->has_table) {
+		*why = "its function table cannot be found: packed, or not Go";
+		return -ENOTSUP;
+	}
+	if (!weft__go_has_name(go, "runtime.vgetrandomPutState", NULL)) {
+		*why = "its Go runtime does not have the bug";
+		return -ENOENT;
+	}
+	for (unsigned i = 0; i < array_len(known); i++) {
+		if (known[i].machine != go->elf->machine)
+			continue;
+		if (found == SHIELD_SITES || find_site(go, &known[i], &sites[found++])) {
+			*why = "its code is not that of Go 1.24.0, 1.24.1 or 1.24.2 as the Go "
+			       "project's compiler made it";
+			return -ENOTSUP;
+		}
+	}
+	*why = found ? NULL : "its processor's code is not known here";
+	return found ? 0 : -ENOTSUP;
+}
