@@ -3,7 +3,8 @@
 #
 # check-tree.sh: the rules of the tree that a compiler does not know.
 #
-#   check-tree.sh tree ROOT       includes point down the floors, files are short, each has its SPDX line
+#   check-tree.sh tree ROOT       includes point down the floors, and from one tool of the command to another only where
+#                                 listed; files are short, folders of the command small, each file has its SPDX line
 #   check-tree.sh shared LIB...   a shared library exports weft_* alone and needs libc alone
 #   check-tree.sh static LIB...   a static library defines no global outside weft_*
 #
@@ -22,13 +23,32 @@ sources() {
 }
 
 # A floor includes itself and what stands below it; public headers are open to all, and include none
-# but their like. Examples are users: they see public headers alone.
+# but their like. Examples are users: they see public headers alone. Inside src/cli stand floors of its
+# own: what reads hostile files and talks to the user, what all tools share, the tools, main.c.
 check_includes() {
 	sources "$1" | xargs -r awk -v root="$1/" '
 		BEGIN {
 			floor["base"] = 0; floor["random"] = 1; floor["arch"] = 2; floor["sched"] = 3
 			floor["api"] = 4; floor["debug"] = 4; floor["cli"] = 5
+
+			inner["shell"] = inner["elf"] = 0
+			inner["gobin"] = inner["core"] = inner["proc"] = 1
+			count = split("scan shield patch triage storm doctor inspect", tools, " ")
+			for (i = 1; i <= count; i++)
+				inner[tools[i]] = 2
+			inner["main.c"] = 3
+			stands["scan shield"] = stands["doctor shield"] = stands["doctor scan"] = 1
 		}
+
+		# May the file in this room of src/cli include cli/TO? A table without code, commands.def, is open to all.
+		function inner_bad(from, to) {
+			if (!(from in inner))
+				return 1
+			if (to == "commands.def" || from == to || (from " " to) in stands)
+				return 0
+			return !(to in inner) || inner[to] >= inner[from]
+		}
+
 		FNR == 1 {
 			path = substr(FILENAME, length(root) + 1)
 			split(path, part, "/")
@@ -44,6 +64,8 @@ check_includes() {
 				bad = bad || (target != "weft" && index(quoted[2], "/"))
 			else if (part[1] == "src" && target in floor)
 				bad = bad || floor[target] > floor[room] || (floor[target] == floor[room] && target != room)
+			if (part[1] == "src" && room == "cli" && target == "cli")
+				bad = bad || inner_bad(part[3], to[2])
 			if (bad) {
 				print path ":" FNR ": must not include \"" quoted[2] "\""
 				found = 1
@@ -55,6 +77,13 @@ check_includes() {
 check_lengths() {
 	sources "$1" | xargs -r awk -v root="$1/" '
 		FNR == 601 { print substr(FILENAME, length(root) + 1) ": more than 600 lines"; found = 1 }
+		END { exit found }'
+}
+
+# A room of the command that needs more is two rooms.
+check_rooms() {
+	files "$1/src/cli" 2>/dev/null | sed 's|/[^/]*$||' | sort | uniq -c | awk -v root="$1/" '
+		$1 > 16 { print substr($2, length(root) + 1) ": more than 16 files"; found = 1 }
 		END { exit found }'
 }
 
@@ -100,7 +129,7 @@ public='^weft_[a-z0-9][a-z0-9_]*(@|$)'
 private='^weft__[a-z0-9_]+@@WEFT_[A-Z_]*PRIVATE$'
 
 usage() {
-	sed -n '5,9s/^# //p' "$0" >&2
+	sed -n '5,10s/^# //p' "$0" >&2
 	exit 2
 }
 
@@ -113,6 +142,7 @@ for subject in "$@"; do
 	tree)
 		check_includes "${subject%/}" || status=1
 		check_lengths "${subject%/}" || status=1
+		check_rooms "${subject%/}" || status=1
 		check_spdx "${subject%/}" || status=1
 		;;
 	shared)

@@ -14,11 +14,19 @@ fail() {
 	exit 1
 }
 
+# Where code of the command stands.
+rooms="shell elf gobin core proc scan/image scan shield patch triage storm doctor inspect"
+
 # A tree without faults, to plant one in.
 good_tree() {
 	rm -rf "$work/tree"
 	mkdir -p "$work/tree/src/base" "$work/tree/src/sched" "$work/tree/src/api" "$work/tree/src/debug" \
 		"$work/tree/include/weft" "$work/tree/examples"
+	for folder in $rooms; do
+		mkdir -p "$work/tree/src/cli/$folder"
+		echo '/* SPDX-License-Identifier: MIT */' >"$work/tree/src/cli/$folder/r.h"
+	done
+	echo '/* SPDX-License-Identifier: MIT */' >"$work/tree/src/cli/main.c"
 	for file in src/base/a.h src/sched/s.c src/api/c.c src/debug/d.h include/weft/w.h examples/e.c; do
 		echo '/* SPDX-License-Identifier: MIT */' >"$work/tree/$file"
 	done
@@ -48,6 +56,59 @@ planted src/api/c.c '#include "../base/a.h"' 'must not include'
 planted include/weft/w.h '#include "base/a.h"' 'must not include "base/a.h"'
 planted examples/e.c '#include "base/a.h"' 'must not include "base/a.h"'
 planted src/base/a.h "$(yes ';' | head -n 600)" 'more than 600 lines'
+
+# The floors of the command, from the ground: each room refuses what stands above it and beside it, and
+# a tool knows no other tool but where it is listed.
+
+# refuses ROOM OTHER...: a file of this room may include all rooms but these
+refuses() {
+	good_tree
+	file=src/cli/$1/r.h
+	shift
+	for other in $rooms; do
+		echo "#include \"cli/$other/r.h\"" >>"$work/tree/$file"
+	done
+	printf '#include "cli/commands.def"\n#include "cli/main.c"\n' >>"$work/tree/$file"
+	if said=$("$check" tree "$work/tree"); then
+		fail "nothing noticed in $file"
+	fi
+	said=$(echo "$said" | sed -n "s|^$file:[0-9]*: must not include \"cli/\(.*\)\"$|\1|p" | sed 's|/r.h$||' | tr '\n' ' ')
+	[ "$said" = "$* main.c " ] || fail "$file refuses $said, not $* main.c"
+}
+
+image="scan/image scan"
+refuses shell elf gobin core proc $image shield patch triage storm doctor inspect
+refuses elf shell gobin core proc $image shield patch triage storm doctor inspect
+refuses gobin core proc $image shield patch triage storm doctor inspect
+refuses core gobin proc $image shield patch triage storm doctor inspect
+refuses proc gobin core $image shield patch triage storm doctor inspect
+refuses scan patch triage storm doctor inspect
+refuses scan/image patch triage storm doctor inspect
+refuses shield $image patch triage storm doctor inspect
+refuses patch $image shield triage storm doctor inspect
+refuses triage $image shield patch storm doctor inspect
+refuses storm $image shield patch triage doctor inspect
+refuses doctor patch triage storm inspect
+refuses inspect $image shield patch triage storm doctor
+good_tree
+for room in $rooms; do
+	echo "#include \"cli/$room/r.h\"" >>"$work/tree/src/cli/main.c"
+done
+"$check" tree "$work/tree" || fail "main.c may not include every room"
+planted src/cli/main.c '#include "cli/attic/r.h"' 'must not include "cli/attic/r.h"'
+good_tree
+mkdir "$work/tree/src/cli/attic"
+printf '/* SPDX-License-Identifier: MIT */\n#include "cli/shell/r.h"\n' >"$work/tree/src/cli/attic/a.c"
+"$check" tree "$work/tree" | grep -q 'src/cli/attic/a.c:2: must not include' || fail "a room on no floor was not noticed"
+
+good_tree
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+	cp "$work/tree/src/cli/scan/image/r.h" "$work/tree/src/cli/scan/image/$n.h"
+done
+"$check" tree "$work/tree" || fail "a folder of 16 files is refused"
+cp "$work/tree/src/cli/scan/image/r.h" "$work/tree/src/cli/scan/image/16.h"
+"$check" tree "$work/tree" | grep -q 'src/cli/scan/image: more than 16 files' || fail "a full folder was not noticed"
+
 good_tree
 echo 'int x;' >"$work/tree/src/base/new.c"
 "$check" tree "$work/tree" | grep -q 'src/base/new.c: no SPDX line' || fail "a missing SPDX line was not noticed"
