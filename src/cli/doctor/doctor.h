@@ -5,8 +5,8 @@
  * Each examiner (doctor_*.c) asks the system, never guesses from version numbers, and calls
  * doctor_fact and doctor_finding. A fact that cannot be had is told as such.
  */
-#ifndef WEFT_CLI_DOCTOR_H
-#define WEFT_CLI_DOCTOR_H
+#ifndef WEFT_CLI_DOCTOR_DOCTOR_H
+#define WEFT_CLI_DOCTOR_DOCTOR_H
 
 #include "cli/shell/cli.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor_go.c: Go programs with the crash on this host: those that run, and those that lie in the
+ * go.c: Go programs with the crash on this host: those that run, and those that lie in the
  * usual places, each with one line of advice.
  *
  * A process whose program was made safe (shield, patch) is none of them. What is dormant or unknown

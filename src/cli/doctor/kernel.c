@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* doctor_kernel.c: which kernel this is and what it offers, each feature tried, not looked up. */
+/* kernel.c: which kernel this is and what it offers, each feature tried, not looked up. */
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <linux/membarrier.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* doctor_limits.c: what binds this process: resource limits, control groups, sysctls. */
+/* limits.c: what binds this process: resource limits, control groups, sysctls. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor_random.c: the vDSO's getrandom, whether libc's own getrandom uses it, and how fast each
+ * random.c: the vDSO's getrandom, whether libc's own getrandom uses it, and how fast each
  * is.
  *
  * Whether libc enters the kernel is tried, not derived from its version: a child takes the system

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ps_target.c: see ps_target.h. */
+/* target.c: see target.h. */
 #include "cli/inspect/target.h"
 
 #include <fcntl.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ps_target.h: the tasks of another process, or of a core file, read from its memory without its help.
+ * target.h: the tasks of another process, or of a core file, read from its memory without its help.
  *
  * The table of debug/layout.h in that memory says where things are. Everything read is taken for hostile: sizes are
  * capped, no address is followed without a read that may fail, and a process that goes on running meanwhile is a
  * photograph of something that moves. Nothing is written, and nothing is stopped, except where a function says so.
  */
-#ifndef WEFT_CLI_PS_TARGET_H
-#define WEFT_CLI_PS_TARGET_H
+#ifndef WEFT_CLI_INSPECT_TARGET_H
+#define WEFT_CLI_INSPECT_TARGET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* patch.c: `weft patch`: what was asked, what is so, what is done, and what it means for the
+/* command.c: `weft patch`: what was asked, what is so, what is done, and what it means for the
  * operator. */
 #include "cli/patch/patch.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * patch_file.c: replace a file by its copy with one other byte, or leave it as it is.
+ * file.c: replace a file by its copy with one other byte, or leave it as it is.
  *
  * A program that runs cannot be written to, and a crash in the middle of a write must not leave
  * half a file: the copy is made beside the original, completed with owner, mode and extended

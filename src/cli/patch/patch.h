@@ -2,13 +2,14 @@
 /*
  * patch.h: one byte of a Go binary on disk, changed and changed back.
  *
- *   patch_plan.c   which byte, and whether there is anything to change at all; reads hostile bytes,
- * writes nothing patch_file.c   a file replaced by its copy with another byte, or not at all
- *   patch_undo.c   the record beside the file
- *   patch.c        the command
+ *   plan.c     which byte, and whether there is anything to change at all; reads hostile bytes,
+ *              writes nothing
+ *   file.c     a file replaced by its copy with another byte, or not at all
+ *   undo.c     the record beside the file
+ *   command.c  the command
  */
-#ifndef WEFT_CLI_PATCH_H
-#define WEFT_CLI_PATCH_H
+#ifndef WEFT_CLI_PATCH_PATCH_H
+#define WEFT_CLI_PATCH_PATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

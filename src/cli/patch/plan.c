@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * patch_plan.c: which byte of a Go binary makes it safe.
+ * plan.c: which byte of a Go binary makes it safe.
  *
  * The runtime finds the vDSO's getrandom by a key: two hashes, and a pointer to a name. With
  * another last byte in the name the look-up fails, and the runtime uses the system call for ever.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watch_symbols.c: mappings, and one sorted table of function symbols per file, read when it is
+ * symbols.c: mappings, and one sorted table of function symbols per file, read when it is
  * first needed.
  *
  * The files may be anybody's (a core file names them), so every size is checked against a cap and

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watch_symbols.h: names for the addresses of a process or a core file.
+ * symbols.h: names for the addresses of a process or a core file.
  *
  * An address belongs to a mapping, the mapping to a file, and the file has a symbol table (.symtab,
  * else .dynsym). An address that no table names gets the name of its file. Nothing here fails: what
  * is not known is "?".
  */
-#ifndef WEFT_CLI_WATCH_SYMBOLS_H
-#define WEFT_CLI_WATCH_SYMBOLS_H
+#ifndef WEFT_CLI_PROC_SYMBOLS_H
+#define WEFT_CLI_PROC_SYMBOLS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 /*
  * tracee.h: the memory and the mappings of another process that the caller may trace.
  */
-#ifndef WEFT_CLI_TRACEE_H
-#define WEFT_CLI_TRACEE_H
+#ifndef WEFT_CLI_PROC_TRACEE_H
+#define WEFT_CLI_PROC_TRACEE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watch_unwind.c: frame pointers, and a look at the call instruction for the innermost frame (see
+ * unwind.c: frame pointers, and a look at the call instruction for the innermost frame (see
  * the header).
  */
 #include "cli/proc/unwind.h"

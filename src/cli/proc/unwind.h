@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watch_unwind.h: the call chain of a stopped or dead thread, from its registers and its memory.
+ * unwind.h: the call chain of a stopped or dead thread, from its registers and its memory.
  *
  * Walks frame pointers: weft's own code keeps them, and so does Go's on both processors. The memory
  * may be a live process or a core file, and is not trusted: every step must move up the stack, and
@@ -13,8 +13,8 @@
  *
  * Rejected: .eh_frame. It would be a second parser of hostile input, and Go has none.
  */
-#ifndef WEFT_CLI_WATCH_UNWIND_H
-#define WEFT_CLI_WATCH_UNWIND_H
+#ifndef WEFT_CLI_PROC_UNWIND_H
+#define WEFT_CLI_PROC_UNWIND_H
 
 #include <stdbool.h>
 #include <stddef.h>

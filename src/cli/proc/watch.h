@@ -6,8 +6,8 @@
  * watcher is its ptrace tracer; where tracing is denied (seccomp, Yama, a debugger that is there
  * already) the child runs all the same and the report says why it has no frames.
  */
-#ifndef WEFT_CLI_WATCH_H
-#define WEFT_CLI_WATCH_H
+#ifndef WEFT_CLI_PROC_WATCH_H
+#define WEFT_CLI_PROC_WATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

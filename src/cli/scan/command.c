@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan.c: `weft scan`: reads the command line, feeds the scanner (scan.h), prints one of its
- * reports (output.h).
+ * command.c: `weft scan`: reads the command line, feeds the scanner (scan.h), prints one of its
+ * reports (scan/report/report.h).
  *
  * The exit status is the same in every form: 0 clean, 1 findings, 2 usage or something could not be
  * looked at. A finding wins over a failure.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_engine.c: workers, their list of work, their watch, and what they report.
+ * engine.c: workers, their list of work, their watch, and what they report.
  *
  * An item is counted in `pending` while it lies in the list; a worker that runs one is counted in
  * `busy`. The scan is over when both are zero. A worker that the watch abandons leaves `busy` at

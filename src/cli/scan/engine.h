@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* scan_engine.h: what the parts of the scanner share: work items, workers, reporting. */
+/* engine.h: what the parts of the scanner share: work items, workers, reporting. */
 #ifndef WEFT_CLI_SCAN_ENGINE_H
 #define WEFT_CLI_SCAN_ENGINE_H
 
@@ -75,7 +75,7 @@ void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
  */
 void weft__scan_open_file(struct scan_worker *w, int fd, const char *path);
 
-/* The seen set (scan_seen.c): device and inode of every ELF file. */
+/* The seen set (seen.c): device and inode of every ELF file. */
 struct scan_seen_file {
 	struct scan_seen_file *next;
 	dev_t device;
@@ -96,7 +96,7 @@ void weft__name_add(struct scan_name **names, const char *path);
 void weft__names_free(struct scan_name *names);
 void weft__processes_free(struct scan_process *processes);
 
-/* Fills in the processes of the results once all files are judged (scan_proc.c). */
+/* Fills in the processes of the results once all files are judged (process.c). */
 void weft__scan_processes_finish(struct scan *scan);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_file.c: one open file: is it ELF, was it seen, is it Go, and what do the rules say?
+ * file.c: one open file: is it ELF, was it seen, is it Go, and what do the rules say?
  */
 #include <elf.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_host.c: what the machine is like: does its vDSO export getrandom?
+ * host.c: what the machine is like: does its vDSO export getrandom?
  *
  * Looked at in our own vDSO, never inferred from the kernel's version: distributions backport, and
  * a shield hides it.

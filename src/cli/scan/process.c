@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_proc.c: running processes: what they execute, whether they see the vDSO symbol, and the live
+ * process.c: running processes: what they execute, whether they see the vDSO symbol, and the live
  * gauge.
  *
  * First every process is listed with the files that it executes or maps with execute permission;

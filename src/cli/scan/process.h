@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_proc.h: looking at one running process: the vDSO that it sees, and the gauge of its random
+ * process.h: looking at one running process: the vDSO that it sees, and the gauge of its random
  * states.
  */
-#ifndef WEFT_CLI_SCAN_PROC_H
-#define WEFT_CLI_SCAN_PROC_H
+#ifndef WEFT_CLI_SCAN_PROCESS_H
+#define WEFT_CLI_SCAN_PROCESS_H
 
 #include "cli/scan/scan.h"
 

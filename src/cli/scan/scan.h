@@ -15,8 +15,8 @@
  * A file is looked at once, whatever its number of names (device and inode decide). A failure never
  * ends the scan and never hides a finding: it is one entry of `errors`.
  */
-#ifndef WEFT_CLI_SCAN_H
-#define WEFT_CLI_SCAN_H
+#ifndef WEFT_CLI_SCAN_SCAN_H
+#define WEFT_CLI_SCAN_SCAN_H
 
 #include <pthread.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_seen.c: every ELF file once: a hash table from device and inode to the names and processes
+ * seen.c: every ELF file once: a hash table from device and inode to the names and processes
  * of a file.
  *
  * Entries are never removed and never move, so a pointer to one stays valid as long as the table.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan_walk.c: operands and directories.
+ * walk.c: operands and directories.
  *
  * Below an operand no symbolic link is followed, not even one that replaces a directory between two
  * looks: directories are opened relative to the operand's descriptor with

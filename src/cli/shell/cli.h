@@ -2,8 +2,8 @@
 /*
  * cli.h: what the subcommands of `weft` share: options, errors, tables, colour, progress, JSON.
  *
- * A subcommand is one function `int cli_NAME(int argc, char **argv)` in a file of its own, one line
- * in commands.def and one in CMakeLists.txt. It gives its exit status:
+ * A subcommand is one function `int cli_NAME(int argc, char **argv)` in a folder of its own (a small
+ * one in a file of `inspect`) and one line in commands.def. It returns its exit status:
  *
  *   CLI_CLEAN 0     nothing found, everything as predicted
  *   CLI_FINDINGS 1  something was found
@@ -16,8 +16,8 @@
  * Memory: cli_alloc and its kin never give NULL, they end the command with status 2. That is for
  * sizes of our own choosing; a size that a hostile file chose is capped first.
  */
-#ifndef WEFT_CLI_CLI_H
-#define WEFT_CLI_CLI_H
+#ifndef WEFT_CLI_SHELL_CLI_H
+#define WEFT_CLI_SHELL_CLI_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -33,7 +33,7 @@
 
 enum { CLI_CLEAN = 0, CLI_FINDINGS = 1, CLI_FAILURE = 2 };
 
-/* Options (option.c) */
+/* Options (options.c) */
 
 enum cli_kind {
 	CLI_FLAG,   /* into: bool *, set to true */
@@ -75,7 +75,7 @@ struct cli_usage {
  */
 unsigned cli_parse(const struct cli_usage *usage, int argc, char **argv);
 
-/* Errors and memory (term.c) */
+/* Errors and memory (terminal.c) */
 
 /* "weft scan: message" on stderr. */
 void cli_error(const char *format, ...) printf_like(1, 2);
@@ -91,7 +91,7 @@ char *cli_format(const char *format, ...) printf_like(1, 2); /* the caller frees
 /* A copy with control characters and invalid UTF-8 as \xNN; the caller frees. */
 char *cli_clean(const char *text);
 
-/* Terminal (term.c) */
+/* Terminal (terminal.c) */
 
 enum cli_tone { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GOOD, CLI_WARN, CLI_BAD };
 
@@ -105,7 +105,7 @@ void cli_progress(const char *format, ...) printf_like(1, 2);
 /* Clears that line. Call it before other output. */
 void cli_progress_end(void);
 
-/* Tables (table.c) */
+/* Tables (tables.c) */
 
 struct cli_table;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * option.c: reads options from a table. See cli.h.
+ * options.c: reads options from a table. See cli.h.
  *
  * Rejected: getopt_long. It accepts abbreviations, which makes every prefix of an option part of
  * the interface, and its messages differ between C libraries.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* table.c: columns as wide as their widest cell. See cli.h. */
+/* tables.c: columns as wide as their widest cell. See cli.h. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

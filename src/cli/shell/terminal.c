@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* term.c: messages, memory, colour and progress of the command. See cli.h. */
+/* terminal.c: messages, memory, colour and progress of the command. See cli.h. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

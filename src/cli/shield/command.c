@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shield.c: the options of `weft shield`, and which of its four works they ask for. */
+/* command.c: the options of `weft shield`, and which of its four works they ask for. */
 #include "cli/shield/shield.h"
 
 #include <limits.h>

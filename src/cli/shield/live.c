@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_live.c: `weft shield --pid`: change two branches in a running process, or change them
+ * live.c: `weft shield --pid`: change two branches in a running process, or change them
  * back.
  *
  * Nothing is remembered between the two: the program's own file (/proc/PID/exe opens it even when

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_run.c: `weft shield -- COMMAND`: shield this process, then become the command.
+ * run.c: `weft shield -- COMMAND`: shield this process, then become the command.
  *
  * It fails closed: a command that cannot be shielded is not run, and the reason is told, unless
  * --fail-open.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shield_seccomp.c: see shield_seccomp.h. */
+/* seccomp.c: see seccomp.h. */
 #include "cli/shield/seccomp.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_seccomp.h: a process tree in which no program can own a vDSO random state.
+ * seccomp.h: a process tree in which no program can own a vDSO random state.
  *
  * States live in droppable mappings. The filter answers `mmap` of that type as a kernel without it
  * would, and every program (Go's runtime, libc) falls back to the system call. Children inherit the

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * shield.h: the four things that `weft shield` does, one file each. All end with an exit status of
- * cli.h's.
+ * shell/cli.h's.
  */
-#ifndef WEFT_CLI_SHIELD_H
-#define WEFT_CLI_SHIELD_H
+#ifndef WEFT_CLI_SHIELD_SHIELD_H
+#define WEFT_CLI_SHIELD_SHIELD_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_sites.c: the known code, and where it is in a program.
+ * sites.c: the known code, and where it is in a program.
  *
  * amd64, mexit:       test rax, rax; JE over; nop; call PutState; mov rcx, [rsp+16]; mov
  * [rcx+0x518], 0; over: amd64, vgetrandom:  cmp [state size], 0; nop; JE unsupported; mov rdx,

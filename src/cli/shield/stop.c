@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_stop.c: see shield_stop.h.
+ * stop.c: see stop.h.
  *
  * All threads are asked before the first is waited for: they come to a stop side by side, and the
  * whole takes as long as the slowest. The list of threads is read again until it holds nobody new:

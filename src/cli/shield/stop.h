@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_stop.h: all threads of another process, stopped at once.
+ * stop.h: all threads of another process, stopped at once.
  */
 #ifndef WEFT_CLI_SHIELD_STOP_H
 #define WEFT_CLI_SHIELD_STOP_H

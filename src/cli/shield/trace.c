@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_trace.c: start the helper, and the helper's whole life. See shield_trace.h.
+ * trace.c: start the helper, and the helper's whole life. See trace.h.
  *
  *   caller                         middle             helper
  *   clone, no exit signal  ------> fork ------------> sends its number

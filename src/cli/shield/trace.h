@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_trace.h: the helper that shields the calling process at its next exec.
+ * trace.h: the helper that shields the calling process at its next exec.
  *
  * A helper traces its parent, not the other way round: so the command keeps the process id, the
  * parent, the terminal and the exit status that it would have without weft. The helper is forked

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_unit.c: `weft shield --install UNIT`: a drop-in that puts the seccomp shield in front of a
+ * unit.c: `weft shield --install UNIT`: a drop-in that puts the seccomp shield in front of a
  * service's command.
  *
  * The unit's effective ExecStart is read as systemd composes it: the unit file of the first

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_vdso.c: see shield_vdso.h.
+ * vdso.c: see vdso.h.
  *
  * The copy of the image is read like any other ELF file: a process may have mapped something else
  * under that name.

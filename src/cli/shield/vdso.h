@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield_vdso.h: a process without getrandom in its vDSO.
+ * vdso.h: a process without getrandom in its vDSO.
  *
  * Every process has the vDSO mapped from the same pages of the kernel. Writing to it through ptrace
  * gives that process a private copy, which its children by fork inherit and exec drops. One byte of

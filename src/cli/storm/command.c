@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm.c: `weft storm`: the crash of Go 1.24 on demand, its published fix, and weft's own
+ * command.c: `weft storm`: the crash of Go 1.24 on demand, its published fix, and weft's own
  * arrangement.
  *
  * Five arrangements of three walls, each run with as many owners of a random state as the free list

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storm_report.c: what `weft storm` shows: rows as they come, then the whole as JSON when asked
+/* report.c: what `weft storm` shows: rows as they come, then the whole as JSON when asked
  * for. */
 #include <inttypes.h>
 #include <signal.h>

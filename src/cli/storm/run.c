@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storm_run.c: one run of the storm, in a child process.
+ * run.c: one run of the storm, in a child process.
  *
  * Every task locks its thread, makes sure that the thread owns a random state, waits (at a barrier,
  * or for a while) and ends locked, so its thread ends too and gives the state back. `alive`

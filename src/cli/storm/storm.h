@@ -2,15 +2,15 @@
 /*
  * storm.h: what the storm's rooms share.
  *
- *   storm.c          options, the five arrangements, their predictions, the verdict
- *   storm_run.c      one run: tasks that lock their thread, own a random state, and end
- *   storm_report.c   the table and the JSON
+ *   command.c  options, the five arrangements, their predictions, the verdict
+ *   run.c      one run: tasks that lock their thread, own a random state, and end
+ *   report.c   the table and the JSON
  *
  * A run happens in a child process, because it may crash: that is the point. It writes what it
  * measured into memory shared with its parent.
  */
-#ifndef WEFT_CLI_STORM_H
-#define WEFT_CLI_STORM_H
+#ifndef WEFT_CLI_STORM_STORM_H
+#define WEFT_CLI_STORM_STORM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * triage_absent.c: no core file. What the silence says, and where this machine would put the next
+ * absent.c: no core file. What the silence says, and where this machine would put the next
  * core.
  */
 #include <stdio.h>

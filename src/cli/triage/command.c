@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* triage.c: `weft triage`: what a dead process says of itself, in the words of an operator. */
+/* command.c: `weft triage`: what a dead process says of itself, in the words of an operator. */
 #include "cli/triage/triage.h"
 
 #include <fnmatch.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * triage_dead.c: a core file and its binary, put together again.
+ * dead.c: a core file and its binary, put together again.
  *
  * Cores hold data, seldom code: bytes that the core does not have are read from the binary, once
  * its first page has proved to be the one that was mapped. Names come from Go's function table,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* triage_known.c: chains of frames that are known, as data, innermost first. */
+/* known.c: chains of frames that are known, as data, innermost first. */
 #include <fnmatch.h>
 #include <signal.h>
 #include <string.h>

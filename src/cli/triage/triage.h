@@ -2,13 +2,13 @@
 /*
  * triage.h: from a core file to a verdict.
  *
- *   triage_dead.c    the core, the binary it belongs to, and the frames with their names
- *   triage_known.c   which chains of frames are known
- *   triage_absent.c  what to do without a core
- *   triage.c         the command
+ *   dead.c     the core, the binary it belongs to, and the frames with their names
+ *   known.c    which chains of frames are known
+ *   absent.c   what to do without a core
+ *   command.c  the command
  */
-#ifndef WEFT_CLI_TRIAGE_H
-#define WEFT_CLI_TRIAGE_H
+#ifndef WEFT_CLI_TRIAGE_TRIAGE_H
+#define WEFT_CLI_TRIAGE_TRIAGE_H
 
 #include "cli/core/core.h"
 #include "cli/gobin/gobin.h"

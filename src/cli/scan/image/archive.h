@@ -5,8 +5,8 @@
  * It brings ICU and ten other libraries along, which take several times as long to load as everything else that
  * `weft shield` does to start a command. A static weft has it built in.
  */
-#ifndef WEFT_CLI_ARCHIVE_H
-#define WEFT_CLI_ARCHIVE_H
+#ifndef WEFT_CLI_SCAN_IMAGE_ARCHIVE_H
+#define WEFT_CLI_SCAN_IMAGE_ARCHIVE_H
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -5,14 +5,14 @@
  * A container (a tar or a directory) has members: JSON documents, which say what the image is made
  * of, and layers, which are tars in the container, compressed or not. Members come in any order, so
  * everything is read once in the order it comes and put together at the end: image.c reads the
- * container, image_layer.c one layer, image_manifest.c puts together. image_paths.c remembers what
+ * container, layer.c one layer, manifest.c puts together. paths.c remembers what
  * each layer holds, replaces and deletes.
  *
  * Nothing is ever unpacked to a name: a program in a layer goes to one temporary file without a
  * name.
  */
-#ifndef WEFT_CLI_IMAGE_H
-#define WEFT_CLI_IMAGE_H
+#ifndef WEFT_CLI_SCAN_IMAGE_IMAGE_H
+#define WEFT_CLI_SCAN_IMAGE_IMAGE_H
 
 #include "cli/scan/image/archive.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* image_layer.c: one layer: a tar, whose ELF files are judged one by one from a temporary file
+/* layer.c: one layer: a tar, whose ELF files are judged one by one from a temporary file
  * without a name. */
 #include <elf.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image_manifest.c: puts layers together as the container's documents say, and reports what is
+ * manifest.c: puts layers together as the container's documents say, and reports what is
  * visible.
  *
  * OCI: index.json names manifests (or further indexes) by digest, a manifest names its layers by

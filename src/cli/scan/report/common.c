@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* output_common.c: times, URIs and words that several forms of report share. */
+/* common.c: times, URIs and words that several forms of report share. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* output_json.c: the whole report as JSON; docs/scan.schema.json describes it. */
+/* json.c: the whole report as JSON; docs/scan.schema.json describes it. */
 #include "cli/scan/report/report.h"
 
 static json_t *answer(enum scan_answer value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output_openvex.c: the report as an OpenVEX 0.2.0 document, which other scanners take as an answer
+ * openvex.c: the report as an OpenVEX 0.2.0 document, which other scanners take as an answer
  * about a product.
  *
  * `affected-dormant` is not_affected there (the code is present and not in the execute path),

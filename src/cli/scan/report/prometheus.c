@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output_prometheus.c: the report for node_exporter's textfile collector.
+ * prometheus.c: the report for node_exporter's textfile collector.
  *
  * Counts for alerts, one series per binary that is not clean, one per process for the gauge. Write
  * it to a temporary file and rename: the collector must not read half of it.

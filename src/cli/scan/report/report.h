@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output.h: the forms in which a finished scan is reported.
+ * report.h: the forms in which a finished scan is reported.
  *
  * Each form is one function; none decides anything: verdicts and the exit status are the scan's.
  */
-#ifndef WEFT_CLI_OUTPUT_H
-#define WEFT_CLI_OUTPUT_H
+#ifndef WEFT_CLI_SCAN_REPORT_REPORT_H
+#define WEFT_CLI_SCAN_REPORT_REPORT_H
 
 #include "cli/scan/scan.h"
 

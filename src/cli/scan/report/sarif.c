@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output_sarif.c: the report as SARIF 2.1.0 (OASIS), for code scanning dashboards.
+ * sarif.c: the report as SARIF 2.1.0 (OASIS), for code scanning dashboards.
  *
  * A result's `kind` says what the verdict means (fail, review, informational); SARIF wants `level`
  * to be "none" for all kinds but fail. Binaries that are not affected are left out.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output_table.c: the report for a reader: one line per binary, details of what is wrong, advice, a
+ * table.c: the report for a reader: one line per binary, details of what is wrong, advice, a
  * summary.
  */
 #include <inttypes.h>
