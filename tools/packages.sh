@@ -24,6 +24,7 @@ test   libssl-dev       the same
 test   libhiredis-dev   the same
 test   libsqlite3-dev   the same
 test   openssl          certificates for them
+test   valgrind         instruction counts of single operations
 test   redis-tools      the Redis server, without the service that redis-server starts
 all    g++              the headers in C++
 all    clang            ThreadSanitizer, a second compiler
