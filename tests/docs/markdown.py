@@ -32,6 +32,25 @@ def links(text):
     return re.findall(r"\]\(([^)\s]+)\)", prose(text))
 
 
+FILE = re.compile(
+    r"(?<![\w/.<~$-])(?:[\w.*-]+/|\{[\w,]+\}/)*"
+    r"(?:[\w*{][\w.,*{}-]*\.(?:c|h|S|def|py|sh|md|map|cmake|pml|txt|json|awk)|(?<=/)(?![\w.*{-]))(?![\w/(])")
+
+
+def alternatives(path):
+    """src/{a,b}.c is src/a.c and src/b.c."""
+    braces = re.search(r"\{([^}]*)\}", path)
+    if not braces:
+        return [path]
+    return [one for choice in braces[1].split(",")
+            for one in alternatives(path[:braces.start()] + choice + path[braces.end():])]
+
+
+def files(text):
+    """Files and folders that a page names, in code or not: what ends like a file of the tree, or in /."""
+    return [path for found in FILE.findall(text) if found for path in alternatives(found)]
+
+
 def anchors(text):
     """What a page's headings are called in links, as GitHub does it."""
     names = set()

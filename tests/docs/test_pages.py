@@ -5,6 +5,8 @@
 usage: test_pages.py ROOT
 """
 
+import fnmatch
+import os
 import pathlib
 import sys
 import tempfile
@@ -15,6 +17,7 @@ import markdown
 
 ROOT = pathlib.Path(sys.argv.pop(1))
 READMES = ["README.md", "README.zh-CN.md"]
+READERS_OWN = {"hello.c"}  # files that a page asks its reader to write
 
 
 def broken_links(page):
@@ -30,6 +33,24 @@ def broken_links(page):
         elif anchor and target.suffix == ".md" and anchor not in markdown.anchors(target.read_text()):
             broken.append(link)
     return broken
+
+
+def paths_of(root):
+    """Every file and folder of the tree, by its path from the root."""
+    for place, folders, names in os.walk(root):
+        folders[:] = [f for f in folders if f not in (".git", "__pycache__") and not f.startswith("build")]
+        for name in [*folders, *names]:
+            yield os.path.relpath(os.path.join(place, name), root)
+
+
+def missing_files(page, paths):
+    """What a page names although no file of the tree has that path, or a path that ends so."""
+    def is_there(name):
+        name = name.rstrip("/")
+        while name.startswith("../"):
+            name = name.removeprefix("../")
+        return any(fnmatch.fnmatchcase(f"/{path}", f"*/{name}") for path in paths)
+    return [name for name in markdown.files(page.read_text()) if name not in READERS_OWN and not is_there(name)]
 
 
 def unlisted(folder, text):
@@ -57,6 +78,11 @@ class Pages(unittest.TestCase):
         for page in markdown.pages(ROOT):
             self.assertEqual(broken_links(page), [], page)
 
+    def test_named_files_are_there(self):
+        paths = list(paths_of(ROOT))
+        for page in markdown.pages(ROOT):
+            self.assertEqual(missing_files(page, paths), [], page)
+
     def test_examples_are_listed(self):
         for name in READMES:
             self.assertEqual(unlisted(ROOT / "examples", (ROOT / name).read_text()), [], name)
@@ -80,6 +106,14 @@ class TheChecksCanFail(unittest.TestCase):
             page.write_text("# Here\n[a](page.md) [b](#here) [c](gone.md) [d](#there) [e](https://x)\n"
                             "```\n[f](in-code.md)\n```\n")
             self.assertEqual(broken_links(page), ["gone.md", "#there"])
+
+    def test_named_files(self):
+        paths = ["src/api", "src/api/chan.c", "tools/a.py", "tools/b.py"]
+        with tempfile.TemporaryDirectory() as folder:
+            page = pathlib.Path(folder) / "page.md"
+            page.write_text("chan.c, `api/chan.c`, src/{api,gone}/chan.c; tools/*.py, *.awk. `src/api/`, src/b/\n"
+                            "```\nlost.h\n```\nhello.c, e.g. read/write(2), https://x.org/page.md ../tools/a.py")
+            self.assertEqual(missing_files(page, paths), ["src/gone/chan.c", "*.awk", "src/b/", "lost.h"])
 
     def test_examples(self):
         with tempfile.TemporaryDirectory() as folder:
