@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,40 +40,63 @@ static bool in_list(const struct list *threads, pid_t tid)
 	return false;
 }
 
+/*
+ * A thread on sched.leaving is not among them: the program's key destructors run on it, and may wake
+ * a task. When they have returned the kernel does not list it any more, reaped or not.
+ */
 static bool is_ours(pid_t tid)
 {
 	return tid == sched.caller_tid || tid == load_relaxed(&sched.template_tid) ||
-	       tid == load_relaxed(&sched.monitor_tid) || in_list(&sched.threads, tid) ||
-	       in_list(&sched.leaving, tid);
+	       tid == load_relaxed(&sched.monitor_tid) || in_list(&sched.threads, tid);
 }
 
-/* Is there an entry of /proc/self/task that is not ours in these bytes of getdents64? */
-static bool strangers_in(const char *entries, long size)
+/* How many threads these bytes of getdents64 list; *ours becomes false when one is not ours. */
+static unsigned count_listed(const char *entries, long size, bool *ours)
 {
+	unsigned listed = 0;
 	for (long at = 0; at < size;) {
 		const struct linux_dirent64 *d = (const void *)(entries + at);
 		at += d->length;
-		if (d->name[0] != '.' && !is_ours((pid_t)atoi(d->name)))
-			return true;
+		if (d->name[0] == '.')
+			continue;
+		*ours &= is_ours((pid_t)atoi(d->name));
+		listed++;
 	}
-	return false;
+	return listed;
 }
 
-/* Does the process have threads that are not the runtime's? True also when it cannot be told. */
-static bool has_strangers(void)
+/* How many threads the process has, by the links of its directory of them. */
+static unsigned thread_links(int directory)
+{
+	struct stat s;
+	return fstat(directory, &s) == 0 && s.st_nlink >= 2 ? (unsigned)s.st_nlink - 2 : 0;
+}
+
+/*
+ * Are all threads of the process the runtime's? False also when it cannot be told: the list ends
+ * early when a thread on it dies while it is read, so it must be as long as the kernel says.
+ */
+bool weft__deadlock_threads_known(int directory)
 {
 	char entries[2048] __attribute__((aligned(8)));
-	bool found = false;
-	long n = -1;
+	unsigned links = thread_links(directory), listed = 0;
+	bool ours = true;
+	long n;
+	while (ours && (n = weft__syscall(SYS_getdents64, directory, (long)entries, sizeof(entries),
+					  0, 0, 0)) > 0)
+		listed += count_listed(entries, n, &ours);
+	return ours && n == 0 && listed == links && thread_links(directory) == links;
+}
+
+static bool has_strangers(void)
+{
 	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/task",
 				O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
 	if (fd < 0)
 		return true;
-	while (!found &&
-	       (n = weft__syscall(SYS_getdents64, fd, (long)entries, sizeof(entries), 0, 0, 0)) > 0)
-		found = strangers_in(entries, n);
+	bool ours = weft__deadlock_threads_known((int)fd);
 	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
-	return found || n < 0;
+	return !ours;
 }
 
 bool weft__deadlock_judge(void)

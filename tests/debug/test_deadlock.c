@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* test_deadlock.c: a program in which nothing can ever happen again is told so; no other program is. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "debug/deadlock.h"
 #include "debug_test.h"
 #include "sched/park.h"
 
@@ -216,6 +219,70 @@ START_TEST(not_while_the_process_has_other_threads)
 }
 END_TEST
 
+/* ---- threads that die ---- */
+
+static pthread_key_t key;
+
+static int lock_with_key(void *arg)
+{
+	weft_lock_os_thread();
+	return pthread_setspecific(key, arg);
+}
+
+static void cancel_late(void *task)
+{
+	usleep(100 * 1000);
+	weft_cancel(task);
+}
+
+static int woken_by_a_key_destructor(void *arg)
+{
+	struct weft_task *task;
+	pthread_key_create(&key, cancel_late);
+	weft_spawn(&task, NULL, lock_with_key, weft_self());
+	weft_detach(task);
+	return wait_forever(NULL);
+}
+
+START_TEST(not_while_a_key_destructor_may_wake_a_task)
+{
+	run_in_child(NULL, woken_by_a_key_destructor);
+	assert_not_reported(0);
+}
+END_TEST
+
+/* Is a list like /proc/self/task known that holds this runtime's first thread, and `hidden` ones that
+ * it does not show, as one that ends early because a thread dies? */
+static bool list_is_known(int hidden)
+{
+	char path[] = "/dev/shm/weft-threads-XXXXXX", name[2][16];
+	ck_assert_ptr_nonnull(mkdtemp(path));
+	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(name[0], sizeof(name[0]), "%d", (int)sched.caller_tid);
+	snprintf(name[1], sizeof(name[1]), ".hidden");
+	for (int i = 0; i <= hidden; i++)
+		ck_assert_int_eq(mkdirat(directory, name[i], 0700), 0);
+	bool known = weft__deadlock_threads_known(directory);
+	for (int i = 0; i <= hidden; i++)
+		ck_assert_int_eq(unlinkat(directory, name[i], AT_REMOVEDIR), 0);
+	close(directory);
+	ck_assert_int_eq(rmdir(path), 0);
+	return known;
+}
+
+static int read_lists(void *arg)
+{
+	ck_assert(list_is_known(0));
+	ck_assert(!list_is_known(1));
+	return 0;
+}
+
+START_TEST(not_when_the_list_of_threads_ends_early)
+{
+	ck_assert_int_eq(weft_run(NULL, read_lists, NULL), 0);
+}
+END_TEST
+
 static void *go_without_a_word(void *arg)
 {
 	usleep(100 * 1000);
@@ -300,6 +367,8 @@ int main(void)
 		not_while_a_timer_runs,
 		not_while_a_task_is_in_a_system_call,
 		not_while_the_process_has_other_threads,
+		not_while_a_key_destructor_may_wake_a_task,
+		not_when_the_list_of_threads_ends_early,
 		when_the_last_other_thread_has_gone,
 		not_while_a_signal_or_child_may_wake_a_task,
 		a_crash_is_a_crash,
