@@ -222,7 +222,7 @@ static void serve(int64_t now)
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
 	if (!polled && !monitor.calm && weft__netpoll_interesting())
-		weft__netpoll_wait(0, &ready);
+		weft__netpoll_look(&ready);
 	weft__ready_list(&ready);
 	sub_seq_cst(&sched.carrying, 1);
 }

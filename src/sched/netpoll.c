@@ -13,7 +13,7 @@
 #include "sched/descriptor.h"
 #include "sched/sched.h"
 
-enum { BATCH = 128 };
+enum { BATCH = NETPOLL_BATCH };
 enum { KICK = -1 }; /* in place of a descriptor's number */
 
 static int epoll_fd = -1, kick_fd = -1;
@@ -67,23 +67,38 @@ static int poll_events(struct epoll_event *events, int64_t until)
 	return n < 0 ? 0 : (int)n;
 }
 
-void weft__netpoll_wait(int64_t until, struct list *ready)
+/* Tasks whose waits `n` events end go to `ready`; true: one of the events was a kick. */
+static bool deliver(const struct epoll_event *events, int n, struct list *ready)
 {
-	struct epoll_event events[BATCH];
-	int n = poll_events(events, until);
-	if (until)
-		add_seq_cst(&sched.carrying,
-			    1); /* before any wait ends: pairs with all_idle in proc.c */
+	bool kicked = false;
 	if (n > 0)
 		add_relaxed(&sched.netpoll_wakeups, 1);
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
-		uint64_t kicks;
-		if (fd != KICK)
+		if (fd == KICK)
+			kicked = true;
+		else
 			weft__descriptor_event(fd, events[i].events, ready);
-		else if (until) /* only looking: the kick is for who sleeps */
-			weft__syscall(SYS_read, kick_fd, (long)&kicks, sizeof(kicks), 0, 0, 0);
 	}
+	return kicked;
+}
+
+void weft__netpoll_look(struct list *ready)
+{
+	struct epoll_event events[BATCH];
+	deliver(events, poll_events(events, 0), ready); /* a kick stays: it is for a sleeper */
+}
+
+void weft__netpoll_sleep(int64_t until, struct netpoll_events *got)
+{
+	got->count = poll_events(got->events, until);
+}
+
+void weft__netpoll_deliver(const struct netpoll_events *got, struct list *ready)
+{
+	uint64_t kicks;
+	if (deliver(got->events, got->count, ready))
+		weft__syscall(SYS_read, kick_fd, (long)&kicks, sizeof(kicks), 0, 0, 0);
 }
 
 void weft__netpoll_kick(void)

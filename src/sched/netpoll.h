@@ -15,17 +15,31 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 struct list;
 
 /* Makes the epoll instance. 0 or -errno. */
 int weft__netpoll_open(void);
 void weft__netpoll_close(void);
-/* A thread that slept counts in sched.carrying when it comes back, until the caller has delivered and counts it off. */
-/* Waits until `until` (absolute; 0: only looks) for ready descriptors or a kick; tasks to run go to
- * `ready`. */
-void weft__netpoll_wait(int64_t until, struct list *ready);
-/* Ends the sleep of one thread in weft__netpoll_wait, or the next one's. Async-signal-safe. */
+/* Looks, without sleeping, for descriptors that are ready; tasks to run go to `ready`. */
+void weft__netpoll_look(struct list *ready);
+
+/*
+ * A sleep is two calls, so that the sleeper can count itself in sched.carrying between them: no wait
+ * has ended before the first one returns, and the second one ends them all.
+ */
+enum { NETPOLL_BATCH = 128 };
+struct netpoll_events {
+	int count;
+	struct epoll_event events[NETPOLL_BATCH];
+};
+/* Sleeps until `until` (absolute), until a descriptor is ready, or until a kick. */
+void weft__netpoll_sleep(int64_t until, struct netpoll_events *got);
+/* Ends the waits that `got` ends: their tasks go to `ready`. Takes the kick, if there was one. */
+void weft__netpoll_deliver(const struct netpoll_events *got, struct list *ready);
+
+/* Ends the sleep of one thread in weft__netpoll_sleep, or the next one's. Async-signal-safe. */
 void weft__netpoll_kick(void);
 /* epoll_ctl(2) on the poller's instance for `fd`: 0 or -errno. */
 int weft__netpoll_control(int operation, int fd, uint32_t events);

@@ -308,11 +308,10 @@ static void poller_end(struct thread *t)
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
-/* Timers of all processors and descriptors: what is ready, in one list. Gives how many timers. */
-static unsigned poll_all(int64_t until, struct list *ready)
+/* Fires the due timers of all processors. Returns how many. */
+static unsigned run_all_timers(struct list *ready)
 {
 	unsigned fired = 0;
-	weft__netpoll_wait(until, ready);
 	int64_t now = weft__sched_now();
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		fired += weft__timer_run(&sched.processors[i], now, ready);
@@ -354,12 +353,15 @@ static void keep_ready(struct thread *t, struct list *ready)
 
 static void sleep_polling(struct thread *t)
 {
+	struct netpoll_events got;
 	struct list ready;
 	list_init(&ready);
 	int64_t until = weft__timer_earliest();
 	store_relaxed(&sched.poll_until, until);
-	sched.poll_fired =
-		poll_all(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &ready);
+	weft__netpoll_sleep(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &got);
+	add_seq_cst(&sched.carrying, 1); /* before any wait ends: pairs with stuck */
+	weft__netpoll_deliver(&got, &ready);
+	sched.poll_fired = run_all_timers(&ready);
 	poller_end(t);
 	keep_ready(t, &ready);
 	weft__ready_list(&ready);

@@ -162,13 +162,22 @@ static void gather(struct processor *p)
 	pool_add_list(&due);
 }
 
-static void look_at_descriptors(int64_t until)
+/* The caller holds the processor: nobody judges meanwhile that all wait for ever. */
+static void await_descriptors(int64_t until)
+{
+	struct netpoll_events got;
+	struct list ready;
+	list_init(&ready);
+	weft__netpoll_sleep(until, &got);
+	weft__netpoll_deliver(&got, &ready);
+	pool_add_list(&ready);
+}
+
+static void look_at_descriptors(void)
 {
 	struct list ready;
-	if (!weft__netpoll_waiters())
-		return;
 	list_init(&ready);
-	weft__netpoll_wait(until, &ready);
+	weft__netpoll_look(&ready);
 	pool_add_list(&ready);
 }
 
@@ -178,7 +187,8 @@ static bool let_time_pass(void)
 	int64_t next = weft__timer_earliest();
 	if (next == INT64_MAX)
 		return false;
-	look_at_descriptors(weft__sim_now() + GRACE);
+	if (weft__netpoll_waiters())
+		await_descriptors(weft__sim_now() + GRACE);
 	if (!sim.count)
 		store_relaxed(&sim.now, max_of(next, weft__sim_now()));
 	return true;
@@ -197,7 +207,8 @@ struct task *weft__sim_pick(struct thread *t)
 	store_relaxed(&sim.now, weft__sim_now() + STEP);
 	store_relaxed(&sched.coarse_now, weft__sim_now());
 	weft__monitor_stop_tasks();
-	look_at_descriptors(0);
+	if (weft__netpoll_waiters())
+		look_at_descriptors();
 	do
 		gather(t->processor);
 	while (!sim.count && let_time_pass());

@@ -59,7 +59,7 @@ static void look_at_poller(struct thread *t)
 	if (!weft__netpoll_interesting())
 		return;
 	list_init(&ready);
-	weft__netpoll_wait(0, &ready);
+	weft__netpoll_look(&ready);
 	weft__ready_here(t, &ready);
 }
 
