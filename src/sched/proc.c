@@ -22,6 +22,7 @@
 #include "base/sys.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
+#include "sched/sim.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
 
@@ -186,10 +187,23 @@ bool weft__proc_return(struct thread *t)
 	return p;
 }
 
+/*
+ * May t's processor not go idle yet? What lies in its queues is seen by its holder alone. In the
+ * deterministic mode so is everybody who can run, and a holder alone moves the clock; a thread that
+ * ends will not sleep in the poller either, but who takes over from it finds nothing, and does.
+ */
+static bool needs_holder(const struct thread *t)
+{
+	if (proc_has_work(t->processor))
+		return true;
+	return unlikely(sched.sim) &&
+	       (weft__sim_goes_on() || (t->leaving && weft__netpoll_waiters()));
+}
+
 bool weft__proc_release(struct thread *t)
 {
 	bool idle = false;
-	debug_check(proc_held(t) && !proc_has_work(t->processor));
+	debug_check(proc_held(t) && !needs_holder(t));
 	lock_take(&sched.lock, RANK_SCHED);
 	if (!sched.global_ready.length && !sched.global_fresh.length) {
 		idle_push(weft__proc_detach(t));
@@ -204,7 +218,7 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 {
 	struct processor *p = t->processor;
 	weft__proc_check(t, "hand-off");
-	if (!next && !proc_has_work(p) && weft__proc_release(t))
+	if (!next && !needs_holder(t) && weft__proc_release(t))
 		return;
 	lock_take(&sched.lock, RANK_SCHED);
 	weft__proc_detach(t);

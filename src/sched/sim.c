@@ -215,6 +215,11 @@ struct task *weft__sim_pick(struct thread *t)
 	return sim.count ? pool_draw() : NULL;
 }
 
+bool weft__sim_goes_on(void)
+{
+	return sim.count || weft__timer_earliest() != INT64_MAX;
+}
+
 struct thread *weft__sim_entered(struct thread *t)
 {
 	store_relaxed(&t->lease.word, LEASE_REQUESTED); /* nobody else moves it in this mode */

@@ -28,6 +28,9 @@ int64_t weft__sim_now(void);
 uint64_t weft__sim_draw(void);
 /* Which task runs next; NULL: none can, and no timer runs. The caller holds the processor. */
 struct task *weft__sim_pick(struct thread *t);
+/* Can somebody run, or will somebody when time has passed? The holder of the processor alone makes
+ * that happen, so it does not go idle. */
+bool weft__sim_goes_on(void);
 /* A task has come into the runtime: others may run first. Gives the thread on which it goes on. */
 struct thread *weft__sim_entered(struct thread *t);
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* test_sim.c: the deterministic mode replays what it did, finds what it should, and blames nobody else. */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +248,238 @@ START_TEST(a_deadlock_says_its_seed)
 }
 END_TEST
 
+/* ---- a wait with a deadline leaves nothing behind ---- */
+
+static int ends[2]; /* nothing comes out of the first, nothing more goes into the second */
+static char bytes[1 << 16];
+
+static ssize_t timed_read(int64_t deadline)
+{
+	return weft_read(ends[0], bytes, 1, deadline);
+}
+
+static ssize_t timed_readv(int64_t deadline)
+{
+	struct iovec v = {bytes, 1};
+	return weft_readv(ends[0], &v, 1, deadline);
+}
+
+static ssize_t timed_recv(int64_t deadline)
+{
+	return weft_recv(ends[0], bytes, 1, 0, deadline);
+}
+
+static ssize_t timed_recvfrom(int64_t deadline)
+{
+	return weft_recvfrom(ends[0], bytes, 1, 0, NULL, NULL, deadline);
+}
+
+static ssize_t timed_recvmsg(int64_t deadline)
+{
+	struct iovec v = {bytes, 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+	return weft_recvmsg(ends[0], &m, 0, deadline);
+}
+
+static void fill(void)
+{
+	while (send(ends[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
+static ssize_t timed_write(int64_t deadline)
+{
+	fill();
+	return weft_write(ends[1], bytes, 1, deadline);
+}
+
+static ssize_t timed_writev(int64_t deadline)
+{
+	struct iovec v = {bytes, 1};
+	fill();
+	return weft_writev(ends[1], &v, 1, deadline);
+}
+
+static ssize_t timed_send(int64_t deadline)
+{
+	fill();
+	return weft_send(ends[1], bytes, 1, 0, deadline);
+}
+
+static ssize_t timed_sendto(int64_t deadline)
+{
+	fill();
+	return weft_sendto(ends[1], bytes, 1, 0, NULL, 0, deadline);
+}
+
+static ssize_t timed_sendmsg(int64_t deadline)
+{
+	struct iovec v = {bytes, 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+	fill();
+	return weft_sendmsg(ends[1], &m, 0, deadline);
+}
+
+static ssize_t timed_accept(int64_t deadline)
+{
+	int fd = weft_tcp_listen("127.0.0.1", "0", 1);
+	ssize_t n = weft_accept(fd, NULL, NULL, deadline);
+	weft_close(fd);
+	return n;
+}
+
+static ssize_t timed_wait_fd(int64_t deadline)
+{
+	return weft_wait_fd(ends[0], POLLIN, deadline);
+}
+
+static ssize_t timed_wait_pid(int64_t deadline)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			pause();
+	ssize_t n = weft_wait_pid(pid, NULL, deadline);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return n;
+}
+
+static ssize_t (*timed)(int64_t deadline);
+
+static int wait_a_while_then_forever(void *arg)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 || timed(weft_after(MS)) != -ETIMEDOUT)
+		return 1;
+	return wait_forever(NULL);
+}
+
+START_TEST(no_timed_wait_hides_a_deadlock)
+{
+#ifndef WEFT_TSAN /* it has a thread of its own, so that no deadlock is certain */
+	static ssize_t (*const kinds[])(int64_t deadline) = {
+		timed_read,   timed_readv,   timed_recv,     timed_recvfrom, timed_recvmsg,
+		timed_write,  timed_writev,  timed_send,     timed_sendto,   timed_sendmsg,
+		timed_accept, timed_wait_fd, timed_wait_pid,
+	};
+	for (unsigned i = 0; i < array_len(kinds); i++) {
+		timed = kinds[i];
+		run_42_in_child(wait_a_while_then_forever);
+		ck_assert_msg(status == 2, "kind %u: status %d; it said:\n%s", i, status, said);
+		assert_said("deadlock!");
+	}
+#endif
+}
+END_TEST
+
+/* ---- a locked task ends, and everything else goes on ---- */
+
+static struct weft_chan *chan;
+static unsigned locked_ends;
+
+static int end_locked(void *arg)
+{
+	weft_lock_os_thread();
+	if (arg)
+		weft_yield();
+	add_relaxed(&locked_ends, 1);
+	return 0;
+}
+
+static int yield_on(void *arg)
+{
+	for (int i = 0; i < 20; i++)
+		weft_yield();
+	return 0;
+}
+
+static int sleep_on(void *arg)
+{
+	return weft_sleep(MS);
+}
+
+static int send_on(void *arg)
+{
+	return weft_chan_send(chan, NULL, WEFT_FOREVER);
+}
+
+static int receive_on(void *arg)
+{
+	return weft_chan_recv(chan, NULL, WEFT_FOREVER);
+}
+
+static int read_on(void *arg)
+{
+	return weft_read(ends[0], bytes, 1, WEFT_FOREVER) != 1;
+}
+
+/* When the locked thread has most likely gone, and perhaps nobody is left who sees a descriptor. */
+static void *write_from_outside(void *arg)
+{
+	while (!load_relaxed(&locked_ends))
+		usleep(1000);
+	usleep(2000);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	return NULL;
+}
+
+enum { MIX = 4 };
+static int (*const mixes[][MIX])(void *arg) = {
+	{end_locked, yield_on},
+	{end_locked, sleep_on},
+	{end_locked, read_on},
+	{end_locked, end_locked, yield_on, yield_on},
+	{end_locked, end_locked, sleep_on, yield_on},
+	{end_locked, send_on, end_locked, receive_on},
+	{end_locked, read_on, sleep_on},
+	{end_locked, read_on, end_locked, yield_on},
+};
+
+/* The main task is gone when the locked ones end, so that one of their threads may be the last. */
+static int leave_mix(void *arg)
+{
+	int (*const *mix)(void *arg) = arg;
+	for (intptr_t i = 0; i < MIX && mix[i]; i++) {
+		struct weft_task *task;
+		weft_spawn(&task, NULL, mix[i], (void *)i);
+		weft_detach(task);
+	}
+	return 0;
+}
+
+static int run_mix(uint64_t seed, int (*const *mix)(void *arg))
+{
+	pthread_t writer;
+	bool reads = mix[1] == read_on;
+	store_relaxed(&locked_ends, 0);
+	if (reads)
+		pthread_create(&writer, NULL, write_from_outside, NULL);
+	int err = weft_sim_run(seed, NULL, leave_mix, (void *)mix);
+	if (reads)
+		pthread_join(writer, NULL);
+	return err;
+}
+
+static int search_locked_ends(void *arg)
+{
+	for (unsigned i = 0; i < array_len(mixes); i++)
+		for (uint64_t seed = 1; seed <= 20; seed++)
+			if (run_mix(seed, mixes[i]) != 0)
+				return 1;
+	return 0;
+}
+
+START_TEST(a_locked_end_strands_nobody)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	chan = weft_chan_new(0, 0);
+	in_child(search_locked_ends, NULL);
+	assert_status(0);
+	ck_assert_str_eq(said, "");
+	weft_chan_unref(chan);
+}
+END_TEST
+
 START_TEST(who_succeeds_says_nothing)
 {
 	run_42_in_child(correct);
@@ -345,6 +582,8 @@ int main(void)
 		correct_code_is_not_blamed,
 		who_fails_says_its_seed,
 		a_deadlock_says_its_seed,
+		no_timed_wait_hides_a_deadlock,
+		a_locked_end_strands_nobody,
 		who_succeeds_says_nothing,
 		any_program_runs_deterministic_by_the_environment,
 		a_seed_that_is_no_number_is_refused_aloud,
