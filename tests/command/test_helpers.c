@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_helpers.c: what the subcommands share: options, cleaning of text, tables, JSON. */
 #include <check.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,11 +168,56 @@ START_TEST(tables_align_characters_not_bytes)
 }
 END_TEST
 
-START_TEST(json_takes_bytes_of_any_kind)
+/* What replaces every \xNN by its byte. */
+static char *restored(const char *clean)
 {
-	json_t *text = cli_json_text("a\xff");
-	ck_assert_str_eq(json_string_value(text), "a\\xff");
-	json_decref(text);
+	char *text = cli_alloc(strlen(clean) + 1), *out = text;
+	unsigned byte;
+	while (*clean) {
+		bool escape = clean[0] == '\\' && clean[1] == 'x' &&
+			      isxdigit((unsigned char)clean[2]) &&
+			      isxdigit((unsigned char)clean[3]);
+		if (escape)
+			sscanf(clean + 2, "%2x", &byte);
+		*out++ = escape ? (char)byte : *clean;
+		clean += escape ? 4 : 1;
+	}
+	return text;
+}
+
+static void check_restored(const char *text)
+{
+	char *clean = cli_clean(text), *again = restored(clean);
+	json_t *json = cli_json_text(text);
+	ck_assert_str_eq(again, text);
+	free(again);
+	again = cli_is_exact(text) ? cli_strdup(json_string_value(json))
+				   : restored(json_string_value(json));
+	ck_assert_str_eq(again, text);
+	free(again);
+	free(clean);
+	json_decref(json);
+}
+
+/* Every text of up to five of these parts: escapes, halves of escapes, bytes that are no UTF-8. */
+START_TEST(no_two_names_look_alike)
+{
+	static const char *const parts[] = {"\\",   "x",     "\xff", "\xe2\x80",
+					    "\xae", "\\x1b", "f",    "1"};
+	unsigned count = array_len(parts), texts = 1;
+	for (unsigned length = 0; length <= 5; length++, texts *= count) {
+		for (unsigned i = 0; i < texts; i++) {
+			char text[64] = "";
+			for (unsigned k = 0, rest = i; k < length; k++, rest /= count)
+				strcat(text, parts[rest % count]);
+			check_restored(text);
+		}
+	}
+	json_t *byte = cli_json_text("a\xff"), *letters = cli_json_text("a\\xff");
+	ck_assert_str_eq(json_string_value(byte), "a\\xff");
+	ck_assert_str_eq(json_string_value(letters), "a\\x5cxff");
+	json_decref(byte);
+	json_decref(letters);
 }
 END_TEST
 
@@ -188,7 +234,7 @@ int main(void)
 	tcase_add_exit_test(tc, help_ends_with_status_0, CLI_CLEAN);
 	tcase_add_loop_test(tc, text_is_cleaned, 0, (int)array_len(shown));
 	tcase_add_test(tc, tables_align_characters_not_bytes);
-	tcase_add_test(tc, json_takes_bytes_of_any_kind);
+	tcase_add_test(tc, no_two_names_look_alike);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -82,7 +82,7 @@ static void print_findings(const struct doctor *d)
 	printf("\n%s%zu finding%s%s\n", cli_tone_on(stdout, CLI_WARN), json_array_size(d->findings),
 	       json_array_size(d->findings) > 1 ? "s" : "", cli_tone_off(stdout, CLI_WARN));
 	json_array_foreach(d->findings, i, finding)
-		printf("- %s\n", json_string_value(json_object_get(finding, "advice")));
+		cli_line(stdout, "- %s", json_string_value(json_object_get(finding, "advice")));
 }
 
 int cli_doctor(int argc, char **argv)

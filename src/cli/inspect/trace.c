@@ -199,8 +199,8 @@ int cli_trace(int argc, char **argv)
 	};
 	record(&session, &log, seconds, exact ? TRACE_ALL : 0);
 	write_log(&log, path);
-	fprintf(stderr, "%zu events in %s%s\n", log.count, path,
-		log.lost ? ", the oldest were lost" : "");
+	cli_line(stderr, "%zu events in %s%s", log.count, path,
+		 log.lost ? ", the oldest were lost" : "");
 	free(log.items);
 	target_close(&session.target);
 	return CLI_CLEAN;

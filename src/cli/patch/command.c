@@ -51,14 +51,11 @@ static void report_json(const struct patch_file *f, const struct patch_plan *pla
 static void report_text(const struct patch_file *f, const struct patch_plan *plan,
 			const char *result)
 {
-	char *path = cli_clean(f->path);
-
-	printf("%s: %s%s%s\n", path, result, plan->reason[0] ? ": " : "", plan->reason);
+	cli_line(stdout, "%s: %s%s%s", f->path, result, plan->reason[0] ? ": " : "", plan->reason);
 	if (plan->state <= PATCH_DONE)
 		printf("  byte %#llx, the last of the name \"%s\": '%c' as compiled, '%c' as "
 		       "patched\n",
 		       (unsigned long long)plan->offset, plan->symbol, plan->old, plan->new);
-	free(path);
 }
 
 static void report(const struct request *r, const struct patch_file *f,
@@ -70,9 +67,10 @@ static void report(const struct request *r, const struct patch_file *f,
 static void advise(const struct patch_file *f)
 {
 	printf("Restart what runs it. Package verification, signatures and image digests differ "
-	       "from now on;\n"
-	       "an update of its package replaces it. `weft patch --revert %s` takes it back.\n",
-	       f->path);
+	       "from now on;\n");
+	cli_line(stdout,
+		 "an update of its package replaces it. `weft patch --revert %s` takes it back.",
+		 f->path);
 }
 
 static _Noreturn void refuse(const struct patch_file *f, const char *doing, int error)

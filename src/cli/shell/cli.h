@@ -9,9 +9,10 @@
  *   CLI_FINDINGS 1  something was found
  *   CLI_FAILURE 2   wrong usage, or it could not do its work
  *
- * Reports go to stdout; errors and progress to stderr. Bytes that came from files are printed by
- * way of cli_table_cell or cli_clean, which make control characters visible: a file's name must not
- * be able to write to the terminal.
+ * Reports go to stdout; errors and progress to stderr. Text that came from elsewhere (names of files
+ * and processes, what files contain) is printed by way of cli_line, cli_table_cell, cli_json_text or
+ * cli_clean, which make control characters visible: a file's name must not be able to write to the
+ * terminal.
  *
  * Memory: cli_alloc and its kin never give NULL, they end the command with status 2. That is for
  * sizes of our own choosing; a size that a hostile file chose is capped first.
@@ -88,8 +89,19 @@ void *cli_alloc(size_t size); /* zeroed */
 void *cli_realloc(void *old, size_t size);
 char *cli_strdup(const char *text);
 char *cli_format(const char *format, ...) printf_like(1, 2); /* the caller frees */
-/* A copy with control characters and invalid UTF-8 as \xNN; the caller frees. */
+
+/* Text of unknown origin (text.c) */
+
+/*
+ * A copy fit for a terminal; the caller frees. Controls, invisible characters and what is no UTF-8
+ * appear as \xNN, a byte each; so does the backslash of a text that itself reads "\xNN". Replacing
+ * every \xNN by its byte restores the text.
+ */
 char *cli_clean(const char *text);
+/* Is it UTF-8 that JSON can carry as it is, without "\xNN" in it? */
+bool cli_is_exact(const char *text);
+/* Prints one line; whatever was formatted into it is cleaned. */
+void cli_line(FILE *out, const char *format, ...) printf_like(2, 3);
 
 /* Terminal (terminal.c) */
 
@@ -122,7 +134,7 @@ void cli_table_free(struct cli_table *t);
 
 /* {"schema": 1, "command": command, "version": "0.1.0"}: where every report begins. */
 json_t *cli_json_report(const char *command);
-/* A JSON string from bytes of any kind: what is no UTF-8 is cleaned first. */
+/* A JSON string from bytes of any kind: exact, or by cli_clean where that is not possible. */
 json_t *cli_json_text(const char *text);
 /* object[key] = value, which is taken over. */
 void cli_json_set(json_t *object, const char *key, json_t *value);

@@ -21,11 +21,10 @@ json_t *cli_json_report(const char *command)
 
 json_t *cli_json_text(const char *text)
 {
-	json_t *value = json_string(text);
-	if (value)
-		return value;
+	if (cli_is_exact(text))
+		return must(json_string(text));
 	char *clean = cli_clean(text);
-	value = must(json_string(clean));
+	json_t *value = must(json_string(clean));
 	free(clean);
 	return value;
 }
@@ -42,9 +41,11 @@ void cli_json_add(json_t *array, json_t *value)
 		cli_die("out of memory while building the report");
 }
 
+/* In ASCII: a report on a terminal is as harmless as one in a file. */
 void cli_json_print(json_t *root, FILE *out)
 {
-	int failed = json_dumpf(root, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	int failed =
+		json_dumpf(root, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 	if (fputc('\n', out) == EOF || failed)
 		cli_die("cannot write the report");
 	json_decref(root);

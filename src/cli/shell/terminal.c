@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* terminal.c: messages, memory, colour and progress of the command. See cli.h. */
+/* terminal.c: messages, lines, memory, colour and progress of the command. See cli.h. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +53,20 @@ _Noreturn static void no_memory(void)
 	exit(CLI_FAILURE);
 }
 
+void cli_line(FILE *out, const char *format, ...)
+{
+	char *text, *clean;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		no_memory();
+	va_end(args);
+	clean = cli_clean(text);
+	fprintf(out, "%s\n", clean);
+	free(clean);
+	free(text);
+}
+
 void *cli_alloc(size_t size)
 {
 	void *p = calloc(1, size ? size : 1);
@@ -86,50 +100,6 @@ char *cli_format(const char *format, ...)
 		no_memory();
 	va_end(args);
 	return text;
-}
-
-/* Bytes of the valid UTF-8 sequence at `s`, 0 when there is none. Overlong forms and surrogates are
- * invalid. */
-static unsigned utf8_length(const unsigned char *s)
-{
-	static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned n = s[0] < 0x80   ? 1
-		     : s[0] < 0xc2 ? 0
-		     : s[0] < 0xe0 ? 2
-		     : s[0] < 0xf0 ? 3
-		     : s[0] < 0xf5 ? 4
-				   : 0;
-	if (n < 2)
-		return n;
-	unsigned code = s[0] & (0x7fu >> n);
-	for (unsigned i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	bool surrogate = code >= 0xd800 && code < 0xe000;
-	return code < least[n] || code > 0x10ffff || surrogate ? 0 : n;
-}
-
-/* C0, DEL, and C1 (two bytes in UTF-8, and some terminals obey it). */
-static bool is_control(const unsigned char *s, unsigned len)
-{
-	return (len == 1 && (s[0] < 0x20 || s[0] == 0x7f)) ||
-	       (len == 2 && s[0] == 0xc2 && s[1] < 0xa0);
-}
-
-char *cli_clean(const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	char *clean = cli_alloc(4 * strlen(text) + 1), *out = clean;
-	while (*s) {
-		unsigned n = utf8_length(s);
-		bool visible = n && !is_control(s, n);
-		for (n = n ? n : 1; n; n--, s++)
-			out += visible ? (*out = (char)*s, 1) : sprintf(out, "\\x%02x", *s);
-	}
-	*out = 0;
-	return clean;
 }
 
 static bool colour(FILE *out)

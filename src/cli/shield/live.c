@@ -190,9 +190,7 @@ static int change(struct target *t, bool undo)
 
 static void print_text(const struct target *t, const char *done, bool wrote)
 {
-	char *name = cli_clean(t->name);
-
-	printf("process %d (%s): %s\n", t->pid, name, done);
+	cli_line(stdout, "process %d (%s): %s", t->pid, t->name, done);
 	for (unsigned i = 0; i < SHIELD_SITES; i++) {
 		const struct shield_site *s = &t->sites[i];
 		printf("  %-20s at %#llx: ", s->function, (unsigned long long)s->address);
@@ -206,7 +204,6 @@ static void print_text(const struct target *t, const char *done, bool wrote)
 		printf("This lasts until it ends or executes another program. To take it back:\n"
 		       "weft shield --pid=%d --undo\n",
 		       t->pid);
-	free(name);
 }
 
 static void print_json(const struct target *t, const char *done)

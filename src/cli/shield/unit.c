@@ -277,15 +277,16 @@ static void remove_drop_in(const char *directory, const char *path)
 		cli_die("%s: %s", path, errno == ENOENT ? "it is not installed" : strerror(errno));
 	if (rmdir(directory) && errno != ENOTEMPTY && errno != EEXIST)
 		cli_error("%s: %s", directory, strerror(errno));
-	printf("removed %s\n", path);
+	cli_line(stdout, "removed %s", path);
 }
 
 static void print_next(const char *root, const char *unit)
 {
 	if (!*root)
-		printf("It holds from the next start on: systemctl daemon-reload && systemctl "
-		       "restart %s\n",
-		       unit);
+		cli_line(stdout,
+			 "It holds from the next start on: systemctl daemon-reload && systemctl "
+			 "restart %s",
+			 unit);
 }
 
 int weft__shield_unit(const struct shield_options *options, const char *name, bool undo)
@@ -306,10 +307,12 @@ int weft__shield_unit(const struct shield_options *options, const char *name, bo
 		clear_start(&u);
 		free(u.start.lines);
 		if (options->dry_run) {
-			printf("# %s\n%s", path, text);
+			cli_line(stdout, "# %s", path);
+			for (char *rest = text, *line; (line = strsep(&rest, "\n")) && rest;)
+				cli_line(stdout, "%s", line);
 		} else {
 			write_drop_in(directory, path, text);
-			printf("wrote %s\n", path);
+			cli_line(stdout, "wrote %s", path);
 			print_next(options->root, unit);
 		}
 		free(text);

@@ -37,22 +37,14 @@ static void print_rows(const struct scan *scan, FILE *out)
 	cli_table_free(t);
 }
 
-static void print_line(FILE *out, char *text)
-{
-	char *clean = cli_clean(text);
-	fprintf(out, "  %s\n", clean);
-	free(clean);
-	free(text);
-}
-
 static void print_callers(const struct go_judgement *j, FILE *out)
 {
 	for (const struct go_caller *c = j->callers; c; c = c->next)
-		print_line(out, cli_format("%s is called by %s%s%s%s", j->rule->trigger, c->name,
-					   c->harmless ? " (harmless: " : "",
-					   c->harmless ? c->harmless : "", c->harmless ? ")" : ""));
+		cli_line(out, "  %s is called by %s%s%s%s", j->rule->trigger, c->name,
+			 c->harmless ? " (harmless: " : "", c->harmless ? c->harmless : "",
+			 c->harmless ? ")" : "");
 	if (j->callers_left_out)
-		print_line(out, cli_format("and by %u more", j->callers_left_out));
+		cli_line(out, "  and by %u more", j->callers_left_out);
 }
 
 static void print_process(const struct scan_process *p, FILE *out)
@@ -61,11 +53,10 @@ static void print_process(const struct scan_process *p, FILE *out)
 			      ? cli_format(", %u of %u state pages%s", p->pages, p->page_limit,
 					   p->pages > p->page_limit ? ": primed" : "")
 			      : cli_strdup("");
-	print_line(out, cli_format("process %d (%s)%s%s: %s, sees the vDSO symbol: %s%s%s",
-				   (int)p->pid, p->name, p->library ? ", as a library" : "",
-				   p->deleted ? ", file deleted" : "",
-				   weft__go_verdict_name(p->verdict), weft__answer_name(p->vdso),
-				   gauge, p->seccomp ? ", under a seccomp filter" : ""));
+	cli_line(out, "  process %d (%s)%s%s: %s, sees the vDSO symbol: %s%s%s", (int)p->pid,
+		 p->name, p->library ? ", as a library" : "", p->deleted ? ", file deleted" : "",
+		 weft__go_verdict_name(p->verdict), weft__answer_name(p->vdso), gauge,
+		 p->seccomp ? ", under a seccomp filter" : "");
 	free(gauge);
 }
 
@@ -81,9 +72,9 @@ static void print_details(const struct scan *scan, FILE *out)
 		fprintf(out, "\n%s%s%s: %s\n", cli_tone_on(out, CLI_BOLD), path,
 			cli_tone_off(out, CLI_BOLD), weft__go_verdict_name(j->verdict));
 		free(path);
-		print_line(out, cli_format("%s", j->reason));
+		cli_line(out, "  %s", j->reason);
 		for (unsigned e = 0; e < j->evidence_count; e++)
-			print_line(out, cli_strdup(j->evidence[e]));
+			cli_line(out, "  %s", j->evidence[e]);
 		print_callers(j, out);
 		for (const struct scan_process *p = r->processes; p; p = p->next)
 			print_process(p, out);
