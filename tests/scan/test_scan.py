@@ -5,6 +5,7 @@
 usage: test_scan.py WEFT MAKE_TWIN GOTWIN SCHEMA_OF_SCAN
 """
 
+import gzip
 import json
 import os
 import re
@@ -184,6 +185,81 @@ class Walking(Case):
             self.skipTest("the command cannot be reached by another user")
         self.assertEqual(done.returncode, 2)
         self.assertIn("secret: cannot be opened: Permission denied", done.stderr)
+
+
+class Statuses(Case):
+    """What could not be looked at is told by the status, in every form, and never hides a finding."""
+
+    FORMS = ([], ["--json"], ["--sarif"], ["--openvex"], ["--prometheus"])
+
+    def operands(self):
+        """name: (arguments, what stdin says, status, status with --strict)"""
+        whole = self.twin_bytes(*AFFECTED)
+        core = bytearray(whole)
+        core[16] = 4  # ET_CORE
+        files = {"text": b"text", "script": b"#!/bin/sh\n", "packed.gz": gzip.compress(whole), "empty": b"",
+                 "cut": whole[:len(whole) // 2], "headers": whole[:64], "core": bytes(core)}
+        found = {name: ([self.write(name, content)], "", 0, 2) for name, content in files.items()}
+        os.mkfifo(self.path("fifo"))
+        affected = self.twin("bin/affected", *AFFECTED)
+        found["listed"] = (["-"], self.path("text") + "\n", 0, 0)
+        found["directory"] = ([os.path.dirname(self.write("texts/text", b"text"))], "", 0, 0)
+        found["missing"] = ([self.path("nothing")], "", 2, 2)
+        found["fifo"] = ([self.path("fifo")], "", 2, 2)
+        found["image"] = (["--image", self.path("text")], "", 2, 2)
+        found["beside a finding"] = ([self.path("nothing"), self.path("text"), affected], "", 1, 1)
+        return found
+
+    def test_of_operands(self):
+        for name, (arguments, listed, status, strict) in self.operands().items():
+            for form in self.FORMS:
+                done = scan(*form, *arguments, input=listed)
+                self.assertEqual(done.returncode, status, (name, form, done.stderr))
+                done = scan(*form, "--strict", *arguments, input=listed)
+                self.assertEqual(done.returncode, strict, (name, form, done.stderr))
+                if strict == 2:
+                    self.assertIn("weft scan: ", done.stderr)
+        self.assertIn("1 named files are no ELF files", scan(self.path("text")).stdout)
+        self.assertEqual(report(self.path("text"))["counts"]["operands_not_elf"], 1)
+
+    def assert_all_forms(self, status, words, *before):
+        for form in self.FORMS:
+            for strict in ([], ["--strict"]):
+                done = subprocess.run([*before, WEFT, "scan", "--processes", *form, *strict], capture_output=True,
+                                      text=True, timeout=60, check=False)
+                if done.returncode in (125, 126, 127) or done.stderr.startswith(("unshare", "mount")):
+                    self.skipTest(done.stderr)
+                self.assertEqual(done.returncode, status, (form, strict, done.stderr))
+                self.assertIn(words, done.stdout + done.stderr)
+
+    @unittest.skipUnless(ROOT, "needs root, for a mount")
+    def test_of_a_masked_proc(self):
+        self.assert_all_forms(2, "/proc: ", "unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+
+    @unittest.skipUnless(ROOT, "needs root, for a mount")
+    def test_of_a_proc_that_hides_processes(self):
+        mount = 'mount -t proc -o hidepid=2 none /proc && setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; exit $?'
+        os.chmod(self.place, 0o755)
+        weft = shutil.copy(WEFT, self.path("weft"))
+        done = subprocess.run(["unshare", "-mpf", "sh", "-c", mount, "sh", weft, "scan", "--processes"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        if "mount:" in done.stderr or "setpriv:" in done.stderr:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("hides processes", done.stderr)
+
+    @unittest.skipUnless(ROOT, "needs root, to become somebody else")
+    def test_of_denied_processes(self):
+        os.chmod(self.place, 0o755)
+        weft = shutil.copy(WEFT, self.path("weft"))
+        for form in self.FORMS:
+            for strict in ([], ["--strict"]):
+                done = subprocess.run([weft, "scan", "--processes", *form, *strict], capture_output=True, text=True,
+                                      timeout=60, check=False, user=65534)
+                self.assertEqual(done.returncode, 2, (form, strict))
+        done = subprocess.run([weft, "scan", "--processes"], capture_output=True, text=True, timeout=60, check=False,
+                              user=65534)
+        self.assertIn("more may not be looked at", done.stdout)
 
 
 class Hostile(Case):

@@ -148,10 +148,10 @@ void doctor_go(struct doctor *d, char **places, unsigned place_count)
 	};
 	struct scan *scan = weft__scan_new(&how);
 	for (unsigned i = 0; i < place_count; i++)
-		weft__scan_add_path(scan, places[i]);
+		weft__scan_add_path(scan, places[i], false);
 	for (unsigned i = 0; !place_count && i < array_len(usual_places); i++)
 		if (!access(usual_places[i], F_OK))
-			weft__scan_add_path(scan, usual_places[i]);
+			weft__scan_add_path(scan, usual_places[i], false);
 	weft__scan_add_processes(scan);
 	weft__scan_run(scan);
 	report(d, scan);

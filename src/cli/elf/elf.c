@@ -64,6 +64,8 @@ static int segment_read(struct elf_image *elf, const struct elf_layout *l, uint6
 		return 0;
 	if (elf->segment_count == ELF_SEGMENTS)
 		return -E2BIG;
+	elf->cut_off |=
+		s.type == PT_LOAD && (s.offset > v->size || s.file_size > v->size - s.offset);
 	segment_clip(&s, v->size);
 	elf->segments[elf->segment_count++] = s;
 	return 0;
@@ -89,6 +91,7 @@ int weft__elf_open(struct elf_image *elf, struct view *view)
 {
 	elf->view = view;
 	elf->segment_count = 0;
+	elf->cut_off = false;
 	int err = read_ident(elf);
 	if (err)
 		return err;

@@ -30,6 +30,7 @@ struct elf_image {
 	unsigned width; /* of a pointer: 4 or 8 */
 	uint16_t type, machine;
 	uint64_t entry;
+	bool cut_off; /* a loadable segment reaches beyond the end of the view */
 	unsigned segment_count;
 	struct elf_segment segments[ELF_SEGMENTS]; /* PT_LOAD, PT_NOTE, PT_DYNAMIC, PT_INTERP */
 };

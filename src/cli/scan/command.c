@@ -32,7 +32,7 @@ static const struct cli_option option_table[] = {
 	{"one-file-system", 0, CLI_FLAG, &options.one_file_system, NULL,
 	 "stay on the file systems of the operands", 0, 0},
 	{"strict", 0, CLI_FLAG, &options.strict, NULL,
-	 "status 1 for affected-dormant and unknown too", 0, 0},
+	 "status 1 for affected-dormant and unknown too, 2 for a PATH that is no program", 0, 0},
 	{"json", 0, CLI_FLAG, &options.json, NULL, "report as JSON", 0, 0},
 	{"sarif", 0, CLI_FLAG, &options.sarif, NULL, "report as SARIF 2.1.0", 0, 0},
 	{"openvex", 0, CLI_FLAG, &options.openvex, NULL, "report as an OpenVEX document", 0, 0},
@@ -70,7 +70,7 @@ static void add_list(struct scan *scan, FILE *in)
 		if (line[length - 1] == '\n')
 			line[--length] = '\0';
 		if (length)
-			weft__scan_add_path(scan, line);
+			weft__scan_add_path(scan, line, false);
 	}
 	if (ferror(in))
 		cli_die("cannot read the list on standard input");
@@ -83,7 +83,7 @@ static void add_operands(struct scan *scan, char **operands, unsigned count)
 		if (strcmp(operands[i], "-") == 0)
 			add_list(scan, stdin);
 		else
-			weft__scan_add_path(scan, operands[i]);
+			weft__scan_add_path(scan, operands[i], options.strict);
 	}
 	for (unsigned i = 0; i < options.images.count; i++)
 		weft__scan_add_image(scan, options.images.items[i]);

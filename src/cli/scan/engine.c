@@ -373,5 +373,5 @@ int weft__scan_status(const struct scan *scan, bool strict)
 {
 	if (weft__scan_worst(scan) >= (strict ? GO_UNKNOWN : GO_AFFECTED))
 		return CLI_FINDINGS;
-	return scan->counts.errors || (strict && scan->counts.denied) ? CLI_FAILURE : CLI_CLEAN;
+	return scan->counts.errors || scan->counts.denied ? CLI_FAILURE : CLI_CLEAN;
 }

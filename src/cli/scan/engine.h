@@ -17,6 +17,7 @@ struct scan_origin {
 	const char *path;
 	const char *image, *layer;   /* owned by the image's work, which outlives the file's */
 	struct scan_seen_file *file; /* its entry in the seen set; NULL inside images */
+	bool insist; /* that it is a program or library is not in doubt: else an error */
 	/* Where results wait until it is known whether they count; NULL: report them. */
 	struct scan_result **held;
 };
@@ -28,6 +29,7 @@ struct scan_work {
 	char *fallback; /* a second path to the same file */
 	struct scan_root *root;
 	dev_t device; /* of the directory above */
+	bool insist;  /* of an operand: see weft__scan_open_file */
 	int fd;	      /* an open file, else -1; `origin` goes with it */
 	struct scan_origin origin;
 };
@@ -71,9 +73,10 @@ void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 
 /*
  * An open regular file: judges it if it is ELF and was not seen yet, here or on another worker.
- * Closes `fd`.
+ * `insist`: anything but a program or library is an error. Returns false when it is readable and no
+ * ELF file. Closes `fd`.
  */
-void weft__scan_open_file(struct scan_worker *w, int fd, const char *path);
+bool weft__scan_open_file(struct scan_worker *w, int fd, const char *path, bool insist);
 
 /* The seen set (seen.c): device and inode of every ELF file. */
 struct scan_seen_file {

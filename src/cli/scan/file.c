@@ -92,6 +92,16 @@ static void judge_go(struct scan_worker *w, const struct scan_origin *origin)
 		report_rules(w, origin);
 }
 
+/* Why an ELF file is not the program that its user takes it for, or NULL. `err` of opening it. */
+static const char *misfit_of(const struct elf_image *elf, int err)
+{
+	if (err)
+		return err == -ENOEXEC ? "is a broken ELF file: there is nothing to judge" : NULL;
+	if (elf->type == ET_CORE)
+		return "is a core file: `weft triage` reads it";
+	return elf->cut_off ? "is cut off: what it loads reaches beyond its end" : NULL;
+}
+
 void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 		      const struct scan_origin *origin)
 {
@@ -99,6 +109,9 @@ void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 	weft__view_file(&w->view, fd, 0, (uint64_t)status->st_size);
 	w->view.sparse = (uint64_t)status->st_blocks * 512 < (uint64_t)status->st_size;
 	int err = weft__elf_open(&w->elf, &w->view);
+	const char *misfit = misfit_of(&w->elf, err);
+	if (origin->insist && misfit)
+		weft__scan_error(w->scan, origin->path, "%s", misfit);
 	/* A core file holds the memory of a program, function table included; it is none. */
 	if (!err && w->elf.type != ET_CORE)
 		judge_go(w, origin);
@@ -143,32 +156,45 @@ static bool hand_on(struct scan_worker *w, int fd, const struct scan_origin *ori
 	return true;
 }
 
-void weft__scan_open_file(struct scan_worker *w, int fd, const char *path)
+/* Is it an ELF file? Its first bytes and its status decide; -1: it cannot be read, which was told. */
+static int begins_elf(struct scan *scan, int fd, const char *path, struct stat *status)
 {
-	struct scan *scan = w->scan;
-	struct scan_origin origin = {.path = path};
 	unsigned char head[SELFMAG];
-	struct stat status;
-	bool first;
 	ssize_t got = pread(fd, head, sizeof(head), 0);
 	if (got < 0 && errno != EAGAIN && errno != EISDIR)
 		weft__scan_error(scan, path, "cannot be read: %s", strerror(errno));
-	if (got < 0 || !weft__elf_magic(head, (size_t)got) || fstat(fd, &status) ||
-	    !S_ISREG(status.st_mode)) {
-		close(fd);
-		return;
-	}
+	if (got < 0 || fstat(fd, status) || !S_ISREG(status->st_mode))
+		return -1;
+	return weft__elf_magic(head, (size_t)got);
+}
+
+/* True for whoever meets the file first, and has to judge it. */
+static bool is_first(struct scan *scan, const struct stat *status, struct scan_origin *origin)
+{
+	bool is_new;
 	pthread_mutex_lock(&scan->lock);
-	origin.file = weft__seen_file(scan->seen, status.st_dev, status.st_ino, &first);
-	first = first || !origin.file->judged;
-	origin.file->judged = true;
-	origin.file->named = true;
-	weft__name_add(&origin.file->names, path);
+	origin->file = weft__seen_file(scan->seen, status->st_dev, status->st_ino, &is_new);
+	bool first = !origin->file->judged;
+	origin->file->judged = true;
+	origin->file->named = true;
+	weft__name_add(&origin->file->names, origin->path);
 	scan->counts.elf += first;
 	pthread_mutex_unlock(&scan->lock);
-	if (first && hand_on(w, fd, &origin))
-		return;
-	if (first)
+	return first;
+}
+
+bool weft__scan_open_file(struct scan_worker *w, int fd, const char *path, bool insist)
+{
+	struct scan_origin origin = {.path = path, .insist = insist};
+	struct stat status;
+	int elf = begins_elf(w->scan, fd, path, &status);
+	if (elf == 0 && insist)
+		weft__scan_error(w->scan, path, "is no ELF file: there is nothing to judge");
+	if (elf == 1 && is_first(w->scan, &status, &origin)) {
+		if (hand_on(w, fd, &origin))
+			return true;
 		weft__scan_judge(w, fd, &status, &origin);
+	}
 	close(fd);
+	return elf != 0;
 }

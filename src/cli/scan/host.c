@@ -9,12 +9,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "cli/scan/process.h"
 
 #define VDSO_MAX (64u << 10) /* more than any vDSO has */
 #define STATE_SIZE 192u	     /* a state, rounded up to cache lines, as Go keeps it */
-#define STATE_PAGE 4096u
+#define LEAST_PAGE 4096u     /* no processor has smaller pages */
 
 /* The size of our vDSO's image: from its first byte to the end of the last loaded one. */
 static size_t image_size(const void *base)
@@ -23,7 +24,7 @@ static size_t image_size(const void *base)
 	struct elf_image elf;
 	uint64_t end = 0;
 	/* One page is always mapped; the program headers lie in it. */
-	weft__view_memory(&head, base, STATE_PAGE);
+	weft__view_memory(&head, base, LEAST_PAGE);
 	if (weft__elf_open(&elf, &head))
 		return 0;
 	for (unsigned i = 0; i < elf.segment_count; i++)
@@ -54,9 +55,10 @@ static enum scan_answer own_vdso(void)
 	return weft__scan_vdso_view(&view);
 }
 
-unsigned weft__scan_page_limit(unsigned cpus)
+/* Go maps the first batch for as many states as CPUs, and no state straddles two pages. */
+unsigned weft__scan_page_limit(unsigned cpus, unsigned page_size)
 {
-	return (cpus * STATE_SIZE + STATE_PAGE - 1) / STATE_PAGE;
+	return (cpus * STATE_SIZE + page_size - 1) / page_size;
 }
 
 void weft__scan_host_read(struct scan_host *host)
@@ -70,6 +72,6 @@ void weft__scan_host_read(struct scan_host *host)
 	}
 	if (sched_getaffinity(0, sizeof(set), &set) == 0)
 		host->cpus = (unsigned)CPU_COUNT(&set);
-	host->page_limit = weft__scan_page_limit(host->cpus);
+	host->page_limit = weft__scan_page_limit(host->cpus, (unsigned)sysconf(_SC_PAGESIZE));
 	host->vdso = own_vdso();
 }

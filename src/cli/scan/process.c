@@ -9,7 +9,7 @@
  * something to say are looked at more closely.
  *
  * The gauge: Go keeps its random states in mappings that carry `dp` (droppable) in smaps. The first
- * batch is `ceil(cpus * 192 / 4096)` pages; more pages mean that more states were alive at once
+ * batch is `ceil(cpus * 192 / page size)` pages; more pages mean that more states were alive at once
  * than the list had room for: the process is primed to crash when so many locked threads end.
  */
 #include <ctype.h>
@@ -45,6 +45,12 @@ static void read_name(pid_t pid, char name[16])
 	fclose(f);
 }
 
+/* Did the process end meanwhile? So say its files, and those of a kernel thread. */
+static bool is_gone(int error)
+{
+	return error == ENOENT || error == ESRCH;
+}
+
 /* Opens the file behind `link` and judges it under the name that the link shows. */
 static void run_link(struct scan_worker *w, struct scan_work *item)
 {
@@ -55,7 +61,7 @@ static void run_link(struct scan_worker *w, struct scan_work *item)
 	if (fd < 0 &&
 	    (errno == EPERM || errno == EACCES)) /* map_files wants privilege, the name may not */
 		fd = open(item->fallback, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT && errno != ESRCH)
+	if (fd < 0 && !is_gone(errno))
 		weft__scan_error(w->scan, origin.path, "cannot be opened: %s", strerror(errno));
 	if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
 		weft__scan_judge(w, fd, &status, &origin);
@@ -137,6 +143,8 @@ static void add_libraries(struct scan *scan, pid_t pid, const struct stat *progr
 	FILE *f = open_proc(pid, "maps");
 	char *line = NULL, link[96], range[64], permissions[8];
 	size_t room = 0;
+	if (!f && !is_gone(errno))
+		scan->counts.denied++;
 	while (f && getline(&line, &room, f) > 0) {
 		unsigned major, minor;
 		unsigned long long inode;
@@ -162,13 +170,10 @@ static void add_process(struct scan *scan, pid_t pid)
 	struct stat status;
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
 	ssize_t length = readlink(link, name, sizeof(name) - 1);
-	if (length < 0 && (errno == ENOENT || errno == ESRCH))
-		return; /* a kernel thread, or gone */
+	if (length < 0 && is_gone(errno))
+		return; /* or a kernel thread */
 	if (length < 0 || stat(link, &status)) {
-		/*
-		 * Without privilege this is so for every process of somebody else: counted, no
-		 * error.
-		 */
+		/* So for every process of somebody else, without privileges: one count, no list. */
 		scan->counts.denied++;
 		return;
 	}
@@ -186,6 +191,11 @@ void weft__scan_add_processes(struct scan *scan)
 		weft__scan_error(scan, "/proc", "%s", strerror(errno));
 		return;
 	}
+	/* Each namespace has a process 1. Where it is not seen, nobody knows what else is not. */
+	if (access("/proc/1/stat", F_OK))
+		weft__scan_error(scan, "/proc",
+				 "is not mounted here, or hides processes (hidepid): without its "
+				 "process 1 it does not show all");
 	while ((entry = readdir(dir))) {
 		pid_t pid =
 			isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
@@ -248,7 +258,7 @@ int weft__scan_process_pages(pid_t pid, unsigned *pages)
 			kilobytes += size;
 	}
 	fclose(f);
-	*pages = (unsigned)(kilobytes / 4);
+	*pages = (unsigned)(kilobytes * 1024 / (unsigned long)sysconf(_SC_PAGESIZE));
 	return 0;
 }
 
@@ -257,7 +267,7 @@ unsigned weft__scan_process_limit(pid_t pid)
 	cpu_set_t set;
 	if (sched_getaffinity(pid, sizeof(set), &set))
 		return 0;
-	return weft__scan_page_limit((unsigned)CPU_COUNT(&set));
+	return weft__scan_page_limit((unsigned)CPU_COUNT(&set), (unsigned)sysconf(_SC_PAGESIZE));
 }
 
 static bool has_filter(pid_t pid)

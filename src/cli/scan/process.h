@@ -14,11 +14,9 @@ enum scan_answer weft__scan_vdso_view(struct view *view);
 enum scan_answer weft__scan_process_vdso(pid_t pid);
 /* How many pages of random states `pid` has now. 0 or -errno. */
 int weft__scan_process_pages(pid_t pid, unsigned *pages);
-/*
- * How many pages the first batch of states holds: of a process, of a number of CPUs. 0: not known.
- * /
- */
+/* How many pages the first batch of states of `pid` has; 0: not known. */
 unsigned weft__scan_process_limit(pid_t pid);
-unsigned weft__scan_page_limit(unsigned cpus);
+/* The same for so many CPUs and pages of this size. */
+unsigned weft__scan_page_limit(unsigned cpus, unsigned page_size);
 
 #endif

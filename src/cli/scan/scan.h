@@ -80,7 +80,8 @@ struct scan_error {
 
 struct scan_counts {
 	uint64_t files, elf, go, processes, errors;
-	uint64_t denied; /* processes that the kernel does not let us look at */
+	uint64_t not_elf; /* operands that are files, and no ELF files */
+	uint64_t denied;  /* processes that the kernel does not let us look at */
 };
 
 /* What the machine itself is like. */
@@ -124,8 +125,11 @@ struct scan {
 struct scan *weft__scan_new(const struct scan_options *options);
 void weft__scan_free(struct scan *scan);
 
-/* A file or directory. A symbolic link given here is followed, none is below it. */
-void weft__scan_add_path(struct scan *scan, const char *path);
+/*
+ * A file or directory. A symbolic link given here is followed, none is below it. `insist`: a file
+ * that is neither a program nor a library is an error.
+ */
+void weft__scan_add_path(struct scan *scan, const char *path, bool insist);
 /* An OCI layout (directory or tar) or the output of `docker save`. */
 void weft__scan_add_image(struct scan *scan, const char *path);
 /* Every process: its program and the libraries that it maps. */
@@ -134,14 +138,11 @@ void weft__scan_add_processes(struct scan *scan);
 /* Works until nothing is left. */
 void weft__scan_run(struct scan *scan);
 
-/*
- * The worst verdict of all results; a file that only processes led to counts as its worst process.
- * /
- */
+/* The worst of all results; a file that only processes led to counts as its worst process. */
 enum go_verdict weft__scan_worst(const struct scan *scan);
 /*
- * The exit status: findings first, then failures. `strict` makes findings of dormant and unknown,
- * and a failure of every process that could not be looked at.
+ * The exit status: findings first, then failures, of which a process that could not be looked at is
+ * one. `strict` makes findings of dormant and unknown.
  */
 int weft__scan_status(const struct scan *scan, bool strict);
 

@@ -134,7 +134,7 @@ static void look_at_file(struct scan_worker *w, int directory, const char *name,
 	weft__scan_tick(w);
 	int fd = openat(directory, name, FILE_FLAGS | O_NOFOLLOW);
 	if (fd >= 0)
-		weft__scan_open_file(w, fd, path);
+		weft__scan_open_file(w, fd, path, false);
 	else if (!is_race(errno))
 		weft__scan_error(w->scan, path, "cannot be opened: %s", strerror(errno));
 }
@@ -235,34 +235,49 @@ static void start_directory(struct scan *scan, int fd, const char *path)
 	weft__scan_push(scan, item);
 }
 
-/* An operand: looked at before it is opened, so that a device is never touched. */
-static void run_operand(struct scan_worker *w, struct scan_work *item)
+static void operand_file(struct scan_worker *w, int fd, const char *path, bool insist)
 {
 	struct scan *scan = w->scan;
-	const char *path = item->path;
+	bool elf = weft__scan_open_file(w, fd, path, insist);
+	pthread_mutex_lock(&scan->lock);
+	scan->counts.files++;
+	scan->counts.not_elf += !elf;
+	pthread_mutex_unlock(&scan->lock);
+}
+
+/* An operand: looked at before it is opened, so that a device is never touched. */
+static void look_at_operand(struct scan_worker *w, const char *path, bool insist)
+{
 	struct stat status;
-	weft__scan_begin(w, path);
 	if (stat(path, &status)) {
-		weft__scan_error(scan, path, "%s", strerror(errno));
-	} else if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
-		weft__scan_error(scan, path, "neither a regular file nor a directory");
-	} else {
-		int fd = open(path, FILE_FLAGS);
-		if (fd < 0)
-			weft__scan_error(scan, path, "cannot be opened: %s", strerror(errno));
-		else if (S_ISDIR(status.st_mode))
-			start_directory(scan, fd, path);
-		else
-			weft__scan_open_file(w, fd, path);
-		weft__scan_count(scan, S_ISREG(status.st_mode), 0);
+		weft__scan_error(w->scan, path, "%s", strerror(errno));
+		return;
 	}
+	if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+		weft__scan_error(w->scan, path, "neither a regular file nor a directory");
+		return;
+	}
+	int fd = open(path, FILE_FLAGS);
+	if (fd < 0)
+		weft__scan_error(w->scan, path, "cannot be opened: %s", strerror(errno));
+	else if (S_ISDIR(status.st_mode))
+		start_directory(w->scan, fd, path);
+	else
+		operand_file(w, fd, path, insist);
+}
+
+static void run_operand(struct scan_worker *w, struct scan_work *item)
+{
+	weft__scan_begin(w, item->path);
+	look_at_operand(w, item->path, item->insist);
 	free(item->path);
 	free(item);
 }
 
-void weft__scan_add_path(struct scan *scan, const char *path)
+void weft__scan_add_path(struct scan *scan, const char *path, bool insist)
 {
 	struct scan_work *item = weft__scan_item(run_operand);
 	item->path = cli_strdup(path);
+	item->insist = insist;
 	weft__scan_push(scan, item);
 }

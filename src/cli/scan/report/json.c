@@ -22,6 +22,7 @@ static json_t *counts_json(const struct scan_counts *counts)
 {
 	json_t *o = json_object();
 	cli_json_set(o, "files", json_integer((json_int_t)counts->files));
+	cli_json_set(o, "operands_not_elf", json_integer((json_int_t)counts->not_elf));
 	cli_json_set(o, "elf", json_integer((json_int_t)counts->elf));
 	cli_json_set(o, "go", json_integer((json_int_t)counts->go));
 	cli_json_set(o, "processes", json_integer((json_int_t)counts->processes));

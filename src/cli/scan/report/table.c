@@ -111,6 +111,8 @@ static void print_summary(const struct scan *scan, FILE *out)
 	for (int v = GO_VERDICTS - 1; v >= 0; v--)
 		fprintf(out, " %u %s%s", count[v], weft__go_verdict_name((enum go_verdict)v),
 			v ? "," : "");
+	if (scan->counts.not_elf)
+		fprintf(out, "; %" PRIu64 " named files are no ELF files", scan->counts.not_elf);
 	if (scan->counts.processes)
 		fprintf(out, "; %" PRIu64 " processes", scan->counts.processes);
 	if (scan->counts.denied)
