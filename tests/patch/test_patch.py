@@ -6,6 +6,7 @@ usage: test_patch.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED
 """
 
 import ctypes
+import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "corpus"))
@@ -201,6 +203,44 @@ class Metadata(Case):
         self.assertEqual((digest(path), sorted(os.listdir(self.place))), (digest(TWIN), ["program", "weft"]))
 
 
+class Killed(Case):
+    """A patch may be killed at any moment: the next one does its work and leaves nothing of the other behind."""
+
+    def names(self):
+        return sorted(os.listdir(self.place))
+
+    def test_leftovers_are_removed(self):
+        for leftovers in ([".program.weft-new"], [".program.weft-undo"], [".program.weft-new", ".program.weft-undo"]):
+            path = self.copy()
+            for name in leftovers:
+                with open(os.path.join(self.place, name), "wb") as f:
+                    f.write(b"half of it")
+            self.assertEqual(patch(path).returncode, 0)
+            self.assertEqual(self.names(), [".program.weft-undo", "program"])
+            self.assertEqual(differences(path, TWIN), 1)
+            self.assertEqual(patch("--revert", path).returncode, 0)
+            self.assertEqual((self.names(), digest(path)), (["program"], digest(TWIN)))
+
+    def test_a_record_of_a_patch_that_was_not_done_goes_with_revert(self):
+        path, record = self.copy(), os.path.join(self.place, ".program.weft-undo")
+        for arguments, left in ((["--dry-run"], True), ([], False)):
+            with open(record, "wb") as f:
+                f.write(b"{}")
+            self.assertIn("not patched", patch("--revert", *arguments, path).stdout)
+            self.assertEqual(os.path.exists(record), left)
+
+    def test_at_any_moment(self):
+        path = self.copy()
+        for attempt in range(60):
+            with subprocess.Popen([WEFT, "patch", path], stdout=subprocess.DEVNULL) as killed:
+                time.sleep(attempt * 0.0001)
+                killed.kill()
+            self.assertEqual(patch(path).returncode, 0)
+            self.assertEqual(differences(path, TWIN), 1)
+            self.assertEqual(patch("--revert", path).returncode, 0)
+            self.assertEqual((self.names(), digest(path)), (["program"], digest(TWIN)))
+
+
 def is_loaded(image, offset, size):
     """Whether a segment of the (64-bit) image maps these bytes of the file; between two lies what nobody sees."""
     headers, = struct.unpack_from("<Q", image, 32)
@@ -233,11 +273,21 @@ class Refusals(Case):
         self.assertEqual(patch("--hard-links", path).returncode, 0)
         self.assertEqual(differences(path, os.path.join(self.place, "other")), 1)
 
-    def test_a_copy_that_is_in_the_way(self):
-        path = self.copy()
-        with open(os.path.join(self.place, ".program.weft-new"), "wb"):
-            pass
-        self.assert_refused(path, "File exists")
+    def test_what_is_in_the_way_is_named(self):
+        path, copy = self.copy(), os.path.join(self.place, ".program.weft-new")
+        for make, remove in ((os.mkdir, os.rmdir), (os.mkfifo, os.unlink),
+                             (lambda name: os.symlink("program", name), os.unlink)):
+            make(copy)
+            self.assert_refused(path, ".program.weft-new")
+            remove(copy)
+
+    def test_a_patch_that_is_at_work_keeps_others_out(self):
+        path, copy = self.copy(), os.path.join(self.place, ".program.weft-new")
+        with open(copy, "wb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.assert_refused(path, "at work and holds .program.weft-new")
+            self.assert_refused(path, "at work", "--output=" + os.path.join(self.place, "other"))
+        self.assertEqual(patch(path).returncode, 0)
 
     def test_a_record_of_another_file(self):
         path = self.copy()

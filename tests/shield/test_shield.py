@@ -188,7 +188,26 @@ class Refusals(unittest.TestCase):
                 done = run(weft, *method, "--", twin, "lookup", user=65534)
                 self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
                 self.assertIn("runs with other privileges", done.stderr)
+                self.assertNotIn("--method=", done.stderr)  # the other one refuses it too
+                self.assertIn("as root", done.stderr)
+            for method in METHODS:
+                self.assertIn(run(weft, *method, "--", twin, "lookup").stdout, ("syscall\n", "vdso\n"))
             self.assertEqual(run(weft, "shield", "--", twin, "lookup").stdout, "syscall\n")
+
+    @unittest.skipUnless(ROOT, "needs root, to become somebody else")
+    def test_a_command_that_may_not_be_read_is_not_started(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o755)
+            weft, twin = (shutil.copy(f, directory) for f in (WEFT, TWIN))
+            for mode in (0o711, 0o511, 0o111):
+                os.chmod(twin, mode)
+                for method in METHODS[:2]:
+                    done = run(weft, *method, "--", twin, "lookup", user=65534)
+                    self.assertEqual((done.returncode, done.stdout), (2, ""), (oct(mode), done.stderr))
+                    self.assertIn("--method=seccomp may do", done.stderr)
+                done = run(weft, *METHODS[2], "--", twin, "lookup", user=65534)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(run(weft, *METHODS[0], "--", twin, "lookup").stdout, "syscall\n")
 
     @unittest.skipUnless(ROOT, "needs root, to become somebody else")
     def test_it_works_without_privileges(self):
@@ -373,6 +392,12 @@ class Unit(unittest.TestCase):
         self.assertEqual(self.unit("--install", "t@x.service").returncode, 0)
         self.assertEqual(len(self.drop_in("t@x.service")), 2)
         self.assertTrue(self.drop_in("t@x.service")[1].endswith(" -- /bin/new %i"))
+
+    def test_a_killed_install_is_no_obstacle(self):
+        self.write("/etc/systemd/system/d.service", "[Service]\nExecStart=/bin/d\n")
+        self.write("/etc/systemd/system/d.service.d/50-weft-shield.conf.new", "[Serv")
+        self.assertEqual(self.unit("--install", "d").returncode, 0)
+        self.assertEqual(os.listdir(self.root + "/etc/systemd/system/d.service.d"), ["50-weft-shield.conf"])
 
     def test_dry_run_writes_nothing(self):
         self.write("/etc/systemd/system/d.service", "[Service]\nExecStart=/bin/d\n")

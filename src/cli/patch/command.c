@@ -79,15 +79,21 @@ static _Noreturn void refuse(const struct patch_file *f, const char *doing, int 
 		cli_die("%s is left as it is: its file system is read-only; `weft shield` needs no "
 			"change on disk",
 			f->path);
+	if (error == -EBUSY)
+		cli_die("%s is left as it is: another patch of it is at work and holds %s", f->path,
+			f->copy);
+	if (!doing)
+		cli_die("%s is left as it is: cannot make the copy %s beside it: %s", f->path,
+			f->copy, strerror(-error));
 	cli_die("%s is left as it is: cannot %s: %s", f->path, doing, strerror(-error));
 }
 
 /* All or nothing: where the file cannot be replaced, a record made for it goes too. */
-static void replace(const struct request *r, const struct patch_file *f, uint64_t offset,
-		    unsigned char byte, const struct timespec *mtime, bool recorded)
+static void replace(const struct request *r, const struct patch_file *f,
+		    const struct patch_change *change, bool recorded)
 {
 	const char *doing;
-	int error = weft__patch_write(f, r->output, offset, byte, mtime, &doing);
+	int error = weft__patch_write(f, r->output, change, &doing);
 
 	if (error && recorded)
 		weft__undo_remove(f);
@@ -117,7 +123,7 @@ static int patch(const struct request *r, const struct patch_file *f, const stru
 	int error = r->output ? 0 : weft__undo_write(f, plan);
 	if (error)
 		refuse(f, "write the undo record", error);
-	replace(r, f, plan->offset, plan->new, NULL, !r->output);
+	replace(r, f, &(struct patch_change){plan->offset, plan->new, NULL}, !r->output);
 	report(r, f, plan, r->output ? "a patched copy was written" : "patched");
 	if (!r->output && !r->json)
 		advise(f);
@@ -130,6 +136,8 @@ static int revert(const struct request *r, const struct patch_file *f,
 	struct timespec mtime;
 
 	if (plan->state == PATCH_NEEDED) {
+		if (!r->dry_run && !r->output)
+			weft__undo_remove(f); /* of a patch that was killed before it was done */
 		report(r, f, plan, "not patched");
 		return CLI_CLEAN;
 	}
@@ -142,7 +150,8 @@ static int revert(const struct request *r, const struct patch_file *f,
 		report(r, f, plan, "would be reverted");
 		return CLI_FINDINGS;
 	}
-	replace(r, f, plan->offset, plan->old, error ? NULL : &mtime, false);
+	replace(r, f, &(struct patch_change){plan->offset, plan->old, error ? NULL : &mtime},
+		false);
 	if (!r->output && weft__undo_remove(f))
 		cli_error("the undo record of %s could not be removed", f->path);
 	report(r, f, plan, r->output ? "a copy as compiled was written" : "as compiled again");

@@ -5,7 +5,7 @@
  * A program that runs cannot be written to, and a crash in the middle of a write must not leave
  * half a file: the copy is made beside the original, completed with owner, mode and extended
  * attributes, synced, and renamed over it. The copy's fixed name keeps a second patch of the same
- * file out.
+ * file out, and lets the next patch remove what a killed one left (cli_new_file).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +28,7 @@ int weft__patch_open(struct patch_file *f, const char *path)
 	if (!f->path)
 		return -errno;
 	f->name = strrchr(f->path, '/') + 1;
+	f->copy = cli_format(".%s.weft-new", f->name);
 	char *directory = cli_format("%.*s", (int)(f->name - f->path), f->path);
 	f->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int error = f->directory < 0 ? -errno : 0;
@@ -49,6 +50,7 @@ void weft__patch_close(struct patch_file *f)
 	if (f->directory >= 0)
 		close(f->directory);
 	free(f->path);
+	free(f->copy);
 }
 
 const char *weft__patch_obstacle(const struct patch_file *f, bool hard_links)
@@ -146,17 +148,17 @@ static bool has_changed(const struct patch_file *f)
 	       now.st_mtim.tv_nsec != f->st.st_mtim.tv_nsec;
 }
 
-static int fill(const struct patch_file *f, int to, uint64_t offset, unsigned char byte,
-		const struct timespec *mtime, const char **doing)
+static int fill(const struct patch_file *f, int to, const struct patch_change *change,
+		const char **doing)
 {
 	*doing = "copy it";
 	int error = copy_bytes(f->fd, to);
-	if (!error && pwrite(to, &byte, 1, (off_t)offset) != 1)
+	if (!error && pwrite(to, &change->byte, 1, (off_t)change->offset) != 1)
 		error = -errno;
 	if (error)
 		return error;
 	*doing = "keep its owner, mode and attributes";
-	error = copy_metadata(f, to, mtime);
+	error = copy_metadata(f, to, change->mtime);
 	if (error)
 		return error;
 	*doing = "sync the copy";
@@ -166,11 +168,11 @@ static int fill(const struct patch_file *f, int to, uint64_t offset, unsigned ch
 	return has_changed(f) ? -EAGAIN : 0;
 }
 
-static int put(const struct patch_file *f, int directory, const char *temporary, const char *output)
+static int put(const struct patch_file *f, int directory, const char *output)
 {
-	if (!output && renameat(directory, temporary, directory, f->name))
+	if (!output && renameat(directory, f->copy, directory, f->name))
 		return -errno;
-	if (output && renameat2(directory, temporary, AT_FDCWD, output, RENAME_NOREPLACE))
+	if (output && renameat2(directory, f->copy, AT_FDCWD, output, RENAME_NOREPLACE))
 		return -errno;
 	return 0;
 }
@@ -186,33 +188,35 @@ static int copy_directory(const struct patch_file *f, const char *output)
 	return fd;
 }
 
-int weft__patch_write(const struct patch_file *f, const char *output, uint64_t offset,
-		      unsigned char byte, const struct timespec *mtime, const char **doing)
+/* The copy keeps its lock until it has its final name, or none. */
+static int write_copy(const struct patch_file *f, int directory, const char *output,
+		      const struct patch_change *change, const char **doing)
 {
-	char *temporary = cli_format(".%s.weft-new", f->name);
-	int directory = copy_directory(f, output), error = 0;
+	int to = cli_new_file(directory, f->copy, 0600);
+	int error = to < 0 ? to : fill(f, to, change, doing);
 
-	*doing = "make a copy beside it";
-	int to = directory < 0 ? -1
-			       : openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-					0600);
-	if (to < 0) {
-		error = -errno;
-	} else {
-		error = fill(f, to, offset, byte, mtime, doing);
-		if (close(to) && !error)
-			error = -errno;
-		if (!error) {
-			*doing = output ? "name the copy" : "put the copy in its place";
-			error = put(f, directory, temporary, output);
-		}
-		if (error)
-			unlinkat(directory, temporary, 0);
-		else
-			fsync(directory);
+	if (!error) {
+		*doing = output ? "name the copy" : "put the copy in its place";
+		error = put(f, directory, output);
 	}
-	if (directory >= 0)
-		close(directory);
-	free(temporary);
+	if (to >= 0 && error)
+		unlinkat(directory, f->copy, 0);
+	if (!error)
+		fsync(directory);
+	if (to >= 0)
+		close(to);
+	return error;
+}
+
+int weft__patch_write(const struct patch_file *f, const char *output,
+		      const struct patch_change *change, const char **doing)
+{
+	int directory = copy_directory(f, output);
+
+	*doing = NULL;
+	if (directory < 0)
+		return -errno;
+	int error = write_copy(f, directory, output, change, doing);
+	close(directory);
 	return error;
 }

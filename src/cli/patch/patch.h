@@ -36,6 +36,7 @@ void weft__patch_plan(int fd, uint64_t size, bool force, struct patch_plan *plan
 struct patch_file {
 	int fd, directory;
 	char *path, *name; /* without symbolic links; the last part */
+	char *copy;	   /* the name of its changed copy, while that is made */
 	struct stat st;
 };
 
@@ -46,13 +47,21 @@ void weft__patch_close(struct patch_file *f);
 /* Why the file must not be replaced by a copy of it, or NULL. */
 const char *weft__patch_obstacle(const struct patch_file *f, bool hard_links);
 
+/* One byte, and the time that the changed file bears (NULL: now). */
+struct patch_change {
+	uint64_t offset;
+	unsigned char byte;
+	const struct timespec *mtime;
+};
+
 /*
- * Makes a copy with `byte` at `offset` and all metadata, on stable storage, and puts it at `output`
- * (NULL: in the file's own place; otherwise a name that is free). `mtime` NULL: now. 0 or -errno,
- * and then nothing has changed; `doing` says what failed.
+ * Makes a changed copy with all metadata, on stable storage, and puts it at `output` (NULL: in the
+ * file's own place; otherwise a name that is free). What a killed patch left is removed. 0 or
+ * -errno, and then nothing has changed; `doing` says what failed (NULL: making the copy). -EBUSY:
+ * another patch of the file is at work.
  */
-int weft__patch_write(const struct patch_file *f, const char *output, uint64_t offset,
-		      unsigned char byte, const struct timespec *mtime, const char **doing);
+int weft__patch_write(const struct patch_file *f, const char *output,
+		      const struct patch_change *change, const char **doing);
 
 /* The record ".NAME.weft-undo" beside the file. 0 or -errno. */
 int weft__undo_write(const struct patch_file *f, const struct patch_plan *plan);

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 
@@ -116,6 +117,15 @@ const char *cli_tone_off(FILE *out, enum cli_tone tone);
 void cli_progress(const char *format, ...) printf_like(1, 2);
 /* Clears that line. Call it before other output. */
 void cli_progress_end(void);
+
+/* New files (newfile.c) */
+
+/*
+ * Creates the file `name` in `directory`; what a killed command left under that name is removed.
+ * Returns a descriptor for reading and writing, which keeps other commands off the name until it is
+ * closed. -EBUSY: such a command is at work; -EEXIST: something other than a file is in the way.
+ */
+int cli_new_file(int directory, const char *name, mode_t mode);
 
 /* Tables (tables.c) */
 

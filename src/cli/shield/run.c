@@ -60,6 +60,14 @@ static bool gains_privileges(const char *command)
 	       getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
+/* May it be executed and not read? The kernel then lets no tracer into its memory. */
+static bool is_unreadable(const char *command)
+{
+	char path[PATH_MAX];
+
+	return find_program(command, path) && access(path, R_OK);
+}
+
 /* What stands in the way of a tracer, in words; the caller frees. */
 static char *why_not_traced(int error)
 {
@@ -100,6 +108,10 @@ static char *shield_by_ptrace(const struct shield_options *options, const char *
 		return cli_format("'%s' runs with other privileges, and a traced exec would lose "
 				  "them without CAP_SYS_PTRACE",
 				  command);
+	if (is_unreadable(command) && !has_capability(CAPABILITY_SYS_PTRACE))
+		return cli_format("'%s' may be executed and not read, and the memory of such a "
+				  "process cannot be changed without CAP_SYS_PTRACE",
+				  command);
 	int error = weft__shield_trace_start(&trace);
 	return error ? why_not_traced(error) : NULL;
 }
@@ -118,14 +130,25 @@ static char *shield_by_seccomp(const char *command)
 	return error ? cli_format("the seccomp filter is refused: %s", strerror(-error)) : NULL;
 }
 
+/* What to try instead: the other method, unless that will refuse the command for the same reason. */
+static const char *other_way(const struct shield_options *options, const char *command)
+{
+	unsigned needed = options->seccomp ? CAPABILITY_SYS_PTRACE : CAPABILITY_SYS_ADMIN;
+
+	if (gains_privileges(command) && !has_capability(needed))
+		return "as root it keeps its privileges under a shield, and `weft patch` needs "
+		       "none";
+	return options->seccomp ? "--method=ptrace may do" : "--method=seccomp may do";
+}
+
 int weft__shield_run(const struct shield_options *options, char **command)
 {
 	char *reason = options->seccomp ? shield_by_seccomp(command[0])
 					: shield_by_ptrace(options, command[0]);
 
 	if (reason && !options->fail_open)
-		cli_die("not run: %s; --method=%s may do, --fail-open runs it unshielded", reason,
-			options->seccomp ? "ptrace" : "seccomp");
+		cli_die("not run: %s; %s, --fail-open runs it unshielded", reason,
+			other_way(options, command[0]));
 	if (reason)
 		cli_error("runs unshielded: %s", reason);
 	free(reason);

@@ -258,16 +258,17 @@ static void write_drop_in(const char *directory, const char *path, const char *t
 
 	if (mkdir(directory, 0755) && errno != EEXIST)
 		cli_die("%s: %s", directory, strerror(errno));
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int fd = cli_new_file(AT_FDCWD, temporary, 0644);
 	if (fd < 0)
-		cli_die("%s: %s", temporary, strerror(errno));
+		cli_die("%s: %s", temporary, strerror(-fd));
 	size_t length = strlen(text);
 	bool written = write(fd, text, length) == (ssize_t)length && !fsync(fd);
-	if (close(fd) || !written || rename(temporary, path)) {
+	if (!written || rename(temporary, path)) {
 		int error = errno;
 		unlink(temporary);
 		cli_die("%s: %s", path, strerror(error));
 	}
+	close(fd);
 	free(temporary);
 }
 
