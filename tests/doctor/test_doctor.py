@@ -195,6 +195,32 @@ class Programs(unittest.TestCase):
         self.assertEqual({(p["pid"], p["path"]) for p in go["affected_processes"]}, affected)
 
 
+    def test_a_place_that_cannot_be_looked_at_is_a_failure(self):
+        status, _, err = run(os.path.join(self.place, "nothing"))
+        self.assertIn("nothing: No such file", err)
+        self.assertEqual(status, report(about=[self.place])[0] or 2)  # what else is found comes first
+        fifo = os.path.join(self.place, "fifo")
+        os.mkfifo(fifo)
+        self.assertIn("neither a regular file nor a directory", run(self.place, fifo)[2])
+
+    def test_host_only_takes_no_place(self):
+        status, out, err = run("--host-only", self.place)
+        self.assertEqual((status, out, err.count("\n")), (2, "", 1))
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, for a mount")
+    def test_a_proc_that_is_not_there_is_a_finding(self):
+        mount = 'mount -t tmpfs none /proc || exit 77; exec "$@"'
+        for about in (["--host-only"], [self.place]):
+            done = subprocess.run(["unshare", "-m", "sh", "-c", mount, "sh", WEFT, "doctor", "--json", *about],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            if "unshare" in done.stderr or done.returncode == 77:
+                self.skipTest("mounts are not permitted")
+            self.assertEqual(done.returncode, 1, done.stderr)
+            facts = json.loads(done.stdout)
+            self.assertIn("proc", [f["id"] for f in facts["findings"]])
+            self.assertFalse(facts["features"]["proc"])
+
+
 class Output(unittest.TestCase):
     def test_json_is_as_its_schema_says(self):
         here = os.path.dirname(os.path.abspath(__file__))

@@ -66,6 +66,20 @@ class Arrangements(unittest.TestCase):
         self.assertLessEqual(s["states_mapped"], -(-s["peak_owners"] // per_page) * per_page)
 
 
+class WithoutProc(unittest.TestCase):
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, for a mount")
+    def test_all_is_as_predicted_without_frames(self):
+        mount = 'mount -t tmpfs none /proc || exit 77; exec "$@"'
+        for options in (["--json"], []):
+            done = subprocess.run(["unshare", "-m", "sh", "-c", mount, "sh", WEFT, "storm", "--tasks=200", *options],
+                                  capture_output=True, text=True, timeout=250, check=False)
+            if "unshare" in done.stderr or done.returncode == 77:
+                self.skipTest("mounts are not permitted")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            if not options:
+                self.assertIn("no frames: its mappings cannot be read in /proc", done.stdout)
+
+
 class Options(unittest.TestCase):
     def test_one_arrangement(self):
         walls = ("--order=processor-first", "--list=grows", "--no-check", "--barrier")
@@ -88,7 +102,8 @@ class Options(unittest.TestCase):
             self.assertEqual(len(done.stderr.splitlines()), 1, bad)
 
     def test_a_trace_that_cannot_be_written_says_so(self):
-        storm("--no-barrier", "--trace=/nonexistent/file", status=1)
+        for place in ("/nonexistent/file", "/dev/full", "/"):
+            self.assertIn(f"cannot write {place}: ", storm("--no-barrier", f"--trace={place}", status=2).stderr)
 
     def test_reproduce_is_storm(self):
         done = subprocess.run([WEFT, "reproduce", "--help"], capture_output=True, text=True, timeout=60, check=False)

@@ -85,6 +85,45 @@ static void print_findings(const struct doctor *d)
 		cli_line(stdout, "- %s", json_string_value(json_object_get(finding, "advice")));
 }
 
+/* Findings come before failures, as in `weft scan`. */
+static int status_of(const struct doctor *d, bool whole)
+{
+	if (json_array_size(d->findings))
+		return CLI_FINDINGS;
+	return whole ? CLI_CLEAN : CLI_FAILURE;
+}
+
+static void print(struct doctor *d, bool json)
+{
+	if (json) {
+		cli_json_set(d->report, "findings", d->findings);
+		cli_json_print(d->report, stdout);
+	} else {
+		cli_table_print(d->table, stdout);
+		print_findings(d);
+		json_decref(d->findings);
+		json_decref(d->report);
+	}
+	cli_table_free(d->table);
+}
+
+static int examine(bool json, bool host_only, char **places, unsigned count)
+{
+	static const char *const headings[] = {"", "", "", NULL};
+	struct doctor d = {
+		.table = cli_table_new(headings),
+		.report = cli_json_report("doctor"),
+		.findings = json_array(),
+	};
+	doctor_kernel(&d);
+	doctor_random(&d);
+	doctor_limits(&d);
+	bool whole = host_only || doctor_go(&d, places, count);
+	int status = status_of(&d, whole);
+	print(&d, json);
+	return status;
+}
+
 int cli_doctor(int argc, char **argv)
 {
 	bool json = false, host_only = false;
@@ -99,38 +138,21 @@ int cli_doctor(int argc, char **argv)
 		 .help = "leave processes and files alone"},
 		{0},
 	};
-	static const char *const headings[] = {"", "", "", NULL};
 	const struct cli_usage usage = {
 		.name = "doctor",
-		.synopsis = "[--json]",
+		.synopsis = "[--json] [--host-only | PATH...]",
 		.about = "Examines this host: kernel, vDSO getrandom, C library, limits and "
 			 "features that\n"
-			 "matter to weft and to Go programs with the crash of Go 1.24.0-1.24.2.",
+			 "matter to weft and to Go programs with the crash of Go 1.24.0-1.24.2.\n"
+			 "Programs are looked for below each PATH instead of the usual places.",
 		.options = options,
-		.notes = "Exit status: 0 nothing stands in the way, 1 findings, 2 failure.",
+		.notes = "Exit status: 0 nothing stands in the way, 1 findings, 2 failure: a PATH "
+			 "that could not be\n"
+			 "looked at.",
 		.max_operands = UINT32_MAX,
 	};
 	unsigned places = cli_parse(&usage, argc, argv);
-	struct doctor d = {
-		.table = cli_table_new(headings),
-		.report = cli_json_report("doctor"),
-		.findings = json_array(),
-	};
-	doctor_kernel(&d);
-	doctor_random(&d);
-	doctor_limits(&d);
-	if (!host_only)
-		doctor_go(&d, argv + 1, places);
-	int status = json_array_size(d.findings) ? CLI_FINDINGS : CLI_CLEAN;
-	if (json) {
-		cli_json_set(d.report, "findings", d.findings);
-		cli_json_print(d.report, stdout);
-	} else {
-		cli_table_print(d.table, stdout);
-		print_findings(&d);
-		json_decref(d.findings);
-		json_decref(d.report);
-	}
-	cli_table_free(d.table);
-	return status;
+	if (host_only && places)
+		cli_die("--host-only looks at no files, and '%s' was given", argv[1]);
+	return examine(json, host_only, argv + 1, places);
 }

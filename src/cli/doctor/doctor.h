@@ -2,7 +2,7 @@
 /*
  * doctor.h: what `weft doctor` collects: facts in groups, and findings with advice.
  *
- * Each examiner (doctor_*.c) asks the system, never guesses from version numbers, and calls
+ * Each examiner (a file of this folder) asks the system, never guesses from version numbers, and calls
  * doctor_fact and doctor_finding. A fact that cannot be had is told as such.
  */
 #ifndef WEFT_CLI_DOCTOR_DOCTOR_H
@@ -24,8 +24,11 @@ void doctor_finding(struct doctor *d, const char *id, const char *advice, ...) p
 void doctor_kernel(struct doctor *d); /* kernel, processors, what it offers */
 void doctor_limits(struct doctor *d); /* what binds this process */
 void doctor_random(struct doctor *d); /* vDSO, libc, speed */
-/* Go programs with the crash: running, and in these places (count 0: the usual ones). */
-void doctor_go(struct doctor *d, char **places, unsigned count);
+/*
+ * Go programs with the crash: running, and in these places (count 0: the usual ones). Returns false
+ * when one of the places could not be looked at, which it tells.
+ */
+bool doctor_go(struct doctor *d, char **places, unsigned count);
 
 /* The number in a file of /proc/sys; -1 when it cannot be read. */
 int64_t doctor_sysctl(const char *path);

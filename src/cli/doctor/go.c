@@ -138,7 +138,23 @@ static void report(struct doctor *d, const struct scan *scan)
 			       "and more: `weft scan --processes /usr /opt` names them all");
 }
 
-void doctor_go(struct doctor *d, char **places, unsigned place_count)
+/* Of the places that were asked for, those that are not there or cannot be opened. */
+static bool tell_failures(const struct scan *scan, char **places, unsigned place_count)
+{
+	bool failed = false;
+	for (size_t i = 0; i < scan->error_count; i++) {
+		for (unsigned k = 0; k < place_count; k++) {
+			if (strcmp(scan->errors[i].path, places[k]))
+				continue;
+			cli_error("%s: %s", places[k], scan->errors[i].message);
+			failed = true;
+			break;
+		}
+	}
+	return failed;
+}
+
+bool doctor_go(struct doctor *d, char **places, unsigned place_count)
 {
 	struct scan_options how = {
 		.one_file_system = true,
@@ -155,5 +171,7 @@ void doctor_go(struct doctor *d, char **places, unsigned place_count)
 	weft__scan_add_processes(scan);
 	weft__scan_run(scan);
 	report(d, scan);
+	bool failed = tell_failures(scan, places, place_count);
 	weft__scan_free(scan);
+	return !failed;
 }

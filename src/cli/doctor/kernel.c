@@ -99,6 +99,19 @@ static void tracing(struct doctor *d)
 			       "(kernel.yama.ptrace_scope=3): shield and storm's frames need it");
 }
 
+/* Each namespace has a process 1: a /proc that does not show it is none, or hides processes. */
+static void proc(struct doctor *d)
+{
+	bool works = !access("/proc/1/stat", F_OK);
+	doctor_fact(d, "features", "proc", json_boolean(works), works ? CLI_GOOD : CLI_BAD, "%s",
+		    works ? "yes" : "no: not mounted, or it hides processes (hidepid)");
+	if (!works)
+		doctor_finding(d, "proc",
+			       "/proc is not mounted, or hides processes (hidepid): what runs here "
+			       "and what the system allows cannot be seen, and `weft shield` has "
+			       "one method only; mount -t proc proc /proc");
+}
+
 void doctor_kernel(struct doctor *d)
 {
 	release(d);
@@ -107,4 +120,5 @@ void doctor_kernel(struct doctor *d)
 	barrier(d);
 	rings(d);
 	tracing(d);
+	proc(d);
 }

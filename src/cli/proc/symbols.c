@@ -257,9 +257,10 @@ struct symbolizer *weft__symbolizer_of(pid_t pid)
 {
 	struct maps_reader reader = {weft__symbolizer_new(), pid};
 
-	if (reader.s)
-		weft__tracee_mappings(pid, take_mapping, &reader);
-	return reader.s;
+	if (!reader.s || weft__tracee_mappings(pid, take_mapping, &reader) >= 0)
+		return reader.s;
+	weft__symbolizer_free(reader.s);
+	return NULL;
 }
 
 static struct mapping *mapping_of(struct symbolizer *s, uint64_t pc)

@@ -21,8 +21,7 @@ int weft__open_regular(const char *path, struct stat *st);
 
 struct symbolizer;
 
-/* From /proc/PID/maps. NULL (which the functions below accept) when there is no memory or no such
- * file. */
+/* From /proc/PID/maps. NULL, which the functions below accept, when that cannot be read whole. */
 struct symbolizer *weft__symbolizer_of(pid_t pid);
 /* Empty, to be filled from a core file's list of mappings. */
 struct symbolizer *weft__symbolizer_new(void);

@@ -55,6 +55,11 @@ static void unwind_thread(pid_t thread, struct watch_report *report)
 		return;
 	}
 	struct symbolizer *names = weft__symbolizer_of(thread);
+	if (!names) {
+		snprintf(report->why_no_frames, sizeof(report->why_no_frames),
+			 "its mappings cannot be read in /proc");
+		return;
+	}
 	at.function = weft__symbolizer_start(names, at.pc);
 	unsigned n = weft__watch_unwind(&remote.memory, &at, pcs, WATCH_FRAMES);
 	for (unsigned i = 0; i < n; i++) {

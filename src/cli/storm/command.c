@@ -71,11 +71,17 @@ static bool as_predicted(const struct storm_row *row, unsigned which, const stru
 	}
 }
 
+/* A child that could not do its work says why, and ends with the status of a failure. */
 static void must_run(const struct storm_job *job, struct storm_outcome *out)
 {
-	int err = storm_run(job, out);
+	static const char prefix[] = "weft storm: ";
+	int err = storm_run(job, out), status = out->watch.status;
 	if (err)
 		cli_die("no child process could be watched: %s", weft_error_text(err));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_FAILURE)
+		cli_die("%s", out->last_line + (strncmp(out->last_line, prefix, sizeof(prefix) - 1)
+							? 0
+							: sizeof(prefix) - 1));
 }
 
 static void run_row(const struct storm_report *r, struct storm_row *row, unsigned processors)
