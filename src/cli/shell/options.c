@@ -42,7 +42,7 @@ _Noreturn static void print_help(const struct cli_usage *u)
 	printf("  %-26s %s\n", "    --help", "this text");
 	if (u->notes)
 		printf("\n%s\n", u->notes);
-	exit(fflush(stdout) ? CLI_FAILURE : CLI_CLEAN);
+	exit(fflush(stdout) || ferror(stdout) ? CLI_FAILURE : CLI_CLEAN);
 }
 
 static uint64_t number(const struct cli_option *o, const char *text)

@@ -71,17 +71,16 @@ static bool as_predicted(const struct storm_row *row, unsigned which, const stru
 	}
 }
 
-/* A child that could not do its work says why, and ends with the status of a failure. */
+/* A child that could not do its work says why, and this command ends as one that failed. */
 static void must_run(const struct storm_job *job, struct storm_outcome *out)
 {
-	static const char prefix[] = "weft storm: ";
 	int err = storm_run(job, out), status = out->watch.status;
 	if (err)
 		cli_die("no child process could be watched: %s", weft_error_text(err));
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_FAILURE)
-		cli_die("%s", out->last_line + (strncmp(out->last_line, prefix, sizeof(prefix) - 1)
-							? 0
-							: sizeof(prefix) - 1));
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != CLI_FAILURE)
+		return;
+	const char *words = strstr(out->last_line, ": "); /* after the child's "weft storm" */
+	cli_die("%s", words ? words + 2 : out->last_line);
 }
 
 static void run_row(const struct storm_report *r, struct storm_row *row, unsigned processors)

@@ -150,7 +150,8 @@ static void write_trace(void)
 		cli_die("cannot write %s: %s", run.job->trace, strerror(errno));
 	for (uint32_t i = 0; i < min_of(run.step_count, (uint32_t)STEPS_MAX); i++)
 		fprintf(f, "exit %u %u\n", run.steps[i].thread, run.steps[i].step);
-	if (fclose(f))
+	bool failed = ferror(f); /* of an earlier flush, which fclose does not tell */
+	if (fclose(f) || failed)
 		cli_die("cannot write %s: %s", run.job->trace, strerror(errno));
 }
 
