@@ -8,7 +8,7 @@
 Loaded by hand (source weft-gdb.py), or by gdb itself when it lies beside the library as gdb's auto-load wants it.
 Needs the library's debug information: all places of fields are read from it, none is written down here.
 
-A task that waits has no thread whose registers gdb could show. For such a task an unwinder makes a frame of the three
+A task that waits has no thread whose registers gdb could show. For such a task an unwinder makes a frame of the
 words that a context switch leaves on the task's stack (src/arch/*/switch.h), as the caller of whatever the selected
 thread does; from there on gdb's own unwinding goes on.
 """
@@ -23,8 +23,8 @@ FREE, RUNNABLE, RUNNING, WAITING, ENDED = range(5)
 # Per processor: registers of the stack pointer, frame pointer, program counter, and words of a parked frame by switch.h;
 # what lies above those words when the context goes on.
 MACHINES = {
-    "i386:x86-64": {"sp": "rsp", "fp": "rbp", "pc": "rip", "pc_word": 0, "fp_word": 1, "size": 16 + 128},
-    "aarch64": {"sp": "sp", "fp": "x29", "pc": "pc", "pc_word": 0, "fp_word": 1, "size": 16},
+    "i386:x86-64": {"sp": "rsp", "fp": "rbp", "pc": "rip", "pc_word": 0, "fp_word": 1, "size": 24 + 128},
+    "aarch64": {"sp": "sp", "fp": "x29", "pc": "pc", "pc_word": 0, "fp_word": 1, "size": 32},
 }
 
 

@@ -26,6 +26,7 @@ struct weft_timer {
 	struct weft_chan *chan;
 	void (*fn)(void *arg);
 	void *arg;
+	uintptr_t fp_env; /* of whoever started it last: a task of the timer begins with it */
 };
 
 /* ---- firing: the queue's lock is held ---- */
@@ -68,6 +69,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	task->plain = 1;
 	task->fn.plain = timer->fn;
 	task->arg = timer->arg;
+	frame_set_env(task->context.sp, timer->fp_env);
 	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
 	if (load_acquire(&sched.running) == 1)
 		weft__ready_later(task, ready);
@@ -136,6 +138,7 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 	int was_running = stop(timer);
 	timer->timer.when = deadline;
 	timer->period = period;
+	timer->fp_env = arch_fp_env();
 	tsan_release(timer);
 	int err = weft__timer_start(t, &timer->timer);
 	lock_drop(&timer->lock, RANK_USER_TIMER);

@@ -2,8 +2,8 @@
 /*
  * frame.h: what a switch leaves on a stack, for C code that prepares or reads it.
  *
- * A context is its stack pointer; everything else lies on its stack in the order that <cpu>/switch.h names:
- * FRAME_PC and FRAME_FP are indices of words from the stack pointer upwards.
+ * A context is its stack pointer; everything else lies on its stack in the order that <cpu>/switch.h
+ * names: FRAME_PC, FRAME_FP and FRAME_ENV are indices of words from the stack pointer upwards.
  */
 #ifndef WEFT_ARCH_FRAME_H
 #define WEFT_ARCH_FRAME_H
@@ -19,14 +19,22 @@
 /* The bottom frame of a task (start.S); it calls weft__task_main(t). */
 void weft__task_entry(void);
 
-/* Prepares a stack that ends below `top` (16-byte aligned) so that the first switch to the result enters
- * weft__task_entry. */
+/* Prepares a stack that ends below `top` (16-byte aligned) so that the first switch to the result
+ * enters weft__task_entry, with the caller's floating-point environment: a task begins with its
+ * spawner's, as a thread does. */
 static inline void *frame_prepare(void *top)
 {
 	uintptr_t *sp = (uintptr_t *)top - FRAME_WORDS;
 	sp[FRAME_PC] = (uintptr_t)weft__task_entry;
 	sp[FRAME_FP] = 0;
+	sp[FRAME_ENV] = arch_fp_env();
 	return sp;
+}
+
+/* The same frame, with another environment. */
+static inline void frame_set_env(void *sp, uintptr_t env)
+{
+	((uintptr_t *)sp)[FRAME_ENV] = env;
 }
 
 #endif

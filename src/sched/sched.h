@@ -45,6 +45,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "sched/context.h"
+#include "sched/exceptions.h"
 #include "sched/lease.h"
 #include "sched/runq.h"
 #include "sched/timerq.h"
@@ -164,6 +165,7 @@ struct thread {
 	struct task *previous;	     /* for finish_switch [owner] */
 	enum after after;
 	struct context context;	  /* of the scheduler's stack while a task runs [owner] */
+	struct exceptions *exceptions; /* exceptions.h; fixed, NULL without C++ */
 	struct task *locked_task; /* [owner] */
 	struct task *next; /* a task that the scheduler's loop must run next [owner, or who hands it
 			      a processor] */

@@ -241,7 +241,9 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 		t->task = NULL;
 	}
 	tsan_release(&t->context); /* pairs with thread_main */
+	struct exceptions mine = exceptions_take(t->exceptions);
 	t = context_switch(&self->context, to, t, after == AFTER_END);
+	exceptions_put(t->exceptions, mine);
 	tsan_acquire(t); /* what its birth wrote: libc's part of its thread-local storage */
 	finish_switch(t);
 	return t;
@@ -253,6 +255,7 @@ void weft__task_main(struct thread *t)
 {
 	struct task *self = t->task;
 	context_arrived(&self->context);
+	exceptions_put(t->exceptions, (struct exceptions){0});
 	finish_switch(t);
 	tsan_acquire(t);
 	tsan_acquire(self);
@@ -296,7 +299,9 @@ void weft__scheduler(struct thread *t)
 		t->after = AFTER_NOTHING;
 		trace_exact(t, run, task->id, NULL);
 		start_running(t, task);
+		struct exceptions mine = exceptions_take(t->exceptions);
 		t = context_switch(&t->context, &task->context, t, false);
+		exceptions_put(t->exceptions, mine);
 		finish_switch(t);
 	}
 }

@@ -126,6 +126,7 @@ static void adopt(struct thread *t, const stack_t *signal_stack, stack_t *old)
 	own_stack(&bottom, &size);
 	sigaltstack(signal_stack, old);
 	weft__context_adopt(&t->context, bottom, size);
+	t->exceptions = exceptions_of_thread();
 	store_relaxed(&t->tid, weft__gettid());
 	t->pthread = pthread_self();
 	weft__thread_set_self(t);

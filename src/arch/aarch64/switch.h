@@ -1,31 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * switch.h: the context switch on aarch64 (AAPCS64). See the one for x86-64 for why it is inline and ends in a jump.
+ * switch.h: the context switch on aarch64 (AAPCS64). See the one for x86-64 for why it is inline
+ * and ends in a jump, and why the floating-point environment is loaded only where it differs.
  *
- * Frame of a suspended context, from its stack pointer upwards: address to go on at, x29 (frame pointer).
+ * The environment is FPCR, whose rounding mode and traps the ABI has a callee keep. The exception
+ * flags (FPSR) stay with the thread.
+ *
+ * Frame of a suspended context, from its stack pointer upwards: address to go on at, x29 (frame
+ * pointer), FPCR, a word that keeps the stack pointer aligned.
  */
 #ifndef WEFT_ARCH_AARCH64_SWITCH_H
 #define WEFT_ARCH_AARCH64_SWITCH_H
 
+#include <stdint.h>
+
 #include "base/attr.h"
 
-enum { FRAME_PC = 0, FRAME_FP = 1, FRAME_WORDS = 2 };
+enum { FRAME_PC = 0, FRAME_FP = 1, FRAME_ENV = 2, FRAME_WORDS = 4 };
 
 struct thread;
 
-/* Leaves the calling context in *from_sp, continues the one at to_sp; gives the `t` of whoever came back here. */
+/* The calling thread's floating-point environment, as the word FRAME_ENV of a frame holds it. */
+static always_inline uintptr_t arch_fp_env(void)
+{
+	uintptr_t fpcr;
+	__asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+	return fpcr;
+}
+
+/* Leaves the calling context in *from_sp and continues the one at to_sp; returns the `t` of whoever
+ * came back here. */
 static always_inline struct thread *weft__switch(void **from_sp, void *to_sp, struct thread *t)
 {
 	register struct thread *x0 __asm__("x0") = t;
 	register void **x1 __asm__("x1") = from_sp;
 	register void *x2 __asm__("x2") = to_sp;
 	__asm__ volatile("adr x3, 1f\n\t"
-			 "stp x3, x29, [sp, #-16]!\n\t"
+			 "mrs x5, fpcr\n\t"
+			 "stp x3, x29, [sp, #-32]!\n\t"
+			 "str x5, [sp, #16]\n\t"
 			 "mov x4, sp\n\t"
 			 "str x4, [x1]\n\t"
 			 "mov sp, x2\n\t"
-			 "ldp x3, x29, [sp], #16\n\t"
+			 "ldr x6, [sp, #16]\n\t"
+			 "cmp x5, x6\n\t"
+			 "b.ne 3f\n"
+			 "2:\n\t"
+			 "ldp x3, x29, [sp], #32\n\t"
 			 "br x3\n"
+			 "3:\n\t"
+			 "msr fpcr, x6\n\t"
+			 "b 2b\n"
 			 "1:"
 			 : "+r"(x0), "+r"(x1), "+r"(x2)
 			 :

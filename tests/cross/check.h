@@ -4,7 +4,7 @@
  *
  * Debian has no Check for another architecture beside one's own. Like Check, it runs each test in
  * a process of its own, with a time limit; unlike Check it counts nothing and stops at a test's
- * first failure. Only test_aarch64.sh puts this folder before the system's.
+ * first failure. Only the test_aarch64.sh of a room puts this folder before the system's.
  */
 #ifndef CROSS_CHECK_H
 #define CROSS_CHECK_H
@@ -15,18 +15,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_TESTS = 32, CK_NORMAL };
+enum { MOST_TESTS = 64, CK_NORMAL, CK_ENV };
 
 typedef struct {
 	const char *names[MOST_TESTS];
-	void (*tests[MOST_TESTS])(void);
+	void (*tests[MOST_TESTS])(int i);
+	int first[MOST_TESTS], end[MOST_TESTS]; /* each runs with all numbers of such a range */
 	int count, failed;
 	unsigned seconds;
 } TCase, Suite, SRunner;
 
-#define START_TEST(name) static void name(void)
+#define START_TEST(name) static void name(int _i)
 #define END_TEST
-#define tcase_add_test(t, name) ((t)->names[(t)->count] = #name, (t)->tests[(t)->count++] = (name))
+#define tcase_add_loop_test(t, name, from, to) \
+	((t)->names[(t)->count] = #name, (t)->first[(t)->count] = (from), \
+	 (t)->end[(t)->count] = (to), (t)->tests[(t)->count++] = (name))
+#define tcase_add_test(t, name) tcase_add_loop_test(t, name, 0, 1)
 
 #define ck_assert_msg(x, ...) \
 	do { \
@@ -40,6 +44,10 @@ typedef struct {
 #define ck_assert(x) ck_assert_msg(x, "failed")
 #define CK_COMPARE_(a, op, b) ck_assert_msg((a)op(b), "%lld, %lld", (long long)(a), (long long)(b))
 #define ck_assert_int_eq(a, b) CK_COMPARE_(a, ==, b)
+#define ck_assert_int_ne(a, b) CK_COMPARE_(a, !=, b)
+#define ck_assert_int_lt(a, b) CK_COMPARE_(a, <, b)
+#define ck_assert_int_gt(a, b) CK_COMPARE_(a, >, b)
+#define ck_assert_int_le(a, b) CK_COMPARE_(a, <=, b)
 #define ck_assert_int_ge(a, b) CK_COMPARE_(a, >=, b)
 #define ck_assert_uint_eq(a, b) CK_COMPARE_(a, ==, b)
 #define ck_assert_uint_ne(a, b) CK_COMPARE_(a, !=, b)
@@ -50,6 +58,8 @@ typedef struct {
 #define ck_assert_ptr_ne(a, b) ck_assert((a) != (b))
 #define ck_assert_ptr_null(a) ck_assert((a) == NULL)
 #define ck_assert_ptr_nonnull(a) ck_assert((a) != NULL)
+#define ck_assert_str_eq(a, b) ck_assert(strcmp(a, b) == 0)
+#define ck_assert_str_ne(a, b) ck_assert(strcmp(a, b) != 0)
 #define ck_assert_mem_eq(a, b, n) ck_assert(memcmp(a, b, n) == 0)
 #define ck_assert_mem_ne(a, b, n) ck_assert(memcmp(a, b, n) != 0)
 
@@ -79,22 +89,28 @@ static inline SRunner *srunner_create(Suite *s)
 	return s;
 }
 
+static inline void srunner_run_one(SRunner *r, int test, int i)
+{
+	int status = -1;
+	pid_t child = fork();
+	if (child == 0) {
+		alarm(r->seconds ? r->seconds : 60);
+		r->tests[test](i);
+		fflush(stdout);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	if (status != 0)
+		fprintf(stderr, "failed: %s:%d (status %#x)\n", r->names[test], i,
+			(unsigned)status);
+	r->failed += status != 0;
+}
+
 static inline void srunner_run_all(SRunner *r, int mode)
 {
-	for (int i = 0; i < r->count; i++) {
-		int status = -1;
-		pid_t child = fork();
-		if (child == 0) {
-			alarm(r->seconds ? r->seconds : 60);
-			r->tests[i]();
-			fflush(stdout);
-			_exit(0);
-		}
-		waitpid(child, &status, 0);
-		if (status != 0)
-			fprintf(stderr, "failed: %s (status %#x)\n", r->names[i], (unsigned)status);
-		r->failed += status != 0;
-	}
+	for (int test = 0; test < r->count; test++)
+		for (int i = r->first[test]; i < r->end[test]; i++)
+			srunner_run_one(r, test, i);
 }
 
 static inline int srunner_ntests_failed(SRunner *r)
