@@ -41,7 +41,7 @@ def subject(change):
 
 class Abi(unittest.TestCase):
     def test_only_accepted_changes(self):
-        old = (HERE / "0.1.0.txt").read_text().splitlines()
+        old = [fact for fact in (HERE / "0.1.0.txt").read_text().splitlines() if not fact.startswith("#")]
         found = list(dump.differences(old, dump.dump(INCLUDE, LIBRARIES)))
         self.assertEqual([c for c in found if c not in accepted()], [], "not in tests/abi/accepted.txt")
         self.assertEqual([c for c in accepted() if c not in found], [], "accepted, but not so")
