@@ -76,6 +76,11 @@ analyse() {
 	return 0
 }
 
+# Says itself when it skips.
+check_format() {
+	tools/tree/format.sh . || [ $? = 77 ]
+}
+
 check_leftovers() {
 	! grep -rnwE 'TODO|FIXME|XXX' --include='*.[chS]' --include='*.sh' --include='*.py' \
 		src include tests tools bench examples | grep -v '^tools/lint.sh'
@@ -88,5 +93,7 @@ step shellcheck check_shell
 step python3 check_python
 step mandoc check_manuals
 step sh tools/check-tree.sh tree .
+step python3 tools/check-tree.sh code .
+step clang-format check_format
 step grep check_leftovers
 exit $status
