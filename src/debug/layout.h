@@ -15,23 +15,43 @@
 #define LAYOUT_MAGIC "weft layout 1\0\0" /* 16 bytes with the last zero */
 
 /* LAYOUT(name): a number of the table. Sizes and offsets in bytes. */
+/* clang-format off */
 #define LAYOUT_NUMBERS(LAYOUT) \
 	LAYOUT(runtime_running) \
 	LAYOUT(runtime_processor_count) \
 	LAYOUT(runtime_thread_count) \
 	LAYOUT(runtime_tracing) \
-	LAYOUT(runtime_trace_room) LAYOUT(runtime_trace_rings) LAYOUT(class_size) LAYOUT( \
-		class_used) LAYOUT(class_stack) LAYOUT(class_regions) LAYOUT(class_count) \
-		LAYOUT(region_count) LAYOUT(region_first_slots) LAYOUT(colours) LAYOUT( \
-			colour_step) LAYOUT(record_align) LAYOUT(task_size) LAYOUT(task_sp) \
-			LAYOUT(task_id) LAYOUT(task_state) LAYOUT(task_why) LAYOUT(task_since) \
-				LAYOUT(task_thread) LAYOUT(task_locked_thread) LAYOUT(task_name) \
-					LAYOUT(task_name_size) LAYOUT(thread_number) \
-						LAYOUT(thread_tid) LAYOUT(frame_pc) \
-							LAYOUT(frame_fp) LAYOUT(ring_written) \
-								LAYOUT(ring_events) \
-									LAYOUT(event_size) \
-										LAYOUT(ring_at)
+	LAYOUT(runtime_trace_room) \
+	LAYOUT(runtime_trace_rings) \
+	LAYOUT(class_size) \
+	LAYOUT(class_used) \
+	LAYOUT(class_stack) \
+	LAYOUT(class_regions) \
+	LAYOUT(class_count) \
+	LAYOUT(region_count) \
+	LAYOUT(region_first_slots) \
+	LAYOUT(colours) \
+	LAYOUT(colour_step) \
+	LAYOUT(record_align) \
+	LAYOUT(task_size) \
+	LAYOUT(task_sp) \
+	LAYOUT(task_id) \
+	LAYOUT(task_state) \
+	LAYOUT(task_why) \
+	LAYOUT(task_since) \
+	LAYOUT(task_thread) \
+	LAYOUT(task_locked_thread) \
+	LAYOUT(task_name) \
+	LAYOUT(task_name_size) \
+	LAYOUT(thread_number) \
+	LAYOUT(thread_tid) \
+	LAYOUT(frame_pc) \
+	LAYOUT(frame_fp) \
+	LAYOUT(ring_written) \
+	LAYOUT(ring_events) \
+	LAYOUT(event_size) \
+	LAYOUT(ring_at)
+/* clang-format on */
 
 #define LAYOUT(name) +1
 enum { LAYOUT_COUNT = 0 LAYOUT_NUMBERS(LAYOUT) };
