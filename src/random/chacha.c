@@ -91,6 +91,7 @@ __attribute__((constructor(101))) static void choose(void)
 }
 #endif
 
+/* For tests. */
 const struct chacha *weft__chacha_all(unsigned *count)
 {
 	*count = (unsigned)(widths + array_len(widths) - fastest);

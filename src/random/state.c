@@ -219,6 +219,7 @@ no_tsan void weft__state_put(void)
 	here.missed = 0;
 }
 
+/* For tests. */
 no_tsan bool weft__state_owned(void)
 {
 	return here.mine != NULL;

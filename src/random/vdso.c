@@ -140,7 +140,8 @@ static const void *symbol_matches(const struct image *im, uint64_t index, const 
 	return at(im, sym->st_value, 1);
 }
 
-/* Follow: bloom filter words of 64 bits, buckets, and one hash a symbol from first_symbol on. */
+/* The layout of the head of DT_GNU_HASH. Bloom filter words of 64 bits follow, then the buckets, and
+ * one hash for each symbol from first_symbol on. */
 struct gnu_hash {
 	uint32_t buckets, first_symbol, bloom_words, bloom_shift;
 };

@@ -38,7 +38,6 @@ static int symbol_try(struct dynsym *d, uint64_t index)
 	    !weft__elf_offset(elf, d->strings + name, strlen(d->name) + 1, &name_at) ||
 	    !weft__view_equals(elf->view, name_at, d->name))
 		return 0;
-	d->found->entry_offset = at;
 	d->found->name_offset = name_at;
 	weft__view_word(elf->view,
 			at + (wide ? offsetof(Elf64_Sym, st_value) : offsetof(Elf32_Sym, st_value)),

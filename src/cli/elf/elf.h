@@ -89,8 +89,7 @@ bool weft__elf_dynamic(struct elf_image *elf, uint64_t tag, uint64_t *value);
 /* A symbol of the dynamic symbol table. */
 struct elf_symbol {
 	uint64_t value, size;
-	uint64_t name_offset;  /* the view's offset of its name in .dynstr */
-	uint64_t entry_offset; /* the view's offset of the Elf_Sym */
+	uint64_t name_offset; /* the view's offset of its name in .dynstr */
 };
 /* 0; -ENOENT: not defined there (or no dynamic symbols at all). */
 int weft__elf_dynamic_symbol(struct elf_image *elf, const char *name, struct elf_symbol *symbol);

@@ -11,7 +11,7 @@
 #include "base/attr.h"
 #include "cli/gobin/search.h"
 
-enum { FLAG_BIG_ENDIAN = 1, FLAG_INLINE = 2 };
+enum { FLAG_INLINE = 2 };
 
 /* Go versions are short and plain; anything else is not shown. */
 static bool plain(const char *text)

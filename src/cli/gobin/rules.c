@@ -49,7 +49,6 @@ const struct go_rule go_rules[] = {
 			   "growing allocates, and the process dies of a segmentation fault "
 			   "without a traceback.",
 		.url = "https://github.com/golang/go/issues/73141",
-		.versions = "go1.24.0 to go1.24.2",
 		.old_name = "runtime.vgetrandomPutState",
 		.new_name = "runtime.vgetrandomDestroy",
 		.within = "runtime.mexit",

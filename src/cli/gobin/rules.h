@@ -22,7 +22,6 @@ struct go_rule {
 	const char *slug;	     /* for file names and labels */
 	const char *title, *summary; /* a line; a paragraph */
 	const char *url;
-	const char *versions; /* for readers: nothing is decided by it */
 
 	const char *old_name, *new_name; /* the function before and after the repair */
 	const char *within;		 /* the function that calls it ... */

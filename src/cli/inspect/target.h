@@ -28,6 +28,7 @@ struct target {
 	int64_t now; /* CLOCK_MONOTONIC; 0 for a core file */
 };
 
+/* As the runtime counts them (enum task_state): a layout that is read, not chosen. */
 enum target_state { TARGET_FREE, TARGET_READY, TARGET_RUNNING, TARGET_WAITING, TARGET_ENDED };
 
 struct target_task {

@@ -23,7 +23,7 @@
 #include "base/attr.h"
 #include "cli/proc/tracee.h"
 
-enum { TABLE_MAX = 64 << 20, SECTIONS_MAX = 1 << 16, MAPPINGS_MAX = 1 << 16 };
+enum { TABLE_MAX = 64 << 20, MAPPINGS_MAX = 1 << 16 };
 
 struct function {
 	uint64_t start, size;

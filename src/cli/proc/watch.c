@@ -195,6 +195,7 @@ int weft__watch_spawn(int (*fn)(void *arg), void *arg, struct watch_report *repo
 	return error;
 }
 
+/* For tests. */
 int weft__watch_chain(const struct watch_report *report, unsigned frames, char *text, size_t size)
 {
 	int used = 0;

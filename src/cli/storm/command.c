@@ -150,7 +150,7 @@ static void measure_draws(struct storm_draws *d)
 struct storm_options {
 	uint64_t tasks, alive, processors, hold_us, seconds;
 	const char *order, *list, *trace;
-	bool no_check, no_barrier, barrier, json, published;
+	bool no_check, barrier, json, published;
 };
 
 static bool pick(const char *value, const char *option, const char *off, const char *on)
