@@ -61,7 +61,7 @@ static struct request *request_new(const char *host, const char *service)
 
 static void request_drop(struct request *r)
 {
-	if (sub_acq_rel(&r->owners, 1) > 1) /* pairs with the other owner's */
+	if (sub_acq_rel(&r->owners, 1) > 1) /* pairs with request_drop: the other owner's */
 		return;
 	if (r->list)
 		freeaddrinfo(r->list);

@@ -53,7 +53,8 @@ struct weft_chan *weft_chan_ref(struct weft_chan *c)
 
 void weft_chan_unref(struct weft_chan *c)
 {
-	if (!c || sub_acq_rel(&c->refs, 1) != 1) /* the last one sees what the others did */
+	/* The last one sees what the others did: pairs with weft_chan_unref. */
+	if (!c || sub_acq_rel(&c->refs, 1) != 1)
 		return;
 	if (unlikely(!waitq_empty(&c->senders) || !waitq_empty(&c->receivers)))
 		weft__misuse("weft_chan_unref", "somebody still waits");
@@ -71,7 +72,7 @@ static int await(struct thread **t, struct weft_chan *c, int op, void *item, int
 	node.link.waiter = w;
 	node.item = item;
 	node.result = CHAN_WAIT;
-	waitq_push_tail(q, &node.link);
+	waitq_push_tail(q, &node.link); /* pairs with chan.h:chan_ready */
 	lock_drop_lightly(&c->lock, RANK_CHAN);
 	uint32_t reason = weft__wait_park(t, w, deadline);
 	if (likely(reason == WAKE_USER))
@@ -105,7 +106,7 @@ static always_inline int operate(struct weft_chan *c, int op, void *item, int64_
 static always_inline bool surely_waits(const struct weft_chan *c, int op)
 {
 	/* After what this thread did to other channels: of two that each send to one channel and then try to
-	 * receive from the other's, one at least finds the item. Pairs with itself. */
+	 * receive from the other's, one at least finds the item. It pairs with surely_waits. */
 	fence_seq_cst();
 	return !chan_ready(c, op);
 }
@@ -151,7 +152,7 @@ int weft_chan_close(struct weft_chan *c)
 		return -ENOTSUP;
 	lock_take(&c->lock, RANK_CHAN);
 	int result = c->closed ? -EPIPE : 0;
-	store_release(&c->closed, 1); /* pairs with chan_ready */
+	store_release(&c->closed, 1); /* pairs with chan.h:chan_ready */
 	refuse_all(&c->receivers, &woken);
 	refuse_all(&c->senders, &woken);
 	lock_drop_lightly(&c->lock, RANK_CHAN);

@@ -81,7 +81,7 @@ static always_inline int chan_try_send(struct weft_chan *c, const void *item,
 	if (c->count == c->capacity)
 		return CHAN_WAIT;
 	item_copy(chan_place(c, c->count), item, c->item_size);
-	store_relaxed(&c->count, c->count + 1);
+	store_relaxed(&c->count, c->count + 1); /* pairs with chan_ready */
 	return 0;
 }
 
@@ -94,7 +94,7 @@ static always_inline int chan_try_recv(struct weft_chan *c, void *item, struct c
 		item_copy(item, oldest, c->item_size);
 		chan_advance(c);
 		if (!sender) {
-			store_relaxed(&c->count, c->count - 1);
+			store_relaxed(&c->count, c->count - 1); /* pairs with chan_ready */
 			return 0;
 		}
 		item_copy(oldest, sender->item,
@@ -133,14 +133,16 @@ static always_inline void chan_zero(const struct weft_chan *c, void *item)
 static always_inline bool chan_ready(const struct weft_chan *c, int op)
 {
 	if (op == WEFT_CHAN_SEND) {
-		if (load_acquire(&c->closed))
+		if (load_acquire(&c->closed)) /* pairs with chan.c:weft_chan_close */
 			return true;
+		/* pairs with chan_try_recv */
 		return c->capacity ? load_acquire(&c->count) < c->capacity
 				   : !waitq_empty(&c->receivers);
 	}
+	/* pairs with chan_try_send, chan.c:await */
 	if (c->capacity ? load_acquire(&c->count) : load_acquire(&c->senders.first) != NULL)
 		return true;
-	return load_acquire(&c->closed);
+	return load_acquire(&c->closed); /* pairs with chan.c:weft_chan_close */
 }
 
 /*

@@ -83,7 +83,8 @@ static bool take(struct mutex *m, uint64_t me, uint64_t mine)
 {
 	uint64_t word = load_relaxed(&m->word);
 	while (!holder(word))
-		if (cas_acquire(&m->word, &word, (word & ~mine) | me)) /* pairs with let_go */
+		/* pairs with let_go, let_go_alone, weft_mutex_unlock */
+		if (cas_acquire(&m->word, &word, (word & ~mine) | me))
 			return true;
 	return false;
 }
@@ -178,11 +179,12 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 static always_inline bool take_fast(struct mutex *m, uint64_t me)
 {
 	uint64_t word = 0;
-	if (sched.processor_count == 1 &&
-	    likely(cas_acquire(&m->word, &word, me))) /* pairs with let_go */
+	/* pairs with let_go, let_go_alone, weft_mutex_unlock */
+	if (sched.processor_count == 1 && likely(cas_acquire(&m->word, &word, me)))
 		return true;
 	word = load_relaxed(&m->word);
-	return !holder(word) && cas_acquire(&m->word, &word, word | me); /* pairs with let_go */
+	/* pairs with let_go, let_go_alone, weft_mutex_unlock */
+	return !holder(word) && cas_acquire(&m->word, &word, word | me);
 }
 
 void weft_mutex_lock(struct weft_mutex *m)
@@ -210,7 +212,7 @@ int weft_mutex_lock_until(struct weft_mutex *m, int64_t deadline)
 /* The holder's last touch. `word`: about what it is; tried until it is right. */
 static void let_go(struct mutex *m, uint64_t word)
 {
-	while (!cas_release(&m->word, &word, word & FLAGS)) /* pairs with take */
+	while (!cas_release(&m->word, &word, word & FLAGS)) /* pairs with take, take_fast */
 		;
 }
 
@@ -268,7 +270,7 @@ static bool let_go_alone(struct mutex *m, uint64_t me, const char *call)
 			weft__misuse(call, "the caller does not hold this mutex");
 		if (must_wake(word))
 			return false;
-	} while (!cas_release(&m->word, &word, word & FLAGS)); /* pairs with take */
+	} while (!cas_release(&m->word, &word, word & FLAGS)); /* pairs with take, take_fast */
 	return true;
 }
 
@@ -289,10 +291,11 @@ static noinline void unlock_slow(struct weft_mutex *m)
 void weft_mutex_unlock(struct weft_mutex *m)
 {
 	uint64_t me = call_holder(), word = load_relaxed(&mutex_of(m)->word);
-	if (likely(word == me) &&
-	    likely(cas_release(&mutex_of(m)->word, &word, 0))) /* pairs with take */
+	/* pairs with take, take_fast */
+	if (likely(word == me) && likely(cas_release(&mutex_of(m)->word, &word, 0)))
 		return;
 	bool alone = holder(word) == me && !must_wake(word);
-	if (!alone || !cas_release(&mutex_of(m)->word, &word, word & FLAGS)) /* the same */
+	/* pairs with take, take_fast */
+	if (!alone || !cas_release(&mutex_of(m)->word, &word, word & FLAGS))
 		unlock_slow(m);
 }

@@ -43,7 +43,7 @@ static void await(struct once *o, uintptr_t seen)
 
 static void finish(struct once *o)
 {
-	uintptr_t seen = swap_acq_rel(&o->word, DONE); /* pairs with await and weft_once */
+	uintptr_t seen = swap_acq_rel(&o->word, DONE); /* pairs with await, weft_once */
 	if (seen == RUNNING)
 		return;
 	struct thread *t = enter();
@@ -62,7 +62,8 @@ void weft_once(struct weft_once *once, void (*fn)(void *arg), void *arg)
 	uintptr_t seen = load_acquire(&o->word); /* pairs with finish */
 	if (likely(seen == DONE))
 		return;
-	if (seen == NEW && cas_acq_rel(&o->word, &seen, RUNNING)) { /* against other callers */
+	/* pairs with weft_once: another first caller's */
+	if (seen == NEW && cas_acq_rel(&o->word, &seen, RUNNING)) {
 		fn(arg);
 		finish(o);
 	} else if (seen != DONE) {

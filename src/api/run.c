@@ -93,7 +93,7 @@ int weft_stop(void)
 		store_relaxed(&t->task->cancelled, 1);
 		store_relaxed(&t->task->called_stop, 1);
 	}
-	store_seq_cst(&sched.stopping, 1); /* pairs with the monitor's walk */
+	store_seq_cst(&sched.stopping, 1); /* pairs with monitor.c:stop_wanted */
 	weft__monitor_poke();		   /* it cancels all the others */
 	weft__foreign_leave();
 	return 0;

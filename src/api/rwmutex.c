@@ -47,8 +47,8 @@ static bool take_read(struct rwmutex *m)
 {
 	uint64_t word = load_relaxed(&m->word);
 	while (!(word & (WRITER | QUEUED)))
-		if (cas_acquire(&m->word, &word,
-				word + READER)) /* pairs with the writer's leaving */
+		/* pairs with weft_rwmutex_wrunlock */
+		if (cas_acquire(&m->word, &word, word + READER))
 			return true;
 	return false;
 }
@@ -56,7 +56,8 @@ static bool take_read(struct rwmutex *m)
 static bool take_write(struct rwmutex *m, uint64_t me)
 {
 	uint64_t nobody = 0;
-	if (!cas_acquire(&m->word, &nobody, WRITER)) /* pairs with everybody's leaving */
+	/* pairs with weft_rwmutex_rdunlock, weft_rwmutex_wrunlock */
+	if (!cas_acquire(&m->word, &nobody, WRITER))
 		return false;
 	store_relaxed(&m->writer, me);
 	return true;
@@ -147,7 +148,8 @@ static noinline void serve(struct rwmutex *m)
 	struct waitq served = {0};
 	struct thread *t = enter();
 	lock_take(&m->lock, RANK_SYNC);
-	if (load_acquire(&m->word) == QUEUED) /* pairs with the CAS of those who left */
+	/* pairs with weft_rwmutex_rdunlock, weft_rwmutex_wrunlock */
+	if (load_acquire(&m->word) == QUEUED)
 		grant(m, &served);
 	lock_drop(&m->lock, RANK_SYNC);
 	weft__wake_all(t, &served);
@@ -174,8 +176,8 @@ void weft_rwmutex_wrunlock(struct weft_rwmutex *m)
 		weft__misuse("weft_rwmutex_wrunlock",
 			     "the caller does not hold this rwmutex for writing");
 	store_relaxed(&rw->writer, 0);
-	while (!cas_release(&rw->word, &old,
-			    old & ~(uint64_t)WRITER)) /* pairs with take_read, take_write, serve */
+	/* pairs with take_read, take_write, serve */
+	while (!cas_release(&rw->word, &old, old & ~(uint64_t)WRITER))
 		;
 	if (unlikely(old & QUEUED))
 		serve(rw);

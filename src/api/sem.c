@@ -36,7 +36,8 @@ static bool take(struct sem *s, unsigned n)
 {
 	uint64_t word = load_relaxed(&s->word);
 	while (!(word & QUEUED) && word >= n)
-		if (cas_acquire(&s->word, &word, word - n)) /* pairs with give */
+		/* pairs with serve, give_in_turn, weft_sem_release */
+		if (cas_acquire(&s->word, &word, word - n))
 			return true;
 	return false;
 }
@@ -67,9 +68,8 @@ static void serve(struct sem *s, uint64_t units, struct waitq *served)
 			waitq_push_tail(served, &first->link);
 		}
 	}
-	/* release: a taker by CAS sees what those who gave these units did */
-	store_release(&s->word,
-		      units | (waitq_empty(&s->waiting) ? 0 : QUEUED)); /* pairs with take */
+	/* A taker by CAS sees what those who gave these units did: pairs with take. */
+	store_release(&s->word, units | (waitq_empty(&s->waiting) ? 0 : QUEUED));
 }
 
 /* A wish that ends unfulfilled may have stood in the way of smaller ones. */

@@ -37,12 +37,13 @@ static struct lock lock; /* rank SIGNAL */
 static void on_signal(int signo)
 {
 	add_relaxed(&entries[signo].arrived, 1);
-	store_release(&noted, 1); /* pairs with deliver */
+	store_release(&noted, 1); /* pairs with deliver, deliver_one */
 	weft__monitor_poke();
 }
 
 static void deliver_one(struct entry *e, int signo, struct list *ready)
 {
+	/* pairs with on_signal */
 	for (uint32_t n = swap_acquire(&e->arrived, 0); n && e->chan; n--)
 		weft__chan_offer(e->chan, &signo, ready);
 }
@@ -64,15 +65,15 @@ static int install(struct entry *e, int signo)
 	sigfillset(&action.sa_mask);
 	if (sigaction(signo, &action, &e->old) < 0)
 		return -EINVAL;
-	store_release(&weft__netpoll_signals, deliver);
-	add_seq_cst(&sched.outside_wakers, 1);
+	store_release(&weft__netpoll_signals, deliver); /* pairs with monitor.c:serve */
+	add_seq_cst(&sched.outside_wakers, 1); /* pairs with deadlock.c:weft__deadlock_judge */
 	return 0;
 }
 
 static void uninstall(struct entry *e, int signo)
 {
 	sigaction(signo, &e->old, NULL);
-	sub_seq_cst(&sched.outside_wakers, 1);
+	sub_seq_cst(&sched.outside_wakers, 1); /* pairs with deadlock.c:weft__deadlock_judge */
 }
 
 /* *c to the entry; what was there to *c. */
@@ -110,7 +111,7 @@ int weft_signal_notify(struct weft_chan *ints, int signo)
 
 void weft__signal_end(void)
 {
-	store_release(&weft__netpoll_signals, NULL);
+	store_release(&weft__netpoll_signals, NULL); /* pairs with monitor.c:serve */
 	for (int signo = 1; signo < NSIG; signo++) {
 		struct weft_chan *c = NULL;
 		exchange(signo, &c);

@@ -154,9 +154,10 @@ static void require_live(const struct task *task, const char *call)
 static bool withdraw(struct task *task, struct waiter *w)
 {
 	struct waiter *seen = w;
-	if (cas_acq_rel(&task->join, &seen, JOIN_RUNNING)) /* against tell_joiner */
+	if (cas_acq_rel(&task->join, &seen, JOIN_RUNNING)) /* pairs with sched/task.c:tell_joiner */
 		return true;
-	while (load_acquire(&task->join) != JOIN_ENDED) /* a few instructions of tell_joiner */
+	/* A few instructions: pairs with sched/task.c:tell_joiner. */
+	while (load_acquire(&task->join) != JOIN_ENDED)
 		weft__yield_cpu();
 	return false;
 }
@@ -165,7 +166,7 @@ static int await_end(struct thread **t, struct task *task, int64_t deadline)
 {
 	struct waiter *seen = JOIN_RUNNING;
 	struct waiter *w = weft__wait_begin(*t, NULL, "join", true);
-	if (!cas_acq_rel(&task->join, &seen, w)) { /* against tell_joiner */
+	if (!cas_acq_rel(&task->join, &seen, w)) { /* pairs with sched/task.c:tell_joiner */
 		if (unlikely(seen != JOIN_ENDED && seen != JOIN_CLAIMING))
 			misuse(task, "weft_join", "is being joined, or was detached before");
 		weft__wait_abandon(w);
@@ -189,7 +190,7 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 	require_live(task, "weft_join");
 	if (unlikely(task == t->task))
 		err = -EDEADLK;
-	else if (load_acquire(&task->join) != JOIN_ENDED) /* pairs with tell_joiner */
+	else if (load_acquire(&task->join) != JOIN_ENDED) /* pairs with sched/task.c:tell_joiner */
 		err = await_end(&t, task, deadline);
 	if (!err) {
 		tsan_acquire(task);
@@ -211,7 +212,8 @@ int weft_detach(struct weft_task *handle)
 	if (!t && weft__foreign_enter() < 0)
 		return sched.forked ? -ENOTSUP : -EINVAL;
 	require_live(task, "weft_detach");
-	if (!cas_acq_rel(&task->join, &seen, JOIN_DETACHED)) { /* against tell_joiner */
+	if (!cas_acq_rel(&task->join, &seen,
+			 JOIN_DETACHED)) { /* pairs with sched/task.c:tell_joiner */
 		if (unlikely(seen != JOIN_ENDED))
 			misuse(task, "weft_detach", "is being joined, or was detached before");
 		tsan_acquire(task);

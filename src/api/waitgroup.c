@@ -45,8 +45,8 @@ static noinline bool finish(struct waitgroup *w, int n, const char *call)
 	struct thread *t = enter();
 	lock_take(&w->lock, RANK_SYNC);
 	uint64_t word = load_relaxed(&w->word);
-	bool last = sum(word, n, call) == QUEUED &&
-		    cas_acq_rel(&w->word, &word, 0); /* pairs with weft_waitgroup_wait */
+	/* pairs with weft_waitgroup_wait, announce */
+	bool last = sum(word, n, call) == QUEUED && cas_acq_rel(&w->word, &word, 0);
 	while (last && (node = waitq_claim(&w->waiting)))
 		waitq_push_tail(&woken, node);
 	lock_drop(&w->lock, RANK_SYNC);
@@ -64,7 +64,8 @@ static always_inline void add(struct waitgroup *w, int n, const char *call)
 			if (finish(w, n, call))
 				return;
 			word = load_relaxed(&w->word);
-		} else if (cas_acq_rel(&w->word, &word, to)) { /* pairs with weft_waitgroup_wait */
+		} else if (cas_acq_rel(&w->word, &word,
+				       to)) { /* pairs with weft_waitgroup_wait, announce */
 			return;
 		}
 	}
@@ -83,9 +84,9 @@ void weft_waitgroup_done(struct weft_waitgroup *w)
 /* Sets QUEUED. False: the count is zero. The lock is held. */
 static bool announce(struct waitgroup *w)
 {
-	uint64_t word = load_acquire(&w->word); /* pairs with weft_waitgroup_add */
+	uint64_t word = load_acquire(&w->word); /* pairs with finish, add */
 	while (word & ~QUEUED)
-		if (cas_acquire(&w->word, &word, word | QUEUED)) /* against weft_waitgroup_add */
+		if (cas_acquire(&w->word, &word, word | QUEUED)) /* pairs with finish, add */
 			return true;
 	return false;
 }
@@ -124,7 +125,7 @@ static int await(struct waitgroup *w, int64_t deadline)
 
 int weft_waitgroup_wait(struct weft_waitgroup *w, int64_t deadline)
 {
-	if (load_acquire(&waitgroup_of(w)->word) == 0) /* pairs with weft_waitgroup_add */
+	if (load_acquire(&waitgroup_of(w)->word) == 0) /* pairs with finish, add */
 		return 0;
 	return deadline == 0 ? weft__would_wait() : await(waitgroup_of(w), deadline);
 }

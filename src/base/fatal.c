@@ -48,6 +48,7 @@ void weft__fatal(const char *format, ...)
 	va_start(args, format);
 	write_line(format, args);
 	va_end(args);
+	/* pairs with observe.c:weft__observe_begin, observe.c:weft__observe_end */
 	void (*hook)(void) = swap_acq_rel(&weft__fatal_hook, NULL);
 	if (hook)
 		hook();

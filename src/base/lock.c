@@ -12,12 +12,13 @@ void weft__lock_slow(struct lock *l)
 {
 	for (int i = 0; i < SPINS; i++) {
 		uint32_t free = 0;
-		if (load_relaxed(&l->word) == 0 &&
-		    cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop */
+		/* pairs with lock.h:lock_drop, lock.h:lock_drop_lightly */
+		if (load_relaxed(&l->word) == 0 && cas_acquire(&l->word, &free, 1))
 			return;
 		cpu_relax();
 	}
-	while (swap_acquire(&l->word, 2) != 0) /* pairs with lock_drop */
+	/* pairs with lock.h:lock_drop, lock.h:lock_drop_lightly */
+	while (swap_acquire(&l->word, 2) != 0)
 		weft__futex_wait(&l->word, 2, weft__clock() + LOCK_NAP);
 }
 

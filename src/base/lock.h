@@ -56,14 +56,15 @@ static inline void lock_take(struct lock *l, enum lock_rank rank)
 {
 	uint32_t free = 0;
 	weft__lock_rank_push(rank);
-	if (unlikely(!cas_acquire(&l->word, &free, 1))) /* pairs with lock_drop */
+	/* pairs with lock_drop, lock_drop_lightly */
+	if (unlikely(!cas_acquire(&l->word, &free, 1)))
 		weft__lock_slow(l);
 }
 
 static inline bool lock_try(struct lock *l, enum lock_rank rank)
 {
 	uint32_t free = 0;
-	if (!cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop */
+	if (!cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop, lock_drop_lightly */
 		return false;
 	weft__lock_rank_push(rank);
 	return true;
@@ -72,7 +73,8 @@ static inline bool lock_try(struct lock *l, enum lock_rank rank)
 static inline void lock_drop(struct lock *l, enum lock_rank rank)
 {
 	weft__lock_rank_pop(rank);
-	if (unlikely(swap_release(&l->word, 0) == 2)) /* pairs with lock_take */
+	/* pairs with lock_take, lock_try, lock.c:weft__lock_slow */
+	if (unlikely(swap_release(&l->word, 0) == 2))
 		weft__unlock_slow(l);
 }
 
@@ -85,7 +87,7 @@ static inline void lock_drop_lightly(struct lock *l, enum lock_rank rank)
 {
 	weft__lock_rank_pop(rank);
 	uint32_t word = load_relaxed(&l->word);
-	store_release(&l->word, 0); /* pairs with lock_take */
+	store_release(&l->word, 0); /* pairs with lock_take, lock_try, lock.c:weft__lock_slow */
 	if (unlikely(word == 2))
 		weft__unlock_slow(l);
 }

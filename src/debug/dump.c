@@ -207,7 +207,7 @@ static struct registers caller_registers(void *pc, void *frame)
 noinline int weft__dump_to(int fd, const struct registers *own)
 {
 	uint32_t none = 0;
-	if (!cas_acq_rel(&dump.busy, &none, 1)) /* pairs with the store below */
+	if (!cas_acq_rel(&dump.busy, &none, 1)) /* pairs with weft__dump_to: the store below */
 		return -EBUSY;
 	struct thread *t = weft__thread_self();
 	memset(dump.count, 0, sizeof(dump.count));
@@ -221,7 +221,7 @@ noinline int weft__dump_to(int fd, const struct registers *own)
 	if (dump.names)
 		weft__symbols_close();
 	int err = weft__out_flush(&dump.out);
-	store_release(&dump.busy, 0); /* pairs with the CAS above */
+	store_release(&dump.busy, 0); /* pairs with weft__dump_to: the CAS above */
 	return err;
 }
 

@@ -37,7 +37,7 @@ void weft__observe_begin(void)
 {
 	weft__trace_begin();
 	sched.on_stuck = weft__deadlock_judge;
-	store_release(&weft__fatal_hook, dump_to_stderr);
+	store_release(&weft__fatal_hook, dump_to_stderr); /* pairs with fatal.c:weft__fatal */
 	if (!(sched.flags & WEFT_NO_SIGNALS))
 		weft__quit_watch();
 	if (sched.sim && !(sched.flags & WEFT_NO_SIGNALS))
@@ -49,7 +49,7 @@ void weft__observe_end(void)
 	weft__trace_end();
 	weft__sim_unwatch();
 	weft__quit_unwatch();
-	store_release(&weft__fatal_hook, NULL);
+	store_release(&weft__fatal_hook, NULL); /* pairs with fatal.c:weft__fatal */
 	if (wanted("WEFT_STATS"))
 		weft__stats_print();
 }

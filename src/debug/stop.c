@@ -80,9 +80,10 @@ static bool hold(pid_t tid, struct registers *r)
 	note.tid = tid;
 	store_release(&note.state, ASKED); /* pairs with weft__stop_answer */
 	if (send_note(tid) == 0)
+		/* pairs with weft__stop_answer */
 		while (load_acquire(&note.state) == ASKED && weft__clock() < limit)
 			weft__futex_wait(&note.state, ASKED, limit);
-	if (cas_acq_rel(&note.state, &seen, IDLE)) { /* against weft__stop_answer */
+	if (cas_acq_rel(&note.state, &seen, IDLE)) { /* pairs with weft__stop_answer */
 		note.refusals++;
 		return false;
 	}
@@ -121,10 +122,11 @@ bool weft__stop_answer(const siginfo_t *info, const void *context)
 	uint32_t seen = ASKED;
 	if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &note)
 		return false;
+	/* pairs with hold */
 	if (note.tid != weft__gettid() || load_acquire(&note.state) != ASKED)
 		return true;
 	note.registers = weft__stop_registers(context);
-	if (!cas_acq_rel(&note.state, &seen, HELD)) /* against a reader that gave up */
+	if (!cas_acq_rel(&note.state, &seen, HELD)) /* pairs with hold; it may have given up */
 		return true;
 	weft__futex_wake(&note.state, 1);
 	while (load_acquire(&note.state) == HELD) /* pairs with weft__stop_release */

@@ -46,20 +46,20 @@ static int start(const char *path)
 	uint32_t off = OFF;
 	if (!sched.trace_rings)
 		return -ENOMEM;
-	if (!cas_acq_rel(&control.state, &off, STARTING))
+	if (!cas_acq_rel(&control.state, &off, STARTING)) /* pairs with start, stop */
 		return -EBUSY;
 	control.file = fopen(path, "we");
 	if (!control.file) {
 		int err = -errno;
-		store_release(&control.state, OFF);
+		store_release(&control.state, OFF); /* pairs with start */
 		return err;
 	}
 	for (unsigned i = 0; i <= sched.processor_count; i++)
 		memset(weft__trace_ring(i), 0, sizeof(struct trace_ring));
 	control.ticks = weft__trace_ticks();
 	control.time = weft__clock();
-	store_release(&sched.tracing, all_exact() ? 1 | TRACE_ALL : 1);
-	store_release(&control.state, ON);
+	store_release(&sched.tracing, all_exact() ? 1 | TRACE_ALL : 1); /* pairs with stop */
+	store_release(&control.state, ON);				/* pairs with stop */
 	return 0;
 }
 
@@ -110,12 +110,12 @@ static int write_file(uint32_t last)
 static int stop(void)
 {
 	uint32_t on = ON, never = 0;
-	if (!cas_acq_rel(&control.state, &on, STOPPING))
+	if (!cas_acq_rel(&control.state, &on, STOPPING)) /* pairs with start */
 		return -EINVAL;
-	uint32_t last = swap_acq_rel(&sched.tracing, 0);
+	uint32_t last = swap_acq_rel(&sched.tracing, 0); /* pairs with start */
 	weft__futex_wait(&never, 0, weft__clock() + SETTLE);
 	int err = write_file(last);
-	store_release(&control.state, OFF);
+	store_release(&control.state, OFF); /* pairs with start */
 	return err;
 }
 

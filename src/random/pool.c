@@ -141,14 +141,14 @@ static no_tsan void publish(struct block *b, char *states)
 static no_tsan int grow(void)
 {
 	int error = 0;
-	struct block *b = swap_acq_rel(&spare, NULL);
+	struct block *b = swap_acq_rel(&spare, NULL); /* pairs with grow: another thread's */
 	if (!b)
 		b = map(block_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, &error);
 	if (!b)
 		return error;
 	char *states = map(weft__vdso.page_size, weft__vdso.map_prot, weft__vdso.map_flags, &error);
 	if (!states) {
-		store_release(&spare, b); /* pairs with the swap above */
+		store_release(&spare, b); /* pairs with grow: the swap above */
 		return error;
 	}
 	publish(b, states);
@@ -173,12 +173,13 @@ no_tsan struct slot *weft__pool_take(const void *self, int *error)
 		epoch_of(load_relaxed(&free_list)); /* before becoming the taker: see the head */
 	const void *nobody = NULL;
 	*error = POOL_BUSY;
-	if (!cas_acquire(&taker, &nobody, self)) /* pairs with the release below and in abandon */
+	/* pairs with weft__pool_take, weft__pool_abandon */
+	if (!cas_acquire(&taker, &nobody, self))
 		return NULL;
 	struct slot *slot = take_as_taker(epoch, error);
 	const void *me = self;
-	cas_release(&taker, &me,
-		    NULL); /* fails when the take was abandoned: then it is no longer ours */
+	/* Fails when the take was abandoned: then it is no longer ours; pairs with weft__pool_take. */
+	cas_release(&taker, &me, NULL);
 	if (!slot)
 		return NULL;
 	check(load_relaxed(&slot->owned) == 0);
@@ -236,8 +237,8 @@ no_tsan void weft__pool_after_fork(const struct slot *mine)
 no_tsan struct pool_count weft__pool_count(void)
 {
 	struct pool_count count = {0};
-	for (const struct block *b = load_acquire(&blocks); b;
-	     b = b->older) { /* pairs with publish */
+	/* pairs with publish */
+	for (const struct block *b = load_acquire(&blocks); b; b = b->older) {
 		count.pages++;
 		for (unsigned i = 0; i < weft__vdso_per_page(); i++, count.mapped++)
 			count.free += load_relaxed(&b->slots[i].owned) == 0;

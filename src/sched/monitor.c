@@ -214,6 +214,7 @@ static void serve(int64_t now)
 {
 	struct list ready;
 	bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
+	/* pairs with signal.c:install, signal.c:weft__signal_end */
 	void (*signals)(struct list * ready) = load_acquire(&weft__netpoll_signals);
 	list_init(&ready);
 	add_seq_cst(&sched.carrying, 1); /* pairs with all_idle in proc.c */
@@ -254,6 +255,7 @@ static void spread(void)
 
 static bool stop_wanted(void)
 {
+	/* pairs with api/run.c:weft_stop */
 	return load_seq_cst(&sched.stopping) && !load_relaxed(&sched.stopped);
 }
 

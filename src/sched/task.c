@@ -149,6 +149,7 @@ void weft__task_exit(int result)
 
 static void tell_joiner(struct thread *t, struct task *task)
 {
+	/* pairs with api/task.c:await_end, api/task.c:weft_detach */
 	struct waiter *seen = load_acquire(&task->join);
 	for (;;) {
 		if (seen == JOIN_DETACHED || seen == JOIN_MEMBER) {
@@ -158,14 +159,17 @@ static void tell_joiner(struct thread *t, struct task *task)
 			return;
 		}
 		struct waiter *to = seen == JOIN_RUNNING ? JOIN_ENDED : JOIN_CLAIMING;
-		if (cas_acq_rel(&task->join, &seen,
-				to)) /* against the handle's owner; pairs with weft_join */
+		/* pairs with api/task.c:withdraw, api/task.c:await_end, api/task.c:weft_detach, and
+		 * pairs with api/task.c:weft_join */
+		if (cas_acq_rel(&task->join, &seen, to))
 			break;
 	}
 	if (seen == JOIN_RUNNING)
 		return;
 	bool claimed = wait_claim(seen);
-	store_release(&task->join, JOIN_ENDED); /* from here on the joiner may free the task */
+	/* From here on the joiner may free the task: pairs with api/task.c:withdraw,
+	 * api/task.c:weft_join. */
+	store_release(&task->join, JOIN_ENDED);
 	if (claimed)
 		weft__wait_end(t, seen, WAKE_USER);
 }

@@ -70,8 +70,8 @@ static void on_step(uint32_t thread, uint32_t step)
 
 static void await_all(void)
 {
-	add_acq_rel(&run.arrived, 1);
-	while (load_acquire(&run.arrived) < run.job->alive)
+	add_acq_rel(&run.arrived, 1);			    /* pairs with await_all of the others */
+	while (load_acquire(&run.arrived) < run.job->alive) /* pairs with await_all */
 		weft_sleep(100 * 1000);
 }
 
