@@ -22,7 +22,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include "api/io.h"
@@ -49,9 +48,8 @@ static always_inline void note_short(struct io *io, ssize_t n)
 
 static always_inline ssize_t receive(struct io *io)
 {
-	ssize_t n = weft__syscall(SYS_recvfrom, io->fd, (long)io->one.iov_base,
-				  (long)io->one.iov_len, io->flags | MSG_DONTWAIT,
-				  (long)io->address, (long)io->address_length);
+	ssize_t n = sys_recvfrom(io->fd, io->one.iov_base, io->one.iov_len,
+				 io->flags | MSG_DONTWAIT, io->address, io->address_length);
 	if (!io->flags)
 		note_short(io, n);
 	return n;
@@ -59,21 +57,18 @@ static always_inline ssize_t receive(struct io *io)
 
 static always_inline ssize_t transmit(struct io *io)
 {
-	return weft__syscall(SYS_sendto, io->fd, (long)io->one.iov_base, (long)io->one.iov_len,
-			     io->flags | MSG_DONTWAIT | MSG_NOSIGNAL, (long)io->address,
-			     io->address_given);
+	return sys_sendto(io->fd, io->one.iov_base, io->one.iov_len,
+			  io->flags | MSG_DONTWAIT | MSG_NOSIGNAL, io->address, io->address_given);
 }
 
 static ssize_t receive_message(struct io *io)
 {
-	return weft__syscall(SYS_recvmsg, io->fd, (long)io->message, io->flags | MSG_DONTWAIT, 0, 0,
-			     0);
+	return sys_recvmsg(io->fd, io->message, io->flags | MSG_DONTWAIT);
 }
 
 static ssize_t transmit_message(struct io *io)
 {
-	return weft__syscall(SYS_sendmsg, io->fd, (long)io->message,
-			     io->flags | MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0, 0);
+	return sys_sendmsg(io->fd, io->message, io->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* ---- SIGPIPE ---- */
@@ -110,7 +105,7 @@ static void sigpipe_restore(const struct sigpipe *s, long result)
 /* pwritev2 at the file's own position. */
 static ssize_t write_flags(struct io *io, int flags, const struct iovec *v, int count)
 {
-	return weft__syscall(SYS_pwritev2, io->fd, (long)v, count, -1, -1, flags);
+	return sys_pwritev2(io->fd, v, count, flags);
 }
 
 static ssize_t write_silently(struct io *io, int flags, const struct iovec *v, int count)
@@ -172,7 +167,7 @@ static ssize_t socket_write(struct io *io)
 
 static ssize_t read_flags(struct io *io, int flags)
 {
-	return weft__syscall(SYS_preadv2, io->fd, (long)io->v, io->count, -1, -1, flags);
+	return sys_preadv2(io->fd, io->v, io->count, flags);
 }
 
 static ssize_t plain_read(struct io *io)

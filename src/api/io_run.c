@@ -4,15 +4,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "api/call.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "weft/task.h"
 
 /* Tries in vain although the poller said otherwise, before they are spaced out; and how far. */
-enum { FRUITLESS = 4, PAUSE = 1000 * 1000 };
+enum { FRUITLESS = 4 };
+#define FRUITLESS_PAUSE MS(1)
 
 char weft__io_kernel;
 
@@ -25,9 +25,9 @@ int weft__io_ready(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
 	struct timespec now = {0};
-	long n = weft__syscall(SYS_ppoll, (long)&p, 1, (long)&now, 0, 0, 0);
+	int n = sys_ppoll(&p, 1, &now);
 	if (n < 0)
-		return n == -EINTR ? 0 : (int)n;
+		return n == -EINTR ? 0 : n;
 	return p.revents & POLLNVAL ? -EBADF : p.revents;
 }
 
@@ -37,7 +37,7 @@ int weft__io_ready(int fd, short events)
  */
 static int pause_until(const struct io *io, int64_t deadline)
 {
-	int64_t end = weft_after(PAUSE);
+	int64_t end = weft_after(FRUITLESS_PAUSE);
 	int err = weft__wait_alone(io->why, min_of(end, deadline));
 	return err == -ETIMEDOUT && end < deadline ? 0 : err;
 }

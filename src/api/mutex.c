@@ -6,7 +6,7 @@
  *
  *   QUEUED   somebody waits in the queue
  *   AWAKE    one of the waiters was woken and is on its way to take the mutex: nobody else need be woken
- *   HAND     the first in the queue has waited for PATIENCE: the next unlock gives it the mutex
+ *   HAND     the first in the queue has waited for HAND_AFTER: the next unlock gives it the mutex
  *
  *   move                                  who                     how
  *   0 -> me, flags kept                   a taker                 CAS, acquire
@@ -18,7 +18,7 @@
  *   QUEUED, HAND cleared                  holder or waiter, as the queue empties, under the lock
  *
  * Mostly an unlock only wakes: who is running may take the mutex first, which is what makes it fast, as the woken needs
- * a while to run. A waiter that has waited for PATIENCE is handed the mutex instead, and nobody can come between: so
+ * a while to run. A waiter that has waited for HAND_AFTER is handed the mutex instead, and nobody can come between: so
  * no one waits longer than those before him hold it. The holder never touches the mutex after it let go, so the next
  * one may free it.
  *
@@ -32,9 +32,11 @@
 #include "api/call.h"
 #include "api/waitq.h"
 #include "base/lock.h"
+#include "base/time.h"
 
 enum { QUEUED = 1, AWAKE = 2, HAND = 4, FLAGS = 15 };
-enum { PATIENCE = 1000 * 1000, SPINS = 4, RELAXES = 64 };
+enum { SPINS = 4, RELAXES = 64 };
+#define HAND_AFTER MS(1)
 enum { WAKE_TRY = WAKE_USER, WAKE_HANDED };
 
 struct mutex {
@@ -114,7 +116,7 @@ static bool announce(struct mutex *m, const struct attempt *a, uint64_t flags)
 static bool enqueue(struct mutex *m, struct attempt *a)
 {
 	int64_t now = weft__sched_now();
-	bool starved = a->mine && now - a->since >= PATIENCE;
+	bool starved = a->mine && now - a->since >= HAND_AFTER;
 	if (!announce(m, a, QUEUED | (starved ? HAND : 0)))
 		return false;
 	if (a->mine) {
@@ -222,7 +224,7 @@ static uint64_t queue_flags(const struct mutex *m, int64_t now)
 	if (waitq_empty(&m->waiting))
 		return 0;
 	const struct attempt *first = container_of(m->waiting.first, struct attempt, link);
-	return now - first->since >= PATIENCE ? QUEUED | HAND : QUEUED;
+	return now - first->since >= HAND_AFTER ? QUEUED | HAND : QUEUED;
 }
 
 /*
@@ -238,7 +240,7 @@ static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason
 	struct waitq_node *link = waitq_claim(&m->waiting);
 	struct attempt *next = link ? container_of(link, struct attempt, link) : NULL;
 	uint64_t flags = queue_flags(m, now);
-	if (next && (asked || now - next->since >= PATIENCE)) {
+	if (next && (asked || now - next->since >= HAND_AFTER)) {
 		*reason = WAKE_HANDED;
 		store_relaxed(&m->word, next->me | flags);
 	} else {

@@ -13,16 +13,16 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/syscall.h>
 
 #include "api/address.h"
 #include "api/io.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/sched.h"
 #include "weft/io.h"
 #include "weft/task.h"
 
-enum { LEAST_SHARE_S = 2 };
+#define LEAST_SHARE SECONDS(2)
 
 static int outside(void)
 {
@@ -32,14 +32,13 @@ static int outside(void)
 
 static int new_socket(int family, int type)
 {
-	return (int)weft__syscall(SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC | type, 0, 0, 0,
-				  0);
+	return sys_socket(family, SOCK_STREAM | type, 0);
 }
 
 /* An option that the call does without where it does not exist. */
 static void turn(int fd, int level, int option, int on)
 {
-	weft__syscall(SYS_setsockopt, fd, level, option, (long)&on, sizeof(on), 0);
+	sys_setsockopt(fd, level, option, &on, sizeof(on));
 }
 
 /* `fd`, when all went well, as an own descriptor; else it is closed and `err` given. */
@@ -49,7 +48,7 @@ static int finish(int fd, int err, uint32_t flags)
 		err = weft__descriptor_adopt(fd, flags);
 	if (!err)
 		return fd;
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	sys_close(fd);
 	return err;
 }
 
@@ -57,10 +56,10 @@ static int finish(int fd, int err, uint32_t flags)
 
 static int bind_and_listen(int fd, const struct sockaddr *a, socklen_t al, int backlog)
 {
-	int err = (int)weft__syscall(SYS_bind, fd, (long)a, al, 0, 0, 0);
+	int err = sys_bind(fd, a, al);
 	if (err)
 		return err;
-	return (int)weft__syscall(SYS_listen, fd, backlog > 0 ? backlog : SOMAXCONN, 0, 0, 0, 0);
+	return sys_listen(fd, backlog > 0 ? backlog : SOMAXCONN);
 }
 
 static int listen_on(const struct addrinfo *ai, int backlog)
@@ -129,18 +128,17 @@ static int dial_one(int family, const struct sockaddr *a, socklen_t al, uint32_t
 	if (flags & DESCRIPTOR_TCP)
 		turn(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	int err = weft_connect(fd, a, al, deadline);
-	weft__syscall(SYS_fcntl, fd, F_SETFL, 0, 0, 0, 0);
+	sys_fcntl(fd, F_SETFL, 0);
 	return finish(fd, err, flags);
 }
 
 /* The deadline of the next attempt, `left` addresses before the last included. */
 static int64_t share_of(int64_t deadline, int64_t left)
 {
-	const int64_t least = LEAST_SHARE_S * INT64_C(1000000000);
 	if (deadline == WEFT_FOREVER || left == 1)
 		return deadline;
 	int64_t time = deadline - weft_now();
-	int64_t share = time / left > least ? time / left : least;
+	int64_t share = time / left > LEAST_SHARE ? time / left : LEAST_SHARE;
 	return share < time ? weft_after(share) : deadline;
 }
 

@@ -7,28 +7,28 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "api/io.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/sched.h"
 #include "weft/io.h"
 #include "weft/task.h"
 
-enum { PAUSE = 1000 * 1000 }; /* between looks where there are no pidfds */
+#define LOOK_EVERY MS(1) /* where there are no pidfds */
 
 /* The child's status if it has ended: true; or -errno in *err. */
 static bool reap(pid_t pid, int *status, int *err)
 {
 	int seen = 0;
-	long n;
+	pid_t n;
 	do
-		n = weft__syscall(SYS_wait4, pid, (long)&seen, WNOHANG, 0, 0, 0);
+		n = sys_wait4(pid, &seen, WNOHANG);
 	while (n == -EINTR);
 	if (n > 0 && status)
 		*status = seen;
-	*err = n < 0 ? (int)n : 0;
+	*err = n < 0 ? n : 0;
 	return n != 0;
 }
 
@@ -38,7 +38,7 @@ static int await_end(int pidfd, int64_t deadline)
 		int ready = weft_wait_fd(pidfd, POLLIN, deadline);
 		return ready < 0 ? ready : 0;
 	}
-	int64_t next = weft_after(PAUSE);
+	int64_t next = weft_after(LOOK_EVERY);
 	int err = weft_sleep_until(next < deadline ? next : deadline);
 	if (err || next < deadline)
 		return err;
@@ -55,7 +55,7 @@ int weft_wait_pid(pid_t pid, int *status, int64_t deadline)
 		return -EINVAL;
 	if (reap(pid, status, &err))
 		return err;
-	int pidfd = (int)weft__syscall(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+	int pidfd = sys_pidfd_open(pid);
 	if (pidfd == -EMFILE || pidfd == -ENFILE || pidfd == -ENOMEM)
 		return pidfd;
 	do {

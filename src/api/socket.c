@@ -15,7 +15,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "api/io.h"
@@ -68,8 +67,7 @@ static ssize_t accept_one(struct io *io)
 	ssize_t fd;
 	io_unhold(io);
 	do
-		fd = weft__syscall(SYS_accept4, io->fd, (long)io->address, (long)io->address_length,
-				   SOCK_CLOEXEC, 0, 0);
+		fd = sys_accept4(io->fd, io->address, io->address_length, 0);
 	while (fd == -EINTR || fd == -ECONNABORTED);
 	io_hold(io);
 	return fd;
@@ -90,7 +88,7 @@ static int adopt(int fd, uint32_t flags)
 	int err = weft__descriptor_adopt(fd, flags);
 	if (!err)
 		return fd;
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	sys_close(fd);
 	return err;
 }
 
@@ -113,8 +111,7 @@ static ssize_t try_connected(struct io *io)
 	int ready = weft__io_ready(io->fd, POLLOUT);
 	if (ready <= 0)
 		return ready ? ready : -EAGAIN;
-	long n = weft__syscall(SYS_getsockopt, io->fd, SOL_SOCKET, SO_ERROR, (long)&err, (long)&len,
-			       0);
+	int n = sys_getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return n < 0 ? n : -err;
 }
 
@@ -123,14 +120,12 @@ static ssize_t try_connect(struct io *io)
 	const struct timeval tick = {.tv_usec = 1};
 	struct timeval old = {0};
 	socklen_t len = sizeof(old);
-	long err = weft__syscall(SYS_getsockopt, io->fd, SOL_SOCKET, SO_SNDTIMEO, (long)&old,
-				 (long)&len, 0);
+	int err = sys_getsockopt(io->fd, SOL_SOCKET, SO_SNDTIMEO, &old, &len);
 	if (err < 0)
 		return err;
-	weft__syscall(SYS_setsockopt, io->fd, SOL_SOCKET, SO_SNDTIMEO, (long)&tick, sizeof(tick),
-		      0);
-	err = weft__syscall(SYS_connect, io->fd, (long)io->address, io->address_given, 0, 0, 0);
-	weft__syscall(SYS_setsockopt, io->fd, SOL_SOCKET, SO_SNDTIMEO, (long)&old, sizeof(old), 0);
+	sys_setsockopt(io->fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof(tick));
+	err = sys_connect(io->fd, io->address, io->address_given);
+	sys_setsockopt(io->fd, SOL_SOCKET, SO_SNDTIMEO, &old, sizeof(old));
 	if (err != -EINPROGRESS && err != -EALREADY && err != -EINTR)
 		return err;
 	io->attempt = try_connected;

@@ -8,13 +8,14 @@
 
 #include "api/call.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/park.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
 #include "sched/trace.h"
 
-enum { SHORT_SLEEP = 20 * 1000 }; /* ns that may have passed by the time the task parks */
+#define SHORT_SLEEP US(20) /* may have passed by the time the task parks */
 
 static struct task *task_of(struct weft_task *handle)
 {

@@ -13,11 +13,12 @@
 
 #include "api/call.h"
 #include "api/chan.h"
+#include "base/time.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
 
-enum { RETRY = 1000 * 1000 }; /* until a task that could not be had is tried again */
+#define TASK_RETRY MS(1) /* until a task that could not be had is tried again */
 
 struct weft_timer {
 	struct timer timer;
@@ -83,7 +84,7 @@ static void fire_task(struct timer *base, struct list *ready)
 	tsan_acquire(timer);
 	bool started = load_relaxed(&sched.stopping) || start_task(timer, ready);
 	if (!started)
-		again_at(base, weft__sched_now() + RETRY);
+		again_at(base, weft__sched_now() + TASK_RETRY);
 	else if (timer->period)
 		again_at(base, next_tick(base->when, timer->period));
 	tsan_release(timer);

@@ -4,9 +4,10 @@
 
 #include "base/fatal.h"
 #include "base/sys.h"
+#include "base/time.h"
 
-enum { LOCK_NAP = 1000 * 1000 }; /* who was missed by lock_drop_lightly looks again */
-enum { SPINS = 100 }; /* about a microsecond: longer than any section that this lock guards */
+#define LOOK_AGAIN MS(1) /* a sleeper that lock_drop_lightly missed */
+enum { SPINS = 100 };	 /* about a microsecond: longer than any section that this lock guards */
 
 void weft__lock_slow(struct lock *l)
 {
@@ -19,7 +20,7 @@ void weft__lock_slow(struct lock *l)
 	}
 	/* pairs with lock.h:lock_drop, lock.h:lock_drop_lightly */
 	while (swap_acquire(&l->word, 2) != 0)
-		weft__futex_wait(&l->word, 2, weft__clock() + LOCK_NAP);
+		weft__futex_wait(&l->word, 2, weft__clock() + LOOK_AGAIN);
 }
 
 void weft__unlock_slow(struct lock *l)

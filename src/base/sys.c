@@ -4,12 +4,10 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/time.h"
 
 #if defined(__x86_64__)
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
@@ -47,7 +45,7 @@ long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
 static int futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	/* FUTEX_WAIT_BITSET is the form whose timeout is absolute. */
-	struct timespec ts = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000};
+	struct timespec ts = timespec_of(deadline);
 	return (int)weft__syscall(SYS_futex, (long)word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
 				  expected, deadline == INT64_MAX ? 0 : (long)&ts, 0,
 				  FUTEX_BITSET_MATCH_ANY);
@@ -61,9 +59,12 @@ void weft__signals_run(void)
 }
 
 #ifdef WEFT_TSAN
-enum { SIGNAL_PAUSE = 10 * 1000 * 1000 }; /* ns */
+#define SIGNAL_PAUSE MS(10)
 
-/* In pieces: the kernel goes on with a wait without a limit after a signal, and its handler would never run. */
+/*
+ * In pieces: the kernel goes on with a wait without a limit after a signal, and its handler would
+ * never run.
+ */
 int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	int result = -ETIMEDOUT;
@@ -89,24 +90,17 @@ int weft__futex_wake(const uint32_t *word, int count)
 				  0, 0);
 }
 
-pid_t weft__gettid(void)
-{
-	return (pid_t)weft__syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
-}
-
 void *weft__remap(void *p, size_t old, size_t size)
 {
-	long addr =
-		p ? weft__syscall(SYS_mremap, (long)p, (long)old, (long)size, MREMAP_MAYMOVE, 0, 0)
-		  : weft__syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return addr < 0 && addr >= -4095 ? NULL : (void *)addr;
+	void *fresh = p ? sys_mremap(p, old, size)
+			: sys_mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	return sys_map_error(fresh) ? NULL : fresh;
 }
 
 void weft__unmap(void *p, size_t size)
 {
 	if (p)
-		weft__syscall(SYS_munmap, (long)p, (long)size, 0, 0, 0, 0);
+		sys_munmap(p, size);
 }
 
 void weft__yield_cpu(void)
@@ -118,5 +112,5 @@ int64_t weft__clock(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return nanoseconds_of(ts);
 }

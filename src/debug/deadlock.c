@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -81,21 +80,19 @@ bool weft__deadlock_threads_known(int directory)
 	char entries[2048] __attribute__((aligned(8)));
 	unsigned links = thread_links(directory), listed = 0;
 	bool ours = true;
-	long n;
-	while (ours && (n = weft__syscall(SYS_getdents64, directory, (long)entries, sizeof(entries),
-					  0, 0, 0)) > 0)
+	ssize_t n = 0;
+	while (ours && (n = sys_getdents64(directory, entries, sizeof(entries))) > 0)
 		listed += count_listed(entries, n, &ours);
 	return ours && n == 0 && listed == links && thread_links(directory) == links;
 }
 
 static bool has_strangers(void)
 {
-	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/task",
-				O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	int fd = sys_openat(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return true;
-	bool ours = weft__deadlock_threads_known((int)fd);
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	bool ours = weft__deadlock_threads_known(fd);
+	sys_close(fd);
 	return !ours;
 }
 

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "debug/out.h"
 #include "debug/stop.h"
 #include "debug/symbols.h"
@@ -53,12 +54,12 @@ static const char *state_name(const struct task *task, uint32_t state)
 
 static void write_duration(int64_t ns)
 {
-	if (ns >= 120ll * 1000000000)
-		weft__out(&dump.out, ", %lld minutes", (long long)(ns / 60000000000));
-	else if (ns >= 1000000000)
-		weft__out(&dump.out, ", %lld s", (long long)(ns / 1000000000));
+	if (ns >= SECONDS(120))
+		weft__out(&dump.out, ", %lld minutes", (long long)(ns / SECONDS(60)));
+	else if (ns >= SECONDS(1))
+		weft__out(&dump.out, ", %lld s", (long long)(ns / SECONDS(1)));
 	else
-		weft__out(&dump.out, ", %lld ms", (long long)(max_of(ns, 0) / 1000000));
+		weft__out(&dump.out, ", %lld ms", (long long)(max_of(ns, 0) / MS(1)));
 }
 
 static void write_head(const struct task *task, uint32_t state)

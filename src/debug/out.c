@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 
 #include "base/sys.h"
 
@@ -19,8 +18,7 @@ void weft__out_begin(struct out *o, int fd)
 int weft__out_flush(struct out *o)
 {
 	for (size_t done = 0; done < o->used && !o->error;) {
-		long n = weft__syscall(SYS_write, o->fd, (long)(o->buf + done),
-				       (long)(o->used - done), 0, 0, 0);
+		ssize_t n = sys_write(o->fd, o->buf + done, o->used - done);
 		if (n >= 0)
 			done += (size_t)n;
 		else if (n != -EINTR && n != -EAGAIN)

@@ -17,17 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/attr.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "debug/quit.h"
 
 enum { IDLE, ASKED, HELD };
-enum { PATIENCE = 500 * 1000 * 1000, REFUSALS = 4 };
+enum { REFUSALS = 4 };
+#define ANSWER_WAIT MS(500)
 
 static struct {
 	uint32_t state; /* futex of both sides */
@@ -42,12 +43,7 @@ static bool sleeping(pid_t tid, struct registers *r)
 {
 	char path[48], text[256];
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
-	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-	if (fd < 0)
-		return false;
-	long n = weft__syscall(SYS_read, fd, (long)text, sizeof(text) - 1, 0, 0, 0);
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
-	text[max_of(n, 0)] = 0;
+	sys_read_file(path, text, sizeof(text));
 	char *pc = strrchr(text, ' ');
 	if (!pc)
 		return false;
@@ -65,12 +61,12 @@ static int send_note(pid_t tid)
 	info.si_code = SI_QUEUE;
 	info.si_pid = getpid();
 	info.si_value.sival_ptr = &note;
-	return (int)weft__syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, SIGQUIT, (long)&info, 0, 0);
+	return sys_rt_tgsigqueueinfo(getpid(), tid, SIGQUIT, &info);
 }
 
 static bool hold(pid_t tid, struct registers *r)
 {
-	int64_t limit = weft__clock() + PATIENCE;
+	int64_t limit = weft__clock() + ANSWER_WAIT;
 	uint32_t seen = ASKED;
 #ifdef WEFT_TSAN
 	return false; /* it keeps signals back until the thread makes a call that it knows */
@@ -123,7 +119,7 @@ bool weft__stop_answer(const siginfo_t *info, const void *context)
 	if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &note)
 		return false;
 	/* pairs with hold */
-	if (note.tid != weft__gettid() || load_acquire(&note.state) != ASKED)
+	if (note.tid != sys_gettid() || load_acquire(&note.state) != ASKED)
 		return true;
 	note.registers = weft__stop_registers(context);
 	if (!cas_acq_rel(&note.state, &seen, HELD)) /* pairs with hold; it may have given up */

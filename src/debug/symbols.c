@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/atomic.h"
 #include "base/attr.h"
@@ -91,9 +90,8 @@ static void add_lines(int fd)
 {
 	static char text[8192];
 	size_t used = 0;
-	long n;
-	while ((n = weft__syscall(SYS_read, fd, (long)(text + used),
-				  (long)(sizeof(text) - 1 - used), 0, 0, 0)) > 0) {
+	ssize_t n;
+	while ((n = sys_read(fd, text + used, sizeof(text) - 1 - used)) > 0) {
 		char *line = text, *end;
 		used += (size_t)n;
 		text[used] = 0;
@@ -114,12 +112,11 @@ bool weft__symbols_open(void)
 	if (!cas_acq_rel(&busy, &none, 1)) /* pairs with weft__symbols_close */
 		return false;
 	memset(&table, 0, sizeof(table));
-	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC,
-				0, 0, 0);
+	int fd = sys_openat(AT_FDCWD, "/proc/self/maps", O_RDONLY);
 	if (fd < 0)
 		return true;
-	add_lines((int)fd);
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	add_lines(fd);
+	sys_close(fd);
 	return true;
 }
 
@@ -127,8 +124,7 @@ void weft__symbols_close(void)
 {
 	for (unsigned i = 0; i < table.count; i++)
 		if (table.modules[i].file)
-			weft__syscall(SYS_munmap, (long)table.modules[i].file,
-				      (long)table.modules[i].size, 0, 0, 0, 0);
+			sys_munmap(table.modules[i].file, table.modules[i].size);
 	table.count = 0;
 	store_release(&busy, 0); /* pairs with weft__symbols_open */
 }
@@ -139,17 +135,15 @@ static void open_file(struct module *m)
 {
 	struct stat st;
 	m->opened = true;
-	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)m->path,
-				O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
+	int fd = sys_openat(AT_FDCWD, m->path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size > (off_t)sizeof(Elf64_Ehdr)) {
-		long p = weft__syscall(SYS_mmap, 0, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		m->file = p < 0 && p > -4096 ? NULL : (const char *)p;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > (off_t)sizeof(Elf64_Ehdr)) {
 		m->size = (size_t)st.st_size;
+		void *file = sys_mmap(m->size, PROT_READ, MAP_PRIVATE, fd);
+		m->file = sys_map_error(file) ? NULL : file;
 	}
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	sys_close(fd);
 }
 
 /* `count` records of `size` bytes at `offset` of the file; NULL when they are not all in it. */

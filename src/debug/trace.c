@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "debug/symbols.h"
 #include "debug/trace_json.h"
 #include "sched/runtime.h"
@@ -25,7 +26,7 @@
 #include "weft/debug.h"
 
 enum { OFF, STARTING, ON, STOPPING };
-enum { SETTLE = 1000 * 1000 }; /* ns: writers that saw the flag have long written by then */
+#define WRITERS_DONE MS(1) /* those that saw the flag have long written by then */
 
 static struct {
 	uint32_t state;
@@ -113,7 +114,7 @@ static int stop(void)
 	if (!cas_acq_rel(&control.state, &on, STOPPING)) /* pairs with start */
 		return -EINVAL;
 	uint32_t last = swap_acq_rel(&sched.tracing, 0); /* pairs with start */
-	weft__futex_wait(&never, 0, weft__clock() + SETTLE);
+	weft__futex_wait(&never, 0, weft__clock() + WRITERS_DONE);
 	int err = write_file(last);
 	store_release(&control.state, OFF); /* pairs with start */
 	return err;

@@ -4,7 +4,6 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "base/fatal.h"
 #include "base/sys.h"
@@ -24,10 +23,8 @@ void list_grow(struct faulty_list *l)
 static void reserve_first_page(struct faulty_list *l)
 {
 	size_t size = weft__vdso_per_page() * sizeof(struct slot *);
-	long addr = weft__syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(addr >= 0 || addr < -4095);
-	l->slots = (struct slot **)addr;
+	l->slots = sys_mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	check(!sys_map_error(l->slots));
 	l->cap = weft__vdso_per_page();
 }
 
@@ -56,7 +53,7 @@ struct slot *weft__faulty_list_take(struct faulty_list *l)
 static ssize_t draw_by_system_call(void *buf, size_t len, unsigned flags, void *state,
 				   size_t state_size)
 {
-	return weft__syscall(SYS_getrandom, (long)buf, (long)len, (long)flags, 0, 0, 0);
+	return sys_getrandom(buf, len, flags);
 }
 
 void weft__random_stand_in(void)

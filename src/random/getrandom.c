@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 
 #include "base/atomic.h"
 #include "base/fatal.h"
@@ -55,7 +54,7 @@ static ssize_t by_system_call(void *buf, size_t len, unsigned flags)
 {
 	ssize_t got;
 	do
-		got = weft__syscall(SYS_getrandom, (long)buf, (long)len, (long)flags, 0, 0, 0);
+		got = sys_getrandom(buf, len, flags);
 	while (got == -EINTR && len <= NEVER_INTERRUPTED);
 	unpoison(buf, got);
 	return got;

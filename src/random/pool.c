@@ -46,7 +46,6 @@
 #include "random/pool.h"
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "base/atomic.h"
 #include "base/fatal.h"
@@ -109,11 +108,9 @@ static no_tsan enum unlinked unlink_free(uintptr_t epoch, struct slot **slot)
 
 static void *map(size_t size, int prot, int flags, int *error)
 {
-	long addr = weft__syscall(SYS_mmap, 0, (long)size, prot, flags, -1, 0);
-	if (addr >= 0 || addr < -4095)
-		return (void *)addr;
-	*error = (int)addr;
-	return NULL;
+	void *addr = sys_mmap(size, prot, flags, -1);
+	*error = sys_map_error(addr);
+	return *error ? NULL : addr;
 }
 
 static size_t block_size(void)

@@ -28,12 +28,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "base/atomic.h"
 #include "base/fatal.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "random/faults.h"
 #include "random/pool.h"
 #include "random/vdso.h"
@@ -48,7 +47,8 @@ enum {
 	WAIT_YIELDS = 64,
 };
 
-static const int64_t wait_limit = 10 * (int64_t)1000000000;
+#define WAIT_PAUSE US(100)
+#define WAIT_LIMIT SECONDS(10)
 
 __thread struct thread_state weft__thread_state __attribute__((tls_model("initial-exec")));
 #define here weft__thread_state
@@ -94,7 +94,7 @@ static no_tsan int take(void)
 {
 	int error = arm();
 #ifdef WEFT_DEBUG
-	pid_t pid = (pid_t)weft__syscall(SYS_getpid, 0, 0, 0, 0, 0, 0), tid = weft__gettid();
+	pid_t pid = sys_getpid(), tid = sys_gettid();
 #endif
 	struct slot *slot = error ? NULL : weft__pool_take(&here, &error);
 	if (!slot)
@@ -168,16 +168,16 @@ static no_tsan int key_state(void)
 
 static void wait_a_little(unsigned round)
 {
-	struct timespec pause = {.tv_nsec = 100000};
+	struct timespec pause = timespec_of(WAIT_PAUSE);
 	if (round < WAIT_YIELDS)
-		weft__syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		weft__yield_cpu();
 	else
-		weft__syscall(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
+		sys_nanosleep(&pause);
 }
 
 static no_tsan int take_waiting(void)
 {
-	int64_t give_up = weft__clock() + wait_limit;
+	int64_t give_up = weft__clock() + WAIT_LIMIT;
 	int error;
 	for (unsigned round = 0; (error = take_alone()) == POOL_BUSY; round++) {
 		if (weft__clock() > give_up)
@@ -234,11 +234,10 @@ unsigned weft__state_per_page(void)
 no_tsan void weft__state_check_thread(void)
 {
 	const struct slot *slot = here.mine;
-	if (!slot || slot->tid == weft__gettid() ||
-	    slot->pid != weft__syscall(SYS_getpid, 0, 0, 0, 0, 0, 0))
+	if (!slot || slot->tid == sys_gettid() || slot->pid != sys_getpid())
 		return;
 	weft__fatal("threads %d and %d share one thread pointer (clone without CLONE_SETTLS) and "
 		    "would draw the same bytes",
-		    (int)slot->tid, (int)weft__gettid());
+		    (int)slot->tid, (int)sys_gettid());
 }
 #endif

@@ -11,24 +11,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 
 #include "base/fatal.h"
 #include "base/sys.h"
 
 static int open_device(const char *path)
 {
-	long fd;
+	int fd;
 	do
-		fd = weft__syscall(SYS_openat, AT_FDCWD, (long)path,
-				   O_RDONLY | O_CLOEXEC | O_NOCTTY, 0, 0, 0);
+		fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NOCTTY);
 	while (fd == -EINTR);
-	return (int)fd;
-}
-
-static void close_device(int fd)
-{
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	return fd;
 }
 
 static void wait_until_ready(void)
@@ -37,9 +30,9 @@ static void wait_until_ready(void)
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	if (fd < 0)
 		return; /* some sandboxes offer /dev/urandom alone */
-	while (weft__syscall(SYS_ppoll, (long)&p, 1, 0, 0, 0, 0) == -EINTR)
+	while (sys_ppoll(&p, 1, NULL) == -EINTR)
 		;
-	close_device(fd);
+	sys_close(fd);
 }
 
 void weft__urandom(void *buf, size_t len)
@@ -48,7 +41,7 @@ void weft__urandom(void *buf, size_t len)
 	wait_until_ready();
 	int fd = open_device("/dev/urandom");
 	while (fd >= 0 && len > 0) {
-		long got = weft__syscall(SYS_read, fd, (long)at, (long)len, 0, 0, 0);
+		ssize_t got = sys_read(fd, at, len);
 		if (got <= 0 && got != -EINTR)
 			break;
 		at += max_of(got, 0);
@@ -57,5 +50,5 @@ void weft__urandom(void *buf, size_t len)
 	if (fd < 0 || len > 0)
 		weft__fatal("no random bytes to be had: getrandom is refused and /dev/urandom "
 			    "cannot be read");
-	close_device(fd);
+	sys_close(fd);
 }

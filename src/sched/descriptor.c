@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "base/sys.h"
 #include "sched/netpoll.h"
@@ -35,10 +34,9 @@ static noinline struct descriptor *region_map(unsigned k)
 {
 	struct descriptor *none = NULL;
 	/* The plain system call: ThreadSanitizer would take libc's for a write that races with others. */
-	long at = weft__syscall(SYS_mmap, 0, (long)region_bytes(k), PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct descriptor *fresh = (struct descriptor *)at;
-	if (at < 0)
+	struct descriptor *fresh = sys_mmap(region_bytes(k), PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+	if (sys_map_error(fresh))
 		return NULL;
 	if (cas_acq_rel(&regions[k], &none, fresh)) /* against another first user */
 		return fresh;
@@ -305,8 +303,8 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 		weft__netpoll_interest(-1);
 	store_relaxed(&d->flags, 0);
 	store_relaxed(&d->accept, 0);
-	long err = weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	int err = sys_close(fd);
 	and_release(&d->word, ~(DESCRIPTOR_CLOSING | TOKENS)); /* with descriptor_enter */
 	lock_drop(&d->closing, RANK_IO);
-	return err == -EINTR ? 0 : (int)err; /* Linux has closed it all the same */
+	return err == -EINTR ? 0 : err; /* Linux has closed it all the same */
 }

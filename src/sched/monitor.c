@@ -39,11 +39,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/cache.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -53,21 +52,21 @@
 #include "sched/trace.h"
 
 enum {
-	ROUND_SHORT = 20 * 1000,
-	ROUND = 100 * 1000,
-	ROUND_LONG = 1000 * 1000,
-	ROUND_CALM = 4 * 1000 * 1000,
-	CALM_AFTER = 1000 * 1000 * 1000, /* since the last take */
-	SETTLE = 5 * 1000,		 /* in the same user code, before its clock is looked at */
-	BUSY = 10 * 1000 * 1000,
-	TRIM_EVERY = 500 * 1000 * 1000,
-	STREAK = 2, /* takes that follow each other, each within ... */
-	STREAK_GAP = 1000 * 1000,
-	LOOK_AGAIN = 100 * 1000, /* after the last one of them */
-	QUIET_ROUNDS = 16,	 /* without anything running, before it sleeps until it is woken */
-	DOUBT = 5 * 1000 * 1000,
+	STREAK = 2,	   /* takes that follow each other, each within STREAK_GAP */
+	QUIET_ROUNDS = 16, /* without anything running, before it sleeps until it is woken */
 };
-#define DOUBT_LONG (INT64_C(10) * 1000 * 1000 * 1000)
+#define ROUND_SHORT US(20)
+#define ROUND US(100)
+#define ROUND_LONG MS(1)
+#define ROUND_CALM MS(4)
+#define CALM_AFTER SECONDS(1) /* since the last take */
+#define SAME_CODE US(5)	      /* in the same user code, before its clock is looked at */
+#define BUSY MS(10)
+#define TRIM_EVERY MS(500)
+#define STREAK_GAP MS(1)
+#define STREAK_LOOKS US(100) /* with yields between them, after the last take of a streak */
+#define DOUBT MS(5)
+#define DOUBT_LONG SECONDS(10)
 
 static struct {
 	pthread_t pthread;
@@ -85,9 +84,9 @@ static int64_t thread_cpu(pid_t tid)
 	clockid_t clock = (clockid_t)(~(unsigned)tid << 3 |
 				      6); /* CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED, posix-timers.h */
 	struct timespec ts;
-	if (weft__syscall(SYS_clock_gettime, clock, (long)&ts, 0, 0, 0, 0) < 0)
+	if (sys_clock_gettime(clock, &ts) < 0)
 		return -1;
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return nanoseconds_of(ts);
 }
 
 /* The state letter of /proc/self/task/TID/stat; 0: it cannot be told. */
@@ -95,12 +94,7 @@ static char thread_letter(pid_t tid)
 {
 	char path[48], text[128];
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
-	long fd = weft__syscall(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-	if (fd < 0)
-		return 0;
-	long n = weft__syscall(SYS_read, fd, (long)text, sizeof(text) - 1, 0, 0, 0);
-	weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
-	text[max_of(n, 0)] = 0;
+	sys_read_file(path, text, sizeof(text));
 	char *end = strrchr(text, ')'); /* the name before it may hold anything */
 	return end && end[1] == ' ' ? end[2] : 0;
 }
@@ -125,7 +119,7 @@ static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
  */
 static bool holder_busy(struct processor *p, int64_t now, int64_t cpu)
 {
-	int64_t patience = (int64_t)BUSY * (1 + sched.busy_away / sched.processor_count);
+	int64_t patience = BUSY * (1 + sched.busy_away / sched.processor_count);
 	if (p->seen.cpu_start < 0)
 		p->seen.cpu_start = cpu;
 	int64_t computed = cpu < 0 ? now - p->seen.since : cpu - p->seen.cpu_start;
@@ -136,9 +130,7 @@ static bool holder_busy(struct processor *p, int64_t now, int64_t cpu)
 
 static int barrier(void)
 {
-	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) < 0
-		       ? -1
-		       : 0;
+	return sys_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0 ? -1 : 0;
 }
 
 static int no_barrier(void)
@@ -197,7 +189,7 @@ static bool watch(struct processor *p, int64_t now)
 		note_holder(p, t, switches, now);
 		return false;
 	}
-	if (now - p->seen.since < SETTLE || !work_waits(p))
+	if (now - p->seen.since < SAME_CODE || !work_waits(p))
 		return false;
 	int64_t cpu = thread_cpu(load_relaxed(&t->tid));
 	bool blocked = holder_blocked(p, load_relaxed(&t->tid), cpu);
@@ -359,7 +351,7 @@ static bool look_again(void)
 {
 	int64_t now = weft__clock();
 	bool taken = false;
-	while (monitor.streak >= STREAK && now - monitor.last_take < LOOK_AGAIN && !taken) {
+	while (monitor.streak >= STREAK && now - monitor.last_take < STREAK_LOOKS && !taken) {
 		weft__yield_cpu();
 		now = weft__clock();
 		for (unsigned i = 0; i < sched.processor_count; i++)
@@ -437,7 +429,7 @@ static void *monitor_main(void *arg)
 	int64_t pause = ROUND;
 	unsigned quiet = 0;
 	sigset_t all;
-	store_relaxed(&sched.monitor_tid, weft__gettid());
+	store_relaxed(&sched.monitor_tid, sys_gettid());
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_TIMERSLACK, 1); /* 50 us by default: longer than a round */

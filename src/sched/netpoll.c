@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/descriptor.h"
 #include "sched/sched.h"
 
@@ -47,7 +46,7 @@ void weft__netpoll_close(void)
 int weft__netpoll_control(int operation, int fd, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.fd = fd};
-	return (int)weft__syscall(SYS_epoll_ctl, epoll_fd, operation, fd, (long)&event, 0, 0);
+	return sys_epoll_ctl(epoll_fd, operation, fd, &event);
 }
 
 /* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
@@ -55,11 +54,11 @@ static int poll_events(struct epoll_event *events, int64_t until)
 {
 	int64_t left = until == 0 || until == INT64_MAX ? 0 : until - weft__sched_now();
 	left = until == INT64_MAX ? -1 : max_of(left, 0);
-	struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-	long n = weft__syscall(SYS_epoll_pwait2, epoll_fd, (long)events, BATCH,
-			       left < 0 ? 0 : (long)&ts, 0, 0);
+	struct timespec ts = timespec_of(left);
+	int n = sys_epoll_pwait2(epoll_fd, events, BATCH, left < 0 ? NULL : &ts);
 	if (n == -ENOSYS) {
-		int ms = left < 0 ? -1 : (int)min_of((left + 999999) / 1000000, 1000000);
+		int64_t most = min_of(left + MS(1) - 1, SECONDS(1000));
+		int ms = left < 0 ? -1 : (int)(most / MS(1));
 		n = epoll_wait(epoll_fd, events, BATCH, ms);
 	}
 	if (n == -EINTR)
@@ -98,13 +97,13 @@ void weft__netpoll_deliver(const struct netpoll_events *got, struct list *ready)
 {
 	uint64_t kicks;
 	if (deliver(got->events, got->count, ready))
-		weft__syscall(SYS_read, kick_fd, (long)&kicks, sizeof(kicks), 0, 0, 0);
+		sys_read(kick_fd, &kicks, sizeof(kicks));
 }
 
 void weft__netpoll_kick(void)
 {
 	uint64_t one = 1;
-	weft__syscall(SYS_write, kick_fd, (long)&one, sizeof(one), 0, 0, 0);
+	sys_write(kick_fd, &one, sizeof(one));
 }
 
 void weft__netpoll_interest(int more)

@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -119,8 +118,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 
 static bool register_membarrier(void)
 {
-	return weft__syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0,
-			     0) == 0;
+	return sys_membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }
 
 static void init_lists(void)
@@ -148,7 +146,7 @@ static int init(const struct runtime_options *o)
 	sched.membarrier = register_membarrier();
 	sched.spin = sched.processor_count > 1 ? SPIN_ROUNDS : 0;
 	sched.poll_until = INT64_MIN;
-	sched.caller_tid = weft__gettid();
+	sched.caller_tid = sys_gettid();
 	sched.processors = map(processor_bytes());
 	if (!sched.processors || !weft__thread_reserve())
 		return -ENOMEM;
@@ -160,7 +158,7 @@ static int init(const struct runtime_options *o)
 
 static void *template_main(void *arg)
 {
-	store_relaxed(&sched.template_tid, weft__gettid());
+	store_relaxed(&sched.template_tid, sys_gettid());
 	weft__template_loop();
 	return NULL;
 }
@@ -202,7 +200,7 @@ static int run(int (*fn)(void *arg), void *arg)
 	sched.main_task = task;
 	if (sched.flags & WEFT_LOCK_MAIN)
 		return run_locked(task);
-	store_relaxed(&sched.template_tid, weft__gettid());
+	store_relaxed(&sched.template_tid, sys_gettid());
 	trace(NULL, birth, task->id, task->fn.plain);
 	weft__ready_fresh(NULL, task);
 	store_release(&sched.begun, 1); /* pairs with all_idle */
@@ -228,7 +226,7 @@ unsigned weft__runtime_default_processors(void)
 
 /* ---- end ---- */
 
-static void shutdown(void)
+static void shut_down(void)
 {
 	await_foreigners();
 	weft__netpoll_close();
@@ -272,7 +270,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	tsan_acquire(&sched);
 	if (sched.processors && options->end)
 		options->end();
-	shutdown();
+	shut_down();
 	*result = sched.main_result;
 	store_relaxed(&sched.stopping, 0);
 	store_release(&sched.running, 0);

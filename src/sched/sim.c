@@ -25,16 +25,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/time.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
 
 enum {
 	STEP = 100, /* ns of virtual time a choice takes: who polls the clock gets on */
-	GRACE = 10 * 1000 * 1000,
 	PREEMPT_ONE_IN = 4,
 	FIRST_ROOM = 1024,
 };
+#define GRACE MS(10)	    /* of real time for descriptors, when nothing else can run */
+#define START SECONDS(3600) /* of virtual time: a round number that is not 0 */
 
 static struct {
 	bool prepared;
@@ -73,7 +75,7 @@ bool weft__sim_begin(void)
 	sim.prepared = false;
 	sim.random = sim.seed;
 	sim.count = 0;
-	store_relaxed(&sim.now, 3600ll * 1000000000); /* a round number that is not 0 */
+	store_relaxed(&sim.now, START);
 	return wanted;
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -79,8 +78,7 @@ static unsigned advise_many(const struct iovec *parts, unsigned count, int advic
 {
 	if (load_relaxed(&advise_singly))
 		return 0;
-	long done =
-		weft__syscall(SYS_process_madvise, PIDFD_SELF, (long)parts, count, advice, 0, 0);
+	ssize_t done = sys_process_madvise(PIDFD_SELF, parts, count, advice);
 	if (done < 0)
 		store_relaxed(&advise_singly, 1); /* an older kernel, or a filter */
 	return done < 0 ? 0 : (unsigned)((size_t)done / parts[0].iov_len);

@@ -9,6 +9,7 @@
  * work wakes the next one when there is more.
  */
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
@@ -17,13 +18,13 @@
 enum {
 	GLOBAL_BATCH = 64,
 	OLDEST_EVERY = 16,
-	SOON = 100 * 1000, /* ns */
-	WORTH = 50 * 1000, /* ns of help; to wake an idle CPU takes as long on a virtual machine */
-	RELUCTANT = 63,	   /* offers */
-	LONE_EVERY = 16,   /* rounds of looking around, until lone tasks are looked at */
+	RELUCTANT = 63,	 /* offers */
+	LONE_EVERY = 16, /* rounds of looking around, until lone tasks are looked at */
 	LONE_RELAXES =
 		64, /* about three microseconds, as Go's thieves leave a task that was just woken */
 };
+#define TIMER_SOON US(100)
+#define HELP_WORTH US(50) /* to wake an idle CPU takes as long on a virtual machine */
 
 void weft__ready_here(struct thread *t, struct list *tasks)
 {
@@ -192,7 +193,7 @@ void weft__stop_spinning(struct thread *t, bool found)
  * sleep in a moment looks once: among many sleepers that would be most of the time. */
 static struct task *spin(struct thread *t, int64_t now)
 {
-	if (load_relaxed(&t->processor->timers.queue.earliest) < now + SOON)
+	if (load_relaxed(&t->processor->timers.queue.earliest) < now + TIMER_SOON)
 		return steal_round(t, 0, true);
 	if (!t->spinning) {
 		if (2 * load_relaxed(&sched.spinning) >=
@@ -283,7 +284,7 @@ static void help_ends(struct processor *p, int64_t now)
 	uint32_t reluctance = load_relaxed(&sched.reluctance);
 	if (!p->helps)
 		return;
-	bool worth = now - p->helps >= WORTH;
+	bool worth = now - p->helps >= HELP_WORTH;
 	store_relaxed(&sched.reluctance, worth ? 0 : min_of(2 * reluctance + 1, RELUCTANT));
 	p->helps = 0;
 }

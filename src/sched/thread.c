@@ -25,10 +25,10 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "random/wipe.h"
 #include "sched/exit.h"
 #include "sched/netpoll.h"
@@ -37,18 +37,19 @@
 #include "sched/trace.h"
 
 enum {
-	STACK_SIZE = 256 * 1024,     /* the scheduler's frames and the program's key destructors */
-	SIGNAL_STACK = 48 * 1024,    /* AMX state alone takes 8 KiB of a signal frame */
-	RETRY_NS = 10 * 1000 * 1000, /* until a thread is tried again */
-	GIVE_UP_NS = 1000 * 1000 * 1000, /* times ten */
+	STACK_SIZE = 256 * 1024,  /* the scheduler's frames and the program's key destructors */
+	SIGNAL_STACK = 48 * 1024, /* AMX state alone takes 8 KiB of a signal frame */
 };
+#define RETRY_FIRST MS(1) /* until a thread is tried again; twice as long each time ... */
+#define RETRY_LAST MS(10) /* ... up to this */
+#define GIVE_UP SECONDS(10)
 
 enum {
-	START_BATCH = 16,	    /* threads started before the dead are looked after */
-	STORM_GAP_NS = 1000 * 1000, /* births closer than this follow each other */
-	STORM_BIRTHS = 8,	    /* so many in a row are a storm */
-	SPARES = 2,		    /* threads kept ready in one */
+	START_BATCH = 16, /* threads started before the dead are looked after */
+	STORM_BIRTHS = 8, /* so many in a row are a storm */
+	SPARES = 2,	  /* threads kept ready in one */
 };
+#define STORM_GAP MS(1) /* births closer than this follow each other */
 
 /* The template's own. */
 static int64_t failing_since; /* pthread_create fails since then; 0: it works */
@@ -127,7 +128,7 @@ static void adopt(struct thread *t, const stack_t *signal_stack, stack_t *old)
 	sigaltstack(signal_stack, old);
 	weft__context_adopt(&t->context, bottom, size);
 	t->exceptions = exceptions_of_thread();
-	store_relaxed(&t->tid, weft__gettid());
+	store_relaxed(&t->tid, sys_gettid());
 	t->pthread = pthread_self();
 	weft__thread_set_self(t);
 	tsan_release(t);
@@ -291,7 +292,7 @@ static bool start_failed(struct thread *t, int err)
 			"cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory); trying on",
 			strerror(-err));
 	}
-	if ((now - failing_since) / 10 > GIVE_UP_NS)
+	if (now - failing_since > GIVE_UP)
 		weft__fatal("no thread could be started for ten seconds: %s", strerror(-err));
 	return false;
 }
@@ -300,7 +301,7 @@ static bool start_failed(struct thread *t, int err)
 static void note_birth(void)
 {
 	int64_t now = weft__clock();
-	births = now - last_birth < STORM_GAP_NS ? births + 1 : 0;
+	births = now - last_birth < STORM_GAP ? births + 1 : 0;
 	last_birth = now;
 	store_relaxed(&sched.spares, births < STORM_BIRTHS || sched.sim ? 0 : SPARES);
 }
@@ -369,7 +370,7 @@ static void template_sleep(int64_t deadline)
 
 void weft__template_loop(void)
 {
-	int64_t pause = RETRY_NS / 10;
+	int64_t pause = RETRY_FIRST;
 	for (;;) {
 		bool started = start_wanted();
 		bool ending = load_acquire(&sched.running) == 2;
@@ -380,7 +381,7 @@ void weft__template_loop(void)
 			if (load_relaxed(&sched.thread_count) == sched.clean_threads)
 				return;
 		}
-		pause = left ? min_of(2 * pause, RETRY_NS) : RETRY_NS / 10;
+		pause = left ? min_of(2 * pause, RETRY_LAST) : RETRY_FIRST;
 		if (started && load_relaxed(&sched.wanted_count))
 			continue;
 		template_sleep(!started || left || ending ? weft__clock() + pause : INT64_MAX);

@@ -2,12 +2,14 @@
 /* timer.c: see timer.h. */
 #include "sched/timer.h"
 
+#include "base/time.h"
 #include "sched/netpoll.h"
 #include "sched/sched.h"
 
-enum { BATCH = 64 };
-enum { PATIENCE = 500 * 1000 };
-enum { GATHER = 100 * 1000, GATHER_SOON = 50 * 1000 /* ns */, GATHER_FROM = 32 /* timers */ };
+enum { BATCH = 64, GATHER_FROM = 32 /* timers */ };
+#define TURN US(500)
+#define GATHER US(100)
+#define GATHER_SOON US(50)
 
 int weft__timer_start(struct thread *t, struct timer *timer)
 {
@@ -90,7 +92,7 @@ unsigned weft__timer_run(struct processor *p, int64_t now, struct list *ready)
 
 unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *ready, unsigned room)
 {
-	store_relaxed(&p->timers.turn, now + PATIENCE);
+	store_relaxed(&p->timers.turn, now + TURN);
 	return run(&p->timers, now, ready, room);
 }
 

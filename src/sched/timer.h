@@ -6,7 +6,7 @@
  * serves timers for processors that are in user code. `earliest` is read without the lock.
  *
  * Who serves a queue? Its processor, at each of its looks. The poller, the monitor and thieves keep away
- * until PATIENCE has passed since the last one: with many timers one is due at any moment, and a monitor
+ * until TURN has passed since the last one: with many timers one is due at any moment, and a monitor
  * that went after each burnt a CPU, fought for the lock, and sent all tasks by the global queue. A
  * processor that goes idle ends its turn at once (weft__timer_leave), and wakes the poller if need be.
  *

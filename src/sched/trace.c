@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* trace.c: the rings of trace.h; who reads them is in src/debug/trace.c, and `weft trace`. */
 #include "sched/trace.h"
+#include "base/time.h"
 
 #include <sys/mman.h>
 
@@ -10,7 +11,7 @@ enum {
 	ROOM_ALL = 1 << 22
 }; /* places in a ring, two for an event with its stamp; places in all */
 
-enum { TICK = 100 * 1000 }; /* ns, at least: the exact events of each tick cost 2 us */
+#define TICK US(100) /* at least: the exact events of each tick cost 2 us */
 
 static size_t ring_size(void)
 {

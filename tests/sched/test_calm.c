@@ -90,7 +90,7 @@ static int ends[2];
 static void *read_a_byte(void *arg)
 {
 	char byte;
-	__atomic_store_n((pid_t *)arg, weft__gettid(), __ATOMIC_RELEASE);
+	__atomic_store_n((pid_t *)arg, sys_gettid(), __ATOMIC_RELEASE);
 	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
 	return NULL;
 }

@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -66,7 +65,7 @@ static void guard_pages(struct doctor *d)
 
 static void barrier(struct doctor *d)
 {
-	long commands = weft__syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0, 0, 0, 0);
+	int commands = sys_membarrier(MEMBARRIER_CMD_QUERY);
 	bool works = commands >= 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 	doctor_fact(d, "features", "membarrier", json_boolean(works), works ? CLI_GOOD : CLI_WARN,
 		    "%s", works ? "yes" : "no: each call into the runtime pays a fence instead");
@@ -75,9 +74,9 @@ static void barrier(struct doctor *d)
 static void rings(struct doctor *d)
 {
 	struct io_uring_params params = {0};
-	long fd = weft__syscall(SYS_io_uring_setup, 1, (long)&params, 0, 0, 0, 0);
+	int fd = sys_io_uring_setup(1, &params);
 	if (fd >= 0)
-		close((int)fd);
+		close(fd);
 	doctor_fact(d, "features", "io_uring", json_boolean(fd >= 0), CLI_PLAIN, "%s",
 		    fd >= 0	    ? "yes"
 		    : fd == -ENOSYS ? "no: not in this kernel, or hidden by a sandbox"

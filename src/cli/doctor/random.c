@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "cli/doctor/doctor.h"
 #include "random/vdso.h"
 #include "weft/random.h"
@@ -63,7 +64,7 @@ static int take_system_call_away(void)
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return -errno;
 	char byte;
-	return weft__syscall(SYS_getrandom, (long)&byte, 1, 0, 0, 0, 0) == -ENOSYS ? 0 : -EPERM;
+	return sys_getrandom(&byte, 1, 0) == -ENOSYS ? 0 : -EPERM;
 }
 
 enum libc_answer { LIBC_VDSO, LIBC_SYSTEM_CALL, LIBC_UNKNOWN };
@@ -124,7 +125,7 @@ static void draw_libc(void)
 static void draw_system_call(void)
 {
 	char buf[DRAW];
-	weft__syscall(SYS_getrandom, (long)buf, DRAW, 0, 0, 0, 0);
+	sys_getrandom(buf, DRAW, 0);
 }
 
 /* Nanoseconds for one call: the best of five rounds of five milliseconds. */
@@ -140,7 +141,7 @@ static double cost(void (*draw)(void))
 				draw();
 			calls += 100;
 			now = weft__clock();
-		} while (now - start < 5 * 1000000);
+		} while (now - start < MS(5));
 		best = min_of(best, (double)(now - start) / calls);
 	}
 	return best;

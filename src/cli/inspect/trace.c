@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "cli/inspect/target.h"
 #include "cli/proc/symbols.h"
 #include "cli/shell/cli.h"
@@ -26,7 +26,8 @@ static const char about[] =
 static const char notes[] = "Tracing another process needs the right to do so with ptrace. Exit "
 			    "status: 0; 2 when it failed.";
 
-enum { RINGS_MAX = 4097, ROOM_MAX = 1 << 20, SETTLE = 1000 * 1000 };
+enum { RINGS_MAX = 4097, ROOM_MAX = 1 << 20 };
+#define WRITERS_DONE MS(1) /* those that saw the word have long written by then */
 
 struct session {
 	struct target target;
@@ -91,7 +92,7 @@ static void wait_for(int64_t time, const volatile sig_atomic_t *unless)
 {
 	int64_t end = weft__clock() + time;
 	for (int64_t left; !(unless && *unless) && (left = end - weft__clock()) > 0;) {
-		struct timespec ts = {left / 1000000000, left % 1000000000};
+		struct timespec ts = timespec_of(left);
 		nanosleep(&ts, NULL);
 	}
 }
@@ -133,10 +134,10 @@ static void record(struct session *s, struct trace_log *log, uint64_t seconds, u
 	log->times[0] = weft__clock();
 	set_tracing(s, 1 | exact);
 	signal(SIGINT, on_interrupt);
-	wait_for((int64_t)seconds * 1000000000, &interrupted);
+	wait_for(SECONDS(seconds), &interrupted);
 	log->last = target_number(&s->target, s->target.layout.runtime_tracing);
 	set_tracing(s, 0);
-	wait_for(SETTLE, NULL); /* a writer that saw the word has long written by then */
+	wait_for(WRITERS_DONE, NULL);
 	log->ticks[1] = weft__trace_ticks();
 	log->times[1] = weft__clock();
 	for (uint32_t i = 0; i < s->ring_count; i++)

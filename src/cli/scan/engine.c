@@ -16,9 +16,10 @@
 
 #include "base/atomic.h"
 #include "base/sys.h"
+#include "base/time.h"
 
-#define WATCH_INTERVAL 100000000ll /* nanoseconds between two looks at the workers */
-#define JOBS_MAX 64u		   /* workers at most */
+#define WATCH_INTERVAL MS(100) /* between two looks at the workers */
+#define JOBS_MAX 64u	       /* workers at most */
 
 struct scan *weft__scan_new(const struct scan_options *options)
 {
@@ -214,7 +215,7 @@ static bool is_late(struct scan_worker *w, int64_t limit, int64_t now)
 /* Leaves a hanging worker behind; gives how many were. The caller holds the lock. */
 static unsigned abandon_late(struct scan *scan)
 {
-	int64_t limit = scan->options.time_limit * 1000000000ll, now = weft__clock();
+	int64_t limit = SECONDS(scan->options.time_limit), now = weft__clock();
 	unsigned late = 0;
 	for (struct scan_worker *w = scan->workers; w && limit; w = w->next) {
 		if (w->abandoned || !is_late(w, limit, now))
@@ -246,7 +247,7 @@ static void watch(struct scan *scan)
 	pthread_mutex_lock(&scan->lock);
 	while (scan->pending || scan->busy) {
 		int64_t at = weft__clock() + WATCH_INTERVAL;
-		struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+		struct timespec until = timespec_of(at);
 		pthread_cond_timedwait(&scan->idle, &scan->lock, &until);
 		late = abandon_late(scan);
 		show_progress(scan);

@@ -17,7 +17,6 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -101,14 +100,14 @@ static int open_below(const struct scan_root *root, const char *path)
 			       .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
 	if (!*path)
 		path = ".";
-	long fd = weft__syscall(SYS_openat2, root->fd, (long)path, (long)&how, sizeof(how), 0, 0);
+	int fd = sys_openat2(root->fd, path, &how, sizeof(how));
 	if (fd == -ENOSYS ||
 	    fd == -EPERM) { /* before Linux 5.6, or a sandbox that does not know it */
 		fd = openat(root->fd, path, DIR_FLAGS);
 		if (fd < 0)
 			fd = -errno;
 	}
-	return (int)fd;
+	return fd;
 }
 
 /* Vanished, or became something else since it was listed: not an error. */

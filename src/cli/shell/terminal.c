@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "cli/shell/cli.h"
 
 static const char *command_name;
@@ -124,7 +125,7 @@ void cli_progress(const char *format, ...)
 {
 	static int64_t last;
 	int64_t now = weft__clock();
-	if (!isatty(STDERR_FILENO) || (last && now - last < 100 * 1000000))
+	if (!isatty(STDERR_FILENO) || (last && now - last < MS(100)))
 		return;
 	last = now;
 	va_list args;

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/sys.h"
@@ -131,7 +130,7 @@ static double per_draw(bool by_syscall)
 	int64_t start = weft__clock();
 	for (int i = 0; i < DRAWS; i++) {
 		if (by_syscall)
-			weft__syscall(SYS_getrandom, (long)&word, sizeof(word), 0, 0, 0, 0);
+			sys_getrandom(&word, sizeof(word), 0);
 		else
 			weft_getrandom(&word, sizeof(word), 0);
 	}

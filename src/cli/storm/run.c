@@ -17,6 +17,7 @@
 
 #include "base/atomic.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "cli/shell/cli.h"
 #include "cli/storm/storm.h"
 #include "random/faults.h"
@@ -72,7 +73,7 @@ static void await_all(void)
 {
 	add_acq_rel(&run.arrived, 1);			    /* pairs with await_all of the others */
 	while (load_acquire(&run.arrived) < run.job->alive) /* pairs with await_all */
-		weft_sleep(100 * 1000);
+		weft_sleep(US(100));
 }
 
 static int locked_task(void *arg)
@@ -86,7 +87,7 @@ static int locked_task(void *arg)
 		await_all();
 	weft_random_u32();
 	if (run.job->hold_us)
-		weft_sleep((int64_t)run.job->hold_us * 1000);
+		weft_sleep(US(run.job->hold_us));
 	return 0;
 }
 
@@ -192,7 +193,7 @@ static int child(void *arg)
 		run.steps = cli_alloc(STEPS_MAX * sizeof(*run.steps));
 	run.result->rss_start = resident();
 	int64_t start = weft_now();
-	run.end_at = start + (int64_t)job->seconds * 1000000000;
+	run.end_at = start + SECONDS(job->seconds);
 	int err = weft_run(&options, start_all, NULL);
 	if (err)
 		cli_die("the runtime did not start: %s", weft_error_text(err));
