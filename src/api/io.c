@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "api/io.h"
+#include "api/attempt.h"
 #include "base/sys.h"
 
 #ifndef RWF_NOWAIT

@@ -15,7 +15,7 @@
 #include <netinet/tcp.h>
 
 #include "api/address.h"
-#include "api/io.h"
+#include "api/attempt.h"
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/sched.h"

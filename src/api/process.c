@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
-#include "api/io.h"
+#include "api/attempt.h"
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/sched.h"

@@ -19,8 +19,8 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "api/attempt.h"
 #include "api/chan.h"
-#include "api/io.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "weft/io.h"

@@ -17,7 +17,7 @@
 #include <poll.h>
 #include <sys/time.h>
 
-#include "api/io.h"
+#include "api/attempt.h"
 #include "base/sys.h"
 #include "sched/sched.h"
 #include "weft/io.h"

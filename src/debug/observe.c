@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * observe.c: what looks into the runtime comes and goes with it (sched/observe.h).
+ * observe.c: what looks into the runtime comes and goes with it (observe.h).
  *
  *   WEFT_TRACE=file   a trace of the whole run; WEFT_TRACE_CLOCK=exact: with the time of each event
  *   WEFT_STATS=1      counters on stderr when the runtime ends
  */
-#include "sched/observe.h"
+#include "debug/observe.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include "debug/dump.h"
 #include "debug/layout.h"
 #include "debug/quit.h"
-#include "debug/sim.h"
+#include "debug/seed.h"
 #include "debug/stats.h"
 #include "debug/trace.h"
 #include "sched/sched.h"

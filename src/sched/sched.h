@@ -125,7 +125,7 @@ struct task {
 		void (*plain)(void *arg);
 	} fn;
 	void *arg;
-	struct values *keys; /* task-local storage, NULL when none: keys.c [owner] */
+	struct values *keys; /* task-local storage, NULL when none: api/key.c [owner] */
 	struct stack_class *class;
 	uint32_t slot; /* number of its stack in the class */
 	int result;

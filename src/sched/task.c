@@ -20,8 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/key.h"
 #include "sched/cache.h"
-#include "sched/keys.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"

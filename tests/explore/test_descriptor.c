@@ -100,7 +100,7 @@ static void setup_with_token(void)
 	record[FD].word = EPOLLIN;
 }
 
-/* A call as api/io.h makes it: with a token it tries, and passes it on. */
+/* A call as api/attempt.h makes it: with a token it tries, and passes it on. */
 static void call(uint32_t gives)
 {
 	struct descriptor *d = &record[FD];

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "api/signal.h"
-#include "sched/observe.h"
+#include "debug/observe.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"

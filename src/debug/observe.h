@@ -5,8 +5,8 @@
  * The scheduler works without them: weft__runtime_run gets them in its options, and only what looks into the runtime
  * (src/debug, which stands above it) implements them.
  */
-#ifndef WEFT_SCHED_OBSERVE_H
-#define WEFT_SCHED_OBSERVE_H
+#ifndef WEFT_DEBUG_OBSERVE_H
+#define WEFT_DEBUG_OBSERVE_H
 
 /* Before the first task; `sched` is set up. */
 void weft__observe_begin(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io.h: one call on a descriptor, from entering to leaving: try, wait, try again.
+ * attempt.h: one call on a descriptor, from entering to leaving: try, wait, try again.
  *
  *   result of a try   means
  *   -EAGAIN           not now: wait for a token, try again (unless `deadline` says otherwise)
@@ -10,8 +10,8 @@
  * only block (regular files, terminals) is done there as well, as plain calls: the lease stands for
  * the rest.
  */
-#ifndef WEFT_API_IO_H
-#define WEFT_API_IO_H
+#ifndef WEFT_API_ATTEMPT_H
+#define WEFT_API_ATTEMPT_H
 
 #include <errno.h>
 #include <stdbool.h>

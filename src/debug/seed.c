@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim.c: the calls of weft/sim.h, and the seed as the last word of a run that fails: by its result, by a deadlock or
+ * seed.c: the calls of weft/sim.h, and the seed as the last word of a run that fails: by its result, by a deadlock or
  * a misuse (both print a dump, which begins with the seed), or by a signal, as from assert(), whose handler here
  * prints it and hands the signal on.
  */
@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "base/attr.h"
-#include "debug/sim.h"
+#include "debug/seed.h"
 #include "sched/sched.h"
 #include "sched/sim.h"
 

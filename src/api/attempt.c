@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* io_run.c: see io.h. */
-#include "api/io.h"
+/* attempt.c: see attempt.h. */
+#include "api/attempt.h"
 
 #include <errno.h>
 #include <poll.h>

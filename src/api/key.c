@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keys.c: task-local storage.
+ * key.c: task-local storage.
  *
  * Keys are numbers, handed out once and never taken back, as most programs want it; a table of
  * values comes into being with a task's first weft_key_set, from malloc, in user code. A value
  * belongs to its task alone, so no call here goes into the runtime. When a task ends, destructors
  * run on its own stack, as with pthread keys: again while they set values anew, at most four times.
  */
-#include "sched/keys.h"
+#include "api/key.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* keys.h: task-local storage; see keys.c. */
-#ifndef WEFT_SCHED_KEYS_H
-#define WEFT_SCHED_KEYS_H
+/* key.h: task-local storage; see key.c. */
+#ifndef WEFT_API_KEY_H
+#define WEFT_API_KEY_H
 
 struct task;
 

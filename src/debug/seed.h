@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* seed.h: whoever fails in the deterministic mode says with which seed; see seed.c. */
+#ifndef WEFT_DEBUG_SEED_H
+#define WEFT_DEBUG_SEED_H
+
+void weft__sim_watch(void);
+void weft__sim_unwatch(void);
+
+#endif
