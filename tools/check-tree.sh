@@ -31,7 +31,7 @@ check_includes() {
 	sources "$1" | xargs -r awk -v root="$1/" '
 		BEGIN {
 			floor["base"] = 0; floor["random"] = 1; floor["arch"] = 2; floor["sched"] = 3
-			floor["api"] = 4; floor["debug"] = 4; floor["cli"] = 5
+			floor["api"] = 4; floor["debug"] = 4; floor["run"] = 5; floor["cli"] = 6
 
 			inner["shell"] = inner["elf"] = 0
 			inner["gobin"] = inner["core"] = inner["proc"] = 1

@@ -7,8 +7,6 @@
  * belongs to its task alone, so no call here goes into the runtime. When a task ends, destructors
  * run on its own stack, as with pthread keys: again while they set values anew, at most four times.
  */
-#include "api/key.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,6 +19,7 @@ static uint32_t key_count;
 static void (*destructors[KEYS_MAX])(void *);
 
 struct values {
+	struct task_values in_task;
 	uint32_t room;
 	void *value[];
 };
@@ -29,6 +28,11 @@ static struct task *self(void)
 {
 	struct thread *t = weft__thread_self();
 	return t ? t->task : NULL;
+}
+
+static struct values *values_of(const struct task *task)
+{
+	return (struct values *)task->values; /* in_task is its first member */
 }
 
 int weft_key_create(unsigned *key, void (*destructor)(void *))
@@ -46,9 +50,34 @@ int weft_key_create(unsigned *key, void (*destructor)(void *))
 	return 0;
 }
 
+static bool destroy_round(struct task *task)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < values_of(task)->room; i++) {
+		struct values *v = values_of(task); /* a destructor may have moved it */
+		void *value = v->value[i];
+		void (*destructor)(void *) = load_acquire(&destructors[i]);
+		v->value[i] = NULL;
+		if (!value || !destructor)
+			continue;
+		destructor(value);
+		any = true;
+	}
+	return any;
+}
+
+/* The task ends: destructors, then the table. In user code. */
+static void end(struct task *task)
+{
+	for (int i = 0; i < DESTRUCTOR_ROUNDS && destroy_round(task); i++)
+		;
+	free(task->values);
+	task->values = NULL;
+}
+
 static struct values *grow(struct task *task, unsigned key)
 {
-	struct values *old = task->keys;
+	struct values *old = values_of(task);
 	uint32_t had = old ? old->room : 0;
 	uint32_t room = max_of(2 * had, max_of(key + 1, 8u));
 	struct values *v = realloc(old, sizeof(*v) + room * sizeof(v->value[0]));
@@ -56,8 +85,9 @@ static struct values *grow(struct task *task, unsigned key)
 		return NULL;
 	for (uint32_t i = had; i < room; i++)
 		v->value[i] = NULL;
+	v->in_task.end = end;
 	v->room = room;
-	task->keys = v;
+	task->values = &v->in_task;
 	return v;
 }
 
@@ -66,7 +96,7 @@ int weft_key_set(unsigned key, void *value)
 	struct task *task = self();
 	if (!task || key >= load_acquire(&key_count))
 		return -EINVAL;
-	struct values *v = task->keys;
+	struct values *v = values_of(task);
 	if (!v || key >= v->room) {
 		if (!value)
 			return 0;
@@ -81,32 +111,6 @@ int weft_key_set(unsigned key, void *value)
 void *weft_key_get(unsigned key)
 {
 	struct task *task = self();
-	struct values *v = task ? task->keys : NULL;
+	struct values *v = task ? values_of(task) : NULL;
 	return v && key < v->room ? v->value[key] : NULL;
-}
-
-static bool destroy_round(struct task *task)
-{
-	bool any = false;
-	for (uint32_t i = 0; i < task->keys->room; i++) {
-		struct values *v = task->keys;
-		void *value = v->value[i];
-		void (*destructor)(void *) = load_acquire(&destructors[i]);
-		v->value[i] = NULL;
-		if (!value || !destructor)
-			continue;
-		destructor(value);
-		any = true;
-	}
-	return any;
-}
-
-void weft__keys_end(struct task *task)
-{
-	if (!task->keys)
-		return;
-	for (int i = 0; i < DESTRUCTOR_ROUNDS && destroy_round(task); i++)
-		;
-	free(task->keys);
-	task->keys = NULL;
 }

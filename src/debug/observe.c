@@ -41,13 +41,13 @@ void weft__observe_begin(void)
 	if (!(sched.flags & WEFT_NO_SIGNALS))
 		weft__quit_watch();
 	if (sched.sim && !(sched.flags & WEFT_NO_SIGNALS))
-		weft__sim_watch();
+		weft__seed_watch();
 }
 
 void weft__observe_end(void)
 {
 	weft__trace_end();
-	weft__sim_unwatch();
+	weft__seed_unwatch();
 	weft__quit_unwatch();
 	store_release(&weft__fatal_hook, NULL); /* pairs with fatal.c:weft__fatal */
 	if (wanted("WEFT_STATS"))

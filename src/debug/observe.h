@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * observe.h: what the runtime calls when it begins and ends, for dumps, traces and reports.
+ * observe.h: what looks into the runtime comes and goes with it.
  *
- * The scheduler works without them: weft__runtime_run gets them in its options, and only what looks into the runtime
- * (src/debug, which stands above it) implements them.
+ * The scheduler knows no observer: src/run gives these two to weft__runtime_run, and from there on
+ * it calls what they have hung up: sched.on_stuck, weft__fatal_hook, a trace's rings.
  */
 #ifndef WEFT_DEBUG_OBSERVE_H
 #define WEFT_DEBUG_OBSERVE_H

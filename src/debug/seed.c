@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seed.c: the calls of weft/sim.h, and the seed as the last word of a run that fails: by its result, by a deadlock or
- * a misuse (both print a dump, which begins with the seed), or by a signal, as from assert(), whose handler here
- * prints it and hands the signal on.
+ * seed.c: the seed as the last word of a run that fails in the deterministic mode: by its result, by
+ * a deadlock or a misuse (both print a dump, which begins with the seed), or by a signal, as from
+ * assert(), whose handler here prints it and hands the signal on.
  */
-#include "weft/sim.h"
+#include "debug/seed.h"
 
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
-#include "debug/seed.h"
 #include "sched/sched.h"
 #include "sched/sim.h"
 
@@ -34,7 +33,7 @@ static void on_death(int signo, siginfo_t *info, void *context)
 		raise(signo);
 }
 
-void weft__sim_watch(void)
+void weft__seed_watch(void)
 {
 	struct sigaction action = {.sa_sigaction = on_death, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	sigemptyset(&action.sa_mask);
@@ -43,36 +42,11 @@ void weft__sim_watch(void)
 	watching = true;
 }
 
-void weft__sim_unwatch(void)
+void weft__seed_unwatch(void)
 {
 	for (unsigned i = 0; watching && i < array_len(deadly); i++)
 		sigaction(deadly[i], &before[i], NULL);
 	watching = false;
 	if (sched.sim && sched.main_result)
 		say_seed();
-}
-
-int weft_sim_run(uint64_t seed, const struct weft_options *options, int (*main_task)(void *arg),
-		 void *arg)
-{
-	weft__sim_prepare(seed);
-	return weft_run(options, main_task, arg);
-}
-
-int weft_sim_search(uint64_t first, uint64_t count, const struct weft_options *options,
-		    int (*main_task)(void *arg), void *arg, uint64_t *failed)
-{
-	uint64_t seed;
-	if (weft__sim_environment(&seed)) {
-		first = seed;
-		count = 1;
-	}
-	for (uint64_t i = 0; i < count; i++) {
-		int result = weft_sim_run(first + i, options, main_task, arg);
-		if (result && failed)
-			*failed = first + i;
-		if (result)
-			return result;
-	}
-	return 0;
 }

@@ -3,7 +3,7 @@
 #ifndef WEFT_DEBUG_SEED_H
 #define WEFT_DEBUG_SEED_H
 
-void weft__sim_watch(void);
-void weft__sim_unwatch(void);
+void weft__seed_watch(void);
+void weft__seed_unwatch(void);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* run.c: weft_run and weft_stop: options checked and defaults filled in; the work is in
- * sched/runtime.c. */
+/*
+ * run.c: weft_run and weft_stop, where the floors below meet: options are checked and filled in, the
+ * scheduler (sched/runtime.c) does the work, and signals (api/signal.c) and observers
+ * (debug/observe.h) are told when it begins and ends.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

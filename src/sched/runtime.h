@@ -9,7 +9,7 @@ struct runtime_options {
 	unsigned processors, max_threads;
 	size_t stack_size;
 	unsigned flags;
-	void (*begin)(void), (*end)(void); /* observe.h; NULL: nobody looks */
+	void (*begin)(void), (*end)(void); /* as in debug/observe.h; NULL: nobody looks */
 };
 
 /* Runs `main_task(arg)` as the first task and returns when all tasks have ended and all threads are

@@ -98,6 +98,11 @@ enum task_state {
 #define JOIN_ENDED ((struct waiter *)3)
 #define JOIN_MEMBER ((struct waiter *)4)
 
+/* What a floor above hangs on a task: `end` is called in user code when the task ends. */
+struct task_values {
+	void (*end)(struct task *task);
+};
+
 /* A task that waits and goes on touches two cache lines of its record, and so does one that starts, runs and ends. */
 struct task {
 	/* Whoever runs or queues it. */
@@ -125,7 +130,7 @@ struct task {
 		void (*plain)(void *arg);
 	} fn;
 	void *arg;
-	struct values *keys; /* task-local storage, NULL when none: api/key.c [owner] */
+	struct task_values *values; /* task-local storage, NULL when none [owner] */
 	struct stack_class *class;
 	uint32_t slot; /* number of its stack in the class */
 	int result;

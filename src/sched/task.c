@@ -20,7 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/key.h"
 #include "sched/cache.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
@@ -81,7 +80,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	debug_check(task->timer.index == 0);
 	task->cancelled = task->cancel_masked = 0;
 	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
-	task->keys = NULL;
+	task->values = NULL;
 	task->in_user_wait = 0;
 	task->called_stop = 0;
 	task->id = new_id(t ? t->processor : NULL);
@@ -132,9 +131,10 @@ void weft__task_exit(int result)
 {
 	if (unlikely(!weft__thread_self()))
 		exit_forked(result);
-	weft__keys_end(weft__thread_self()->task);
-	struct thread *t = enter();
-	struct task *task = t->task;
+	struct task *task = weft__thread_self()->task;
+	if (task->values)
+		task->values->end(task);
+	struct thread *t = enter(); /* perhaps another one by now */
 	task->result = result;
 	if (unlikely(task == sched.main_task)) {
 		sched.main_task = NULL;

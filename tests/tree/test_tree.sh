@@ -21,17 +21,18 @@ rooms="shell elf gobin core proc scan/image scan shield patch triage storm docto
 good_tree() {
 	rm -rf "$work/tree"
 	mkdir -p "$work/tree/src/base" "$work/tree/src/sched" "$work/tree/src/api" "$work/tree/src/debug" \
-		"$work/tree/include/weft" "$work/tree/examples"
+		"$work/tree/src/run" "$work/tree/include/weft" "$work/tree/examples"
 	for folder in $rooms; do
 		mkdir -p "$work/tree/src/cli/$folder"
 		echo '/* SPDX-License-Identifier: MIT */' >"$work/tree/src/cli/$folder/r.h"
 	done
 	echo '/* SPDX-License-Identifier: MIT */' >"$work/tree/src/cli/main.c"
-	for file in src/base/a.h src/sched/s.c src/api/c.c src/debug/d.h include/weft/w.h examples/e.c; do
+	for file in src/base/a.h src/sched/s.c src/api/c.c src/debug/d.h src/run/r.h include/weft/w.h examples/e.c; do
 		echo '/* SPDX-License-Identifier: MIT */' >"$work/tree/$file"
 	done
 	echo '#include "base/a.h"' >>"$work/tree/src/sched/s.c"
 	echo '#include "weft/w.h"' >>"$work/tree/src/base/a.h"
+	echo '#include "debug/d.h"' >>"$work/tree/src/run/r.h"
 }
 
 # planted FILE LINE MESSAGE: the good tree with one line more is refused with this message
@@ -52,6 +53,8 @@ good_tree
 planted src/base/a.h '#include "sched/s.h"' 'must not include "sched/s.h"'
 planted src/sched/s.c '# include "api/c.h"' 'must not include "api/c.h"'
 planted src/api/c.c '#include "debug/d.h"' 'must not include "debug/d.h"'
+planted src/debug/d.h '#include "run/r.h"' 'must not include "run/r.h"'
+planted src/run/r.h '#include "cli/main.c"' 'must not include "cli/main.c"'
 planted src/api/c.c '#include "../base/a.h"' 'must not include'
 planted include/weft/w.h '#include "base/a.h"' 'must not include "base/a.h"'
 planted examples/e.c '#include "base/a.h"' 'must not include "base/a.h"'
