@@ -16,11 +16,6 @@ enum { FRUITLESS = 4 };
 
 char weft__io_kernel;
 
-int weft__io_outside(void)
-{
-	return sched.forked ? -ENOTSUP : -EINVAL;
-}
-
 int weft__io_ready(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};

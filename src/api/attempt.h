@@ -20,6 +20,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "api/call.h"
 #include "sched/context.h"
 #include "sched/descriptor.h"
 #include "sched/sched.h"
@@ -62,9 +63,6 @@ static inline void io_hold(struct io *io)
 /* poll(2) at once: what of `events` is ready, 0, or -EBADF. */
 int weft__io_ready(int fd, short events);
 
-/* Why a caller that is not a task is turned away. */
-int weft__io_outside(void);
-
 /* What io_run does after a try in vain (`tried`), or a wait in vain (err). */
 ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline);
 
@@ -89,7 +87,7 @@ static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io)
 	uint32_t tokens;
 	int err = 0;
 	if (unlikely(!t || !t->task))
-		return weft__io_outside();
+		return weft__outside();
 	struct descriptor *d = io->d = weft__descriptor(io->fd);
 	if (unlikely(!d))
 		return io->fd < 0 ? -EBADF : -ENOMEM;

@@ -2,6 +2,7 @@
 /* call.c: see call.h. */
 #include "api/call.h"
 
+#include "sched/chance.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
@@ -45,6 +46,11 @@ int weft__wait_alone(const char *why, int64_t deadline)
 	return weft__wait_result(reason, deadline);
 }
 
+int weft__outside(void)
+{
+	return sched.forked ? -ENOTSUP : -EINVAL;
+}
+
 void weft__misuse(const char *call, const char *what)
 {
 	struct thread *t = weft__thread_self();
@@ -55,29 +61,27 @@ void weft__misuse(const char *call, const char *what)
 		    task_name(task));
 }
 
-/* Weyl's sequence through a mixer: for threads that have no state of their own. */
+/* Weyl's sequence through a mixer: for threads that have no stream of their own. */
 static uint32_t pick_shared(void)
 {
 	static uint64_t sum;
-	uint64_t x = add_relaxed(&sum, 0x9e3779b97f4a7c15u); /* 2^64 divided by the golden ratio */
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;	     /* Mulvey, "Bit mixing", 2016 */
+	uint64_t x = add_relaxed(&sum, CHANCE_STEP);
+	if (unlikely(!x)) { /* the first: from now on the sequence goes on from elsewhere */
+		x = chance_seed();
+		add_relaxed(&sum, x);
+	}
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93u; /* Mulvey, "Bit mixing", 2016 */
 	return (uint32_t)(x >> 32);
 }
 
 uint32_t weft__pick(struct thread *t, uint32_t bound)
 {
 	uint32_t draw;
-	if (unlikely(sched.sim) && t) {
-		draw = (uint32_t)weft__sim_draw();
-	} else if (t) {
-		uint64_t x = load_relaxed(&t->random);
-		x ^= x << 13; /* xorshift64, as in steal.c */
-		x ^= x >> 7;
-		x ^= x << 17;
-		store_relaxed(&t->random, x);
-		draw = (uint32_t)(x >> 32);
-	} else {
+	if (!t)
 		draw = pick_shared();
-	}
+	else if (unlikely(sched.sim))
+		draw = (uint32_t)weft__sim_draw();
+	else
+		draw = thread_chance(t);
 	return (uint32_t)((uint64_t)draw * bound >> 32);
 }

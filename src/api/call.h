@@ -30,6 +30,16 @@ static always_inline bool call_forked(const struct thread *t)
 	return unlikely(!t) && unlikely(sched.forked);
 }
 
+/* What others get from a call that is for tasks alone: -ENOTSUP in a forked child, else -EINVAL. */
+int weft__outside(void);
+
+/* Before entering: 0 when a task calls, else that result. */
+static always_inline int call_outside(void)
+{
+	const struct thread *t = weft__thread_self();
+	return likely(t) && likely(t->task) ? 0 : weft__outside();
+}
+
 /* weft__wait_end for a caller that is not the runtime's. */
 void weft__foreign_wake(struct waiter *w, uint32_t reason);
 

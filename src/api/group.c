@@ -34,11 +34,6 @@ struct member {
 	void *arg;
 };
 
-static int outside(void)
-{
-	return sched.forked ? -ENOTSUP : -EINVAL;
-}
-
 /* ---- members ---- */
 
 static int member_main(void *arg)
@@ -100,9 +95,7 @@ static int start_member(struct thread *t, struct weft_group *g, int (*fn)(void *
 	if (!task)
 		goto no_task;
 	*m = (struct member){.group = g, .task = task, .fn = fn, .arg = arg};
-	task->plain = 0;
-	task->fn.with_result = member_main;
-	task->arg = m;
+	task_set_function(task, member_main, m);
 	task->join = JOIN_MEMBER;
 	err = -ECANCELED;
 	if (!join_group(g, m))
@@ -122,7 +115,7 @@ int weft_group_go(struct weft_group *g, int (*fn)(void *arg), void *arg)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
-		return outside();
+		return weft__outside();
 	int err = load_relaxed(&sched.stopping) ? -ESHUTDOWN : start_member(t, g, fn, arg);
 	leave(t);
 	return err;
@@ -178,7 +171,7 @@ int weft_group_wait(struct weft_group *g, int *result, int64_t deadline)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
-		return outside();
+		return weft__outside();
 	struct waiter *w = announce(t, g, &ended, deadline != 0);
 	if (w)
 		err = await(&t, g, w, deadline);
@@ -199,7 +192,7 @@ int weft_group_cancel(struct weft_group *g)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
-		return outside();
+		return weft__outside();
 	lock_take(&g->lock, RANK_GROUP);
 	cancel_members(t, g);
 	lock_drop(&g->lock, RANK_GROUP);

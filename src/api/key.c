@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "sched/sched.h"
+#include "api/call.h"
 #include "weft/task.h"
 
 enum { KEYS_MAX = 1024, DESTRUCTOR_ROUNDS = 4 };
@@ -39,7 +39,7 @@ int weft_key_create(unsigned *key, void (*destructor)(void *))
 {
 	/* Keys are for tasks; before weft_run, for what will be tasks. */
 	if (!key || (!self() && load_acquire(&sched.running)))
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	uint32_t n = load_relaxed(&key_count);
 	do {
 		if (n == KEYS_MAX)

@@ -24,12 +24,6 @@
 
 #define LEAST_SHARE SECONDS(2)
 
-static int outside(void)
-{
-	const struct thread *t = weft__thread_self();
-	return t && t->task ? 0 : weft__io_outside();
-}
-
 static int new_socket(int family, int type)
 {
 	return sys_socket(family, SOCK_STREAM | type, 0);
@@ -91,7 +85,7 @@ static int listen_first(struct addrinfo *list, int family, bool passive, int bac
 int weft_tcp_listen(const char *host, const char *service, int backlog)
 {
 	struct addrinfo *list;
-	int fd = outside();
+	int fd = call_outside();
 	if (!fd)
 		fd = weft__resolve(host, service, AI_PASSIVE, &list);
 	if (fd)
@@ -109,7 +103,7 @@ int weft_unix_listen(const char *path, int backlog)
 {
 	struct sockaddr_un a;
 	int len = path ? weft__unix_address(path, &a) : -EINVAL;
-	int fd = len < 0 ? len : outside();
+	int fd = len < 0 ? len : call_outside();
 	if (!fd)
 		fd = new_socket(AF_UNIX, 0);
 	if (fd < 0)
@@ -160,7 +154,7 @@ static int dial_each(const struct addrinfo *list, int64_t deadline)
 int weft_tcp_dial(const char *host, const char *service, int64_t deadline)
 {
 	struct addrinfo *list;
-	int fd = outside();
+	int fd = call_outside();
 	if (!fd)
 		fd = weft__resolve_until(host, service, &list, deadline);
 	if (fd)
@@ -174,6 +168,6 @@ int weft_unix_dial(const char *path, int64_t deadline)
 {
 	struct sockaddr_un a;
 	int len = path ? weft__unix_address(path, &a) : -EINVAL;
-	int err = len < 0 ? len : outside();
+	int err = len < 0 ? len : call_outside();
 	return err ? err : dial_one(AF_UNIX, (struct sockaddr *)&a, (socklen_t)len, 0, deadline);
 }

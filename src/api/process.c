@@ -47,10 +47,9 @@ static int await_end(int pidfd, int64_t deadline)
 
 int weft_wait_pid(pid_t pid, int *status, int64_t deadline)
 {
-	const struct thread *t = weft__thread_self();
-	int err;
-	if (!t || !t->task)
-		return weft__io_outside();
+	int err = call_outside();
+	if (err)
+		return err;
 	if (pid <= 0)
 		return -EINVAL;
 	if (reap(pid, status, &err))

@@ -98,13 +98,13 @@ static int exchange(int signo, struct weft_chan **c)
 
 int weft_signal_notify(struct weft_chan *ints, int signo)
 {
-	const struct thread *t = weft__thread_self();
-	if (!t || !t->task)
-		return weft__io_outside();
+	int err = call_outside();
+	if (err)
+		return err;
 	if (signo < 1 || signo >= NSIG || (ints && ints->item_size != sizeof(int)))
 		return -EINVAL;
 	struct weft_chan *c = weft_chan_ref(ints);
-	int err = exchange(signo, &c);
+	err = exchange(signo, &c);
 	weft_chan_unref(c);
 	return err;
 }

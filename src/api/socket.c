@@ -144,9 +144,9 @@ int weft_connect(int fd, const struct sockaddr *a, socklen_t al, int64_t deadlin
 
 int weft_close(int fd)
 {
-	const struct thread *t = weft__thread_self();
-	if (!t || !t->task)
-		return weft__io_outside();
+	int err = call_outside();
+	if (err)
+		return err;
 	struct descriptor *d = weft__descriptor(fd);
 	if (!d)
 		return fd < 0 ? -EBADF : -ENOMEM;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "base/sized.h"
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/park.h"
@@ -15,7 +16,8 @@
 #include "sched/stack.h"
 #include "sched/trace.h"
 
-#define SHORT_SLEEP US(20) /* may have passed by the time the task parks */
+enum { SPAWN_OPTIONS_FIRST = 24 }; /* bytes of 0.1's struct weft_spawn_options */
+#define SHORT_SLEEP US(20)	   /* may have passed by the time the task parks */
 
 static struct task *task_of(struct weft_task *handle)
 {
@@ -46,9 +48,7 @@ static int start_foreign(void (*fn)(void *arg), void *arg)
 	struct task *task = weft__task_new(NULL, &options);
 	if (!task)
 		return -ENOMEM;
-	task->plain = 1;
-	task->fn.plain = fn;
-	task->arg = arg;
+	task_set_plain_function(task, fn, arg);
 	int err = weft__runtime_state();
 	if (err)
 		weft__task_drop(NULL, task);
@@ -79,9 +79,7 @@ int weft_go(void (*fn)(void *arg), void *arg)
 		return go_foreign(fn, arg);
 	struct task *task = weft__task_new(t, &options);
 	if (likely(task)) {
-		task->plain = 1;
-		task->fn.plain = fn;
-		task->arg = arg;
+		task_set_plain_function(task, fn, arg);
 		weft__task_launch(t, task);
 	}
 	leave(t);
@@ -90,27 +88,12 @@ int weft_go(void (*fn)(void *arg), void *arg)
 
 static int spawn_options(struct task_options *to, const struct weft_spawn_options *from)
 {
-	struct weft_spawn_options o = {0};
-	if (from) {
-		size_t size = from->size ? from->size : sizeof(o);
-		if (size > 4096)
-			return -EINVAL;
-		memcpy(&o, from, min_of(size, sizeof(o)));
-	}
+	struct weft_spawn_options o;
+	int err = weft__sized_read(&o, sizeof(o), from, SPAWN_OPTIONS_FIRST);
+	if (err)
+		return err;
 	*to = (struct task_options){.name = o.name, .stack_size = o.stack_size};
 	return o.stack_size && !weft__stack_class(o.stack_size) ? -EINVAL : 0;
-}
-
-static struct task *new_with_result(struct thread *t, const struct task_options *o,
-				    int (*fn)(void *arg), void *arg)
-{
-	struct task *task = weft__task_new(t, o);
-	if (likely(task)) {
-		task->plain = 0;
-		task->fn.with_result = fn;
-		task->arg = arg;
-	}
-	return task;
 }
 
 int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *options,
@@ -122,10 +105,11 @@ int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *optio
 		return err;
 	struct thread *t = enter();
 	if (!t)
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	err = refused();
-	struct task *task = err ? NULL : new_with_result(t, &o, fn, arg);
+	struct task *task = err ? NULL : weft__task_new(t, &o);
 	if (likely(task)) {
+		task_set_function(task, fn, arg);
 		*handle = (struct weft_task *)task;
 		weft__task_launch(t, task);
 	} else if (!err) {
@@ -187,7 +171,7 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 	struct thread *t = enter();
 	int err = 0;
 	if (!t)
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	require_live(task, "weft_join");
 	if (unlikely(task == t->task))
 		err = -EDEADLK;
@@ -211,7 +195,7 @@ int weft_detach(struct weft_task *handle)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t && weft__foreign_enter() < 0)
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	require_live(task, "weft_detach");
 	if (!cas_acq_rel(&task->join, &seen,
 			 JOIN_DETACHED)) { /* pairs with sched/task.c:tell_joiner */
@@ -236,7 +220,7 @@ int weft_cancel(struct weft_task *handle)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t && weft__foreign_enter() < 0)
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	require_live(task, "weft_cancel");
 	weft__task_cancel(t, task);
 	if (t)
@@ -301,7 +285,7 @@ static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct wait
 {
 	struct thread *t = enter();
 	if (!t)
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	struct waiter *w = weft__wait_begin(t, NULL, "sleep", true);
 	uint32_t reason = park(&t, w, deadline);
 	leave(t);

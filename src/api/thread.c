@@ -4,19 +4,15 @@
 
 #include <errno.h>
 
+#include "api/call.h"
 #include "sched/lockthread.h"
 #include "sched/schedule.h"
-
-static int outside(void)
-{
-	return sched.forked ? -ENOTSUP : -EINVAL;
-}
 
 int weft_lock_os_thread(void)
 {
 	struct thread *t = enter();
 	if (!t)
-		return outside();
+		return weft__outside();
 	weft__lock_thread(t);
 	leave(t);
 	return 0;
@@ -26,7 +22,7 @@ int weft_unlock_os_thread(void)
 {
 	struct thread *t = enter();
 	if (!t)
-		return outside();
+		return weft__outside();
 	int err = weft__unlock_thread(t);
 	leave(t);
 	return err;
@@ -35,8 +31,9 @@ int weft_unlock_os_thread(void)
 int weft_blocking_begin(void)
 {
 	struct thread *t = weft__thread_self();
-	if (!t || !t->task)
-		return outside();
+	int err = call_outside();
+	if (err)
+		return err;
 	if (t->task->in_user_wait++)
 		return 0;
 	t = enter();
@@ -48,8 +45,9 @@ int weft_blocking_begin(void)
 int weft_blocking_end(void)
 {
 	struct thread *t = weft__thread_self();
-	if (!t || !t->task)
-		return outside();
+	int err = call_outside();
+	if (err)
+		return err;
 	if (!t->task->in_user_wait)
 		return -EPERM;
 	if (--t->task->in_user_wait)

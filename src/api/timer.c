@@ -67,9 +67,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	struct task *task = weft__task_new(proc_held(t) ? t : NULL, &options);
 	if (!task)
 		return false;
-	task->plain = 1;
-	task->fn.plain = timer->fn;
-	task->arg = timer->arg;
+	task_set_plain_function(task, timer->fn, timer->arg);
 	frame_set_env(task->context.sp, timer->fp_env);
 	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
 	if (load_acquire(&sched.running) == 1)
@@ -134,7 +132,7 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
-		return sched.forked ? -ENOTSUP : -EINVAL;
+		return weft__outside();
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);
 	timer->timer.when = deadline;

@@ -2,14 +2,12 @@
 /* stats.c: the counters of the runtime, added up from where their owners keep them. */
 #include "debug/stats.h"
 
-#include <errno.h>
-#include <string.h>
-
+#include "base/sized.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "weft/debug.h"
 
-enum { FIRST_SIZE = sizeof(struct weft_stats) }; /* of version 0.1 */
+enum { STATS_FIRST = 104 }; /* bytes of 0.1's struct weft_stats */
 
 static void add_processor(struct weft_stats *s, const struct processor *p)
 {
@@ -41,8 +39,6 @@ static void collect(struct weft_stats *s)
 int weft_stats(struct weft_stats *stats)
 {
 	struct weft_stats all;
-	if (!stats || stats->size < FIRST_SIZE)
-		return -EINVAL;
 	struct thread *t = enter();
 	int err = t ? 0 : weft__foreign_enter();
 	if (err)
@@ -52,10 +48,7 @@ int weft_stats(struct weft_stats *stats)
 		leave(t);
 	else
 		weft__foreign_leave();
-	all.size = stats->size;
-	memset(stats, 0, stats->size);
-	memcpy(stats, &all, min_of(all.size, sizeof(all)));
-	return 0;
+	return weft__sized_fill(stats, &all, sizeof(all), STATS_FIRST);
 }
 
 void weft__stats_print(void)

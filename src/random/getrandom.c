@@ -16,6 +16,7 @@
 
 #include "base/atomic.h"
 #include "base/fatal.h"
+#include "base/sized.h"
 #include "base/sys.h"
 #include "random/chacha.h"
 #include "random/pool.h"
@@ -39,6 +40,7 @@ enum {
 	BULK_FROM = 256,	  /* measured: bench/random */
 	BULK_KEY_FOR = 64 * 1024, /* bytes from one key */
 	LONGEST = 0x7ffff000,	  /* what the system call cuts every request to */
+	INFO_FIRST = 56,	  /* bytes of 0.1's struct weft_random_info */
 };
 
 /* MemorySanitizer sees neither the vDSO's writes nor the kernel's. */
@@ -164,11 +166,8 @@ uint32_t weft_random_below(uint32_t bound)
 
 int weft_random_info(struct weft_random_info *info)
 {
-	if (!info || info->size < sizeof(*info))
-		return -EINVAL;
 	struct pool_count count = weft__pool_count();
-	*info = (struct weft_random_info){
-		.size = info->size,
+	struct weft_random_info all = {
 		.vdso = weft__vdso.why_not == NULL,
 		.why_not = weft__vdso.why_not,
 		.state_size = weft__vdso.state_size,
@@ -176,5 +175,5 @@ int weft_random_info(struct weft_random_info *info)
 		.states_free = count.free,
 		.pages = count.pages,
 	};
-	return 0;
+	return weft__sized_fill(info, &all, sizeof(all), INFO_FIRST);
 }

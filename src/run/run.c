@@ -6,9 +6,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/signal.h"
+#include "base/sized.h"
 #include "debug/observe.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
@@ -19,21 +19,9 @@ enum {
 	MAX_PROCESSORS = 4096,
 	MAX_THREADS = 1 << 20,
 	DEFAULT_THREADS = 10000,
-	DEFAULT_STACK = 256 * 1024
+	DEFAULT_STACK = 256 * 1024,
+	OPTIONS_FIRST = 32, /* bytes of 0.1's struct weft_options */
 };
-
-/* What the caller's version of the struct holds; the rest is zero. */
-static int copy_options(struct weft_options *to, const struct weft_options *from)
-{
-	memset(to, 0, sizeof(*to));
-	if (!from)
-		return 0;
-	size_t size = from->size ? from->size : sizeof(*from);
-	if (size > 4096)
-		return -EINVAL;
-	memcpy(to, from, min_of(size, sizeof(*to)));
-	return 0;
-}
 
 static unsigned default_processors(void)
 {
@@ -59,7 +47,7 @@ static void end(void)
 static int check_options(const struct weft_options *given, struct runtime_options *o)
 {
 	struct weft_options w;
-	int err = copy_options(&w, given);
+	int err = weft__sized_read(&w, sizeof(w), given, OPTIONS_FIRST);
 	if (err)
 		return err;
 	o->processors = w.processors ? w.processors : default_processors();

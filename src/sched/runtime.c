@@ -29,6 +29,7 @@
 #include "base/cgroup.h"
 #include "base/sys.h"
 #include "sched/cache.h"
+#include "sched/chance.h"
 #include "sched/lockthread.h"
 #include "sched/netpoll.h"
 #include "sched/overflow.h"
@@ -144,6 +145,7 @@ static int init(const struct runtime_options *o)
 	sched.stack_class = weft__stack_class(o->stack_size);
 	sched.flags = o->flags;
 	sched.membarrier = register_membarrier();
+	sched.chance_seed = sched.sim ? 0 : chance_seed();
 	sched.spin = sched.processor_count > 1 ? SPIN_ROUNDS : 0;
 	sched.poll_until = INT64_MIN;
 	sched.caller_tid = sys_gettid();
@@ -194,9 +196,7 @@ static int run(int (*fn)(void *arg), void *arg)
 	struct task *task = weft__task_new(NULL, &options);
 	if (!task)
 		return -ENOMEM;
-	task->plain = 0;
-	task->fn.with_result = fn;
-	task->arg = arg;
+	task_set_function(task, fn, arg);
 	sched.main_task = task;
 	if (sched.flags & WEFT_LOCK_MAIN)
 		return run_locked(task);

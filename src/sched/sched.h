@@ -141,6 +141,21 @@ struct task {
 	char name[32];
 };
 
+/* What a new task is to run: */
+static inline void task_set_function(struct task *task, int (*fn)(void *arg), void *arg)
+{
+	task->plain = 0;
+	task->fn.with_result = fn;
+	task->arg = arg;
+}
+
+static inline void task_set_plain_function(struct task *task, void (*fn)(void *arg), void *arg)
+{
+	task->plain = 1;
+	task->fn.plain = fn;
+	task->arg = arg;
+}
+
 /* ---- threads ---- */
 
 /* What becomes of the task that has just been switched away from: finish_switch(). */
@@ -186,7 +201,7 @@ struct thread {
 	pthread_t pthread;
 	struct list all;     /* sched.threads, leaving or free_records [S] */
 	struct list idle;    /* sched.idle_threads [S] */
-	uint64_t random;     /* steal order */
+	uint64_t chance;     /* chance.h [owner] */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
 	char *stack;	     /* of STACK_SIZE, kept when the record is used again [template] */
 	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
@@ -249,8 +264,9 @@ struct runtime {
 	uint32_t tracing;	/* trace.h; 0: off [any, also other processes] */
 	uint32_t trace_room;	/* places in a ring, a power of two */
 	void *trace_rings;
-	uint32_t membarrier; /* 1: membarrier(2) works */
-	uint32_t spin;	     /* rounds a thread without work looks around before it sleeps */
+	uint32_t membarrier;  /* 1: membarrier(2) works */
+	uint32_t spin;	      /* rounds a thread without work looks around before it sleeps */
+	uint64_t chance_seed; /* of all threads: chance.h */
 
 	uint32_t foreign_inside; /* threads of others inside a call; outlives the runtime [any] */
 	uint32_t running;	 /* 0 no runtime, 3 begins, 1 runs, 2 ends: threads go home [any] */

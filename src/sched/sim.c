@@ -23,8 +23,8 @@
 #include "sched/sim.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
+#include "base/sys.h"
 #include "base/time.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
@@ -81,8 +81,7 @@ bool weft__sim_begin(void)
 
 void weft__sim_end(void)
 {
-	if (sim.room)
-		munmap(sim.pool, sim.room * sizeof(*sim.pool));
+	weft__unmap(sim.pool, sim.room * sizeof(*sim.pool));
 	sim.pool = NULL;
 	sim.room = 0;
 }
@@ -111,11 +110,8 @@ uint64_t weft__sim_draw(void)
 static void pool_grow(void)
 {
 	size_t room = sim.room ? 2 * sim.room : FIRST_ROOM;
-	void *p = sim.room ? mremap(sim.pool, sim.room * sizeof(*sim.pool),
-				    room * sizeof(*sim.pool), MREMAP_MAYMOVE)
-			   : mmap(NULL, room * sizeof(*sim.pool), PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
+	void *p = weft__remap(sim.pool, sim.room * sizeof(*sim.pool), room * sizeof(*sim.pool));
+	if (!p)
 		weft__fatal("no memory for the deterministic mode's pool of %zu tasks", room);
 	sim.pool = p;
 	sim.room = room;

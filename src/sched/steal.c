@@ -10,6 +10,7 @@
  */
 #include "base/sys.h"
 #include "base/time.h"
+#include "sched/chance.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
@@ -149,19 +150,11 @@ static struct task *steal_from(struct thread *t, struct processor *victim, bool 
 	return keep_rest(t, got, n);
 }
 
-static uint32_t next_random(struct thread *t)
-{
-	t->random ^= t->random << 13; /* xorshift64: Marsaglia, "Xorshift RNGs", 2003 */
-	t->random ^= t->random >> 7;
-	t->random ^= t->random << 17;
-	return (uint32_t)(t->random >> 32);
-}
-
 /* Once around all other processors, from a random one on. */
 static struct task *steal_round(struct thread *t, int64_t now, bool lone_too)
 {
 	unsigned count = sched.processor_count;
-	unsigned start = next_random(t) % count;
+	unsigned start = thread_chance(t) % count;
 	for (unsigned i = 0; i < count; i++) {
 		struct processor *victim = &sched.processors[(start + i) % count];
 		if (victim == t->processor)

@@ -30,6 +30,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "random/wipe.h"
+#include "sched/chance.h"
 #include "sched/exit.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
@@ -72,7 +73,7 @@ static struct thread *record_take(void)
 	t->stack = stack;
 	t->in_use = 1;
 	t->number = ++sched.thread_numbers;
-	t->random = 0x9e3779b97f4a7c15u * t->number; /* any odd constant: each starts elsewhere */
+	thread_chance_begin(t);
 	t->lease.word = LEASE_TAKEN;
 	t->lease.in_runtime = 1;
 	t->lease.fenced = !sched.membarrier;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_select.c: several channels at once: what runs, how often, what never does. */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "../tasks.h"
 
 static struct weft_case sending(struct weft_chan *c, void *item)
@@ -248,6 +251,86 @@ TEST_TASKS(many_cases_are_as_good_as_few)
 		weft_chan_unref(chans[i]);
 }
 
+/* ---- in another process ---- */
+
+enum { READY = 8, PROCESSES = 16 };
+
+/* The order in which selects take what is ready in all of so many channels. */
+static uint64_t order_taken(void)
+{
+	struct weft_chan *chans[READY];
+	struct weft_case cases[READY];
+	int items[READY] = {0};
+	uint64_t order = 0;
+	for (int i = 0; i < READY; i++) {
+		chans[i] = weft_chan_new(sizeof(int), 1);
+		weft_chan_send(chans[i], &items[i], 0);
+		cases[i] = receiving(chans[i], &items[i]);
+	}
+	for (int i = 0; i < READY; i++)
+		order = order * READY + (uint64_t)weft_select(cases, READY, 0);
+	for (int i = 0; i < READY; i++)
+		weft_chan_unref(chans[i]);
+	return order;
+}
+
+static int take_as_task(void *arg)
+{
+	*(uint64_t *)arg = order_taken();
+	return 0;
+}
+
+static void in_a_run(uint64_t *order)
+{
+	weft_run(NULL, take_as_task, order);
+}
+
+static void without_a_run(uint64_t *order)
+{
+	*order = order_taken();
+}
+
+static void with_a_seed(uint64_t *order)
+{
+	weft_sim_run(7, NULL, take_as_task, order);
+}
+
+static uint64_t order_in_child(void (*take)(uint64_t *order))
+{
+	uint64_t order = 0;
+	int ends[2];
+	ck_assert_int_eq(pipe(ends), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		take(&order);
+		_exit(write(ends[1], &order, sizeof(order)) != sizeof(order));
+	}
+	close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &order, sizeof(order)), sizeof(order));
+	close(ends[0]);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	return order;
+}
+
+/* How many of so many processes took them in the order of the first. */
+static int alike(void (*take)(uint64_t *order))
+{
+	uint64_t first = order_in_child(take);
+	int same = 1;
+	for (int i = 1; i < PROCESSES; i++)
+		same += order_in_child(take) == first;
+	return same;
+}
+
+/* Eight ready channels have 40,320 orders: two of sixteen may meet, not all of them. */
+START_TEST(each_process_chooses_anew)
+{
+	ck_assert_int_lt(alike(in_a_run), PROCESSES);
+	ck_assert_int_lt(alike(without_a_run), PROCESSES);
+	ck_assert_int_eq(alike(with_a_seed), PROCESSES);
+}
+END_TEST
+
 static void add_all(TCase *tcase)
 {
 	add_tasks_test(tcase, the_ready_case_runs_and_no_other);
@@ -262,6 +345,7 @@ static void add_all(TCase *tcase)
 	add_tasks_test(tcase, selects_that_send_and_receive_on_one_channel_meet_each_other);
 	add_tasks_test(tcase, all_ready_cases_have_the_same_chance_wherever_they_stand);
 	add_tasks_test(tcase, many_cases_are_as_good_as_few);
+	tcase_add_test(tcase, each_process_chooses_anew);
 }
 
 TESTS_MAIN("select", add_all)

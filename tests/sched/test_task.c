@@ -328,6 +328,65 @@ START_TEST(one_runtime_at_a_time)
 }
 END_TEST
 
+/* ---- options of other versions ---- */
+
+/* Options of `size` bytes, all zero but the byte at `at` (0: none): what `take` says to them. */
+static int take_sized(int (*take)(const void *options), size_t size, size_t at)
+{
+	_Alignas(size_t) char options[8192] = {0};
+	memcpy(options, &size, sizeof(size));
+	if (at)
+		options[at] = 1;
+	return take(options);
+}
+
+static int run_with(const void *options)
+{
+	return weft_run(options, give_back, NULL);
+}
+
+static int spawn_with(const void *options)
+{
+	struct weft_task *task;
+	int err = weft_spawn(&task, options, give_back, NULL);
+	return err ? err : weft_join(task, NULL, WEFT_FOREVER);
+}
+
+/* Every size from nothing to too much, and each byte that only a later version could know. */
+static void check_sizes(int (*take)(const void *options), size_t first, size_t known)
+{
+	const size_t later = known + 16;
+	ck_assert_int_eq(take_sized(take, 0, 0), 0);
+	for (size_t size = 1; size < first; size++)
+		ck_assert_int_eq(take_sized(take, size, 0), -EINVAL);
+	for (size_t size = first; size <= later; size++)
+		ck_assert_int_eq(take_sized(take, size, 0), 0);
+	for (size_t at = known; at < later; at++) {
+		ck_assert_int_eq(take_sized(take, later, at), -E2BIG);
+		ck_assert_int_eq(take_sized(take, at, at), 0); /* not the struct's any more */
+	}
+	ck_assert_int_eq(take_sized(take, 8192, 0), -E2BIG);
+	ck_assert_int_eq(take_sized(take, SIZE_MAX, 0), -E2BIG);
+}
+
+START_TEST(options_of_a_later_version_are_refused_when_they_ask_for_more)
+{
+	check_sizes(run_with, 32, sizeof(struct weft_options)); /* 0.1's had 32 bytes */
+}
+END_TEST
+
+static int spawn_sizes(void *arg)
+{
+	check_sizes(spawn_with, 24, sizeof(struct weft_spawn_options)); /* 0.1's had 24 bytes */
+	return 0;
+}
+
+START_TEST(spawn_options_of_a_later_version_are_refused_when_they_ask_for_more)
+{
+	ck_assert_int_eq(tasks_run(1, spawn_sizes, NULL), 0);
+}
+END_TEST
+
 static int thread_count(void)
 {
 	int n = 0;
@@ -515,6 +574,8 @@ static void add_all(TCase *t)
 	add_tasks_test(t, values_belong_to_their_task_and_are_destroyed_with_it);
 	add_tasks_test(t, ids_are_never_used_twice);
 	tcase_add_test(t, one_runtime_at_a_time);
+	tcase_add_test(t, options_of_a_later_version_are_refused_when_they_ask_for_more);
+	tcase_add_test(t, spawn_options_of_a_later_version_are_refused_when_they_ask_for_more);
 	tcase_add_test(t, all_threads_are_gone_when_weft_run_returns_and_it_can_run_again);
 	tcase_add_test(t, memory_that_was_a_stack_is_anybodys_after_the_run);
 	tcase_add_test(t, a_thousand_processors_work);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chance.h: cheap random numbers where nothing depends on them but fairness: whom to steal from,
+ * which of several ready cases to take. A processor's thread has a stream of its own.
+ *
+ * The streams begin elsewhere in each run: else all processes of a machine would choose alike. The
+ * deterministic mode begins them at the same point, and draws what matters there from its seed.
+ */
+#ifndef WEFT_SCHED_CHANCE_H
+#define WEFT_SCHED_CHANCE_H
+
+#include <stdint.h>
+#include <sys/random.h>
+
+#include "base/sys.h"
+#include "sched/sched.h"
+#include "weft/random.h"
+
+/* 2^64 divided by the golden ratio: multiples of it lie far from each other. */
+#define CHANCE_STEP 0x9e3779b97f4a7c15u
+
+/* Where to begin; the clock's word where there are no random bytes (yet, or in a sandbox). */
+static inline uint64_t chance_seed(void)
+{
+	uint64_t seed;
+	bool drawn = weft_getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed);
+	return drawn ? seed : (uint64_t)weft__clock();
+}
+
+static inline void thread_chance_begin(struct thread *t)
+{
+	uint64_t x = sched.chance_seed + CHANCE_STEP * t->number;
+	t->chance = x ? x : CHANCE_STEP; /* 0 would stay 0 */
+}
+
+/*
+ * xorshift64: Marsaglia, "Xorshift RNGs", 2003. The thread's alone; its tasks take turns, for
+ * ThreadSanitizer without an order between them.
+ */
+static inline uint32_t thread_chance(struct thread *t)
+{
+	uint64_t x = load_relaxed(&t->chance);
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	store_relaxed(&t->chance, x);
+	return (uint32_t)(x >> 32);
+}
+
+#endif
