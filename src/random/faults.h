@@ -75,7 +75,7 @@ static always_inline bool faulty_list_give(struct slot *slot)
 	if (!weft__random_faults.grow_alloc)
 		return false;
 	wipe(slot->state, weft__vdso.stride);
-	store_relaxed(&slot->owned, 0);
+	store_relaxed(slot->owner, NULL);
 	faulty_list_lock(l);
 	if (l->len == l->cap)
 		list_grow(l);

@@ -18,7 +18,8 @@
  *                                                    taker (acquire); abandon: epoch + 1
  *   taker       the thread that may unlink, or NULL  NULL -> self: take (acquire)
  *                                                    self -> NULL: take, abandon (release)
- *   owned       the slot belongs to a thread         0 -> 1: take; 1 -> 0: give, before linking
+ *   *owner      whose the slot is, NULL: free        NULL -> self: take; self -> NULL: give,
+ *                                                    before linking; sweep, as the dead owner
  *   blocks      all blocks                           grow links one (release); readers walk them
  *                                                    (acquire)
  *   spare       a block that has no states yet       grow swaps it out, and in again when mmap
@@ -38,10 +39,20 @@
  * unlinks nothing. The epoch does not wrap: after 63 abandoned takes the pool stays closed, and new
  * threads draw by system call.
  *
+ * Why an owner by address: a thread may die without giving back (state.c says how). Two threads
+ * that live at the same time have different addresses, so whatever a thread finds as its own before
+ * its first take was left by a dead one. What is lost meanwhile is bounded by the number of such
+ * addresses, and libc uses the memory of dead threads again. A sweep reads one word a slot, a few
+ * cache lines a page: less than the system call that keys the new thread's state, up to some
+ * thousand threads.
+ *
  * Rejected: linking free states through their own memory (the kernel may drop the page and the list
  * with it); a lock for giving back (a thread that cannot get it would hang on its way out); a tag
  * against ABA instead of the single taker (22 bits of a pointer wrap in minutes under a storm of
- * threads, two words need a library on some processors).
+ * threads, two words need a library on some processors); robust mutexes as owners, which the kernel
+ * marks when their thread dies (a signal handler that takes one while its thread does breaks libc's
+ * list of them); asking the kernel who lives (one more kind of system call on a draw, which a
+ * sandbox may answer with death).
  */
 #include "random/pool.h"
 
@@ -56,6 +67,7 @@
 
 struct block {
 	struct block *older;
+	const void **owners; /* of its slots, in a row: a sweep reads them all */
 	struct slot slots[];
 };
 
@@ -115,21 +127,24 @@ static void *map(size_t size, int prot, int flags, int *error)
 
 static size_t block_size(void)
 {
-	size_t size = sizeof(struct block) + weft__vdso_per_page() * sizeof(struct slot);
+	size_t size = sizeof(struct block) +
+		      weft__vdso_per_page() * (sizeof(struct slot) + sizeof(void *));
 	return round_up(size, weft__vdso.page_size);
 }
 
 static no_tsan void publish(struct block *b, char *states)
 {
 	unsigned count = weft__vdso_per_page();
+	b->owners = (const void **)&b->slots[count];
 	for (unsigned i = 0; i < count; i++) {
+		b->slots[i].owner = &b->owners[i];
 		b->slots[i].state = states + i * weft__vdso.stride;
 		store_relaxed(&b->slots[i].next, i + 1 < count ? &b->slots[i + 1] : NULL);
 	}
 	struct block *seen = load_relaxed(&blocks);
 	do
 		b->older = seen;
-	while (!cas_release(&blocks, &seen, b)); /* pairs with weft__pool_count */
+	while (!cas_release(&blocks, &seen, b)); /* pairs with weft__pool_count, weft__pool_sweep */
 	if (!faulty_list_add(&b->slots[0]))
 		link_free(&b->slots[0], &b->slots[count - 1]);
 }
@@ -179,17 +194,17 @@ no_tsan struct slot *weft__pool_take(const void *self, int *error)
 	cas_release(&taker, &me, NULL);
 	if (!slot)
 		return NULL;
-	check(load_relaxed(&slot->owned) == 0);
-	store_relaxed(&slot->owned, 1);
+	check(load_relaxed(slot->owner) == NULL);
+	store_relaxed(slot->owner, self);
 	return slot;
 }
 
 no_tsan void weft__pool_give(struct slot *slot)
 {
-	check(load_relaxed(&slot->owned) == 1);
+	check(load_relaxed(slot->owner) != NULL);
 	wipe(slot->state,
 	     weft__vdso.stride); /* all zero is a fresh state, and clears a stuck in-use mark */
-	store_relaxed(&slot->owned, 0);
+	store_relaxed(slot->owner, NULL);
 	link_free(slot, slot);
 }
 
@@ -213,6 +228,16 @@ static no_tsan bool is_among(const struct slot *slot, const struct slot *list)
 	return false;
 }
 
+no_tsan void weft__pool_sweep(const void *self, struct slot *const *mine)
+{
+	weft__pool_abandon(self);
+	for (struct block *b = load_acquire(&blocks); b; b = b->older) /* pairs with publish */
+		for (unsigned i = 0; i < weft__vdso_per_page(); i++)
+			if (load_relaxed(&b->owners[i]) == self &&
+			    !is_among(&b->slots[i], load_relaxed(mine)))
+				weft__pool_give(&b->slots[i]);
+}
+
 /*
  * The free list is whole in the child, being one word at any moment. What the parent's other
  * threads owned is free here, and the kernel has zeroed it; what one of them had in hand between
@@ -224,9 +249,9 @@ no_tsan void weft__pool_after_fork(const struct slot *mine)
 	for (struct block *b = load_relaxed(&blocks); b; b = b->older)
 		for (unsigned i = 0; i < weft__vdso_per_page(); i++) {
 			struct slot *slot = &b->slots[i];
-			if (load_relaxed(&slot->owned) == 0 || is_among(slot, mine))
+			if (!load_relaxed(slot->owner) || is_among(slot, mine))
 				continue;
-			store_relaxed(&slot->owned, 0);
+			store_relaxed(slot->owner, NULL);
 			link_free(slot, slot);
 		}
 }
@@ -238,7 +263,7 @@ no_tsan struct pool_count weft__pool_count(void)
 	for (const struct block *b = load_acquire(&blocks); b; b = b->older) {
 		count.pages++;
 		for (unsigned i = 0; i < weft__vdso_per_page(); i++, count.mapped++)
-			count.free += load_relaxed(&b->slots[i].owned) == 0;
+			count.free += load_relaxed(&b->owners[i]) == NULL;
 	}
 	return count;
 }

@@ -16,9 +16,9 @@
  * pages. */
 struct slot {
 	void *state;
-	struct slot *next; /* free: the next free slot. Owned: the owner's next slot */
-	uint32_t owned;	   /* 0 or 1 */
-	pid_t pid, tid;	   /* debug builds: whose it is */
+	struct slot *next;  /* free: the next free slot. Owned: the owner's next slot */
+	const void **owner; /* who has it, as weft__pool_take was told; NULL: nobody */
+	pid_t pid, tid;	    /* debug builds: whose it is */
 } cache_aligned;
 
 enum { POOL_BUSY = 1 }; /* another thread is taking */
@@ -31,6 +31,13 @@ struct slot *weft__pool_take(const void *self, int *error);
 
 /* Zeroes an owned slot's state and links it. Never allocates, locks, waits or fails. */
 void weft__pool_give(struct slot *slot);
+
+/*
+ * Gives back what a dead thread at the address `self` left behind: all of `self`'s slots but those
+ * linked from *mine, and the right to take. Called once by each thread, before its first take.
+ * Never allocates, locks or waits.
+ */
+void weft__pool_sweep(const void *self, struct slot *const *mine);
 
 /* Frees the pool from a take of `self` that will never end: a siglongjmp left it, or its thread was
  * cancelled in it. */

@@ -17,8 +17,15 @@
  *
  * The end. Give-back first hides the slots from the thread itself, then gives them one by one.
  * Destructors of other keys may draw after ours: the state they take arms our key again for the
- * next round. glibc makes four rounds, so after ENDINGS_MAX no more is taken. A thread that ends by
- * a bare exit system call runs no destructors and keeps its slot.
+ * next round. glibc makes four rounds, so after ENDINGS_MAX no more is taken.
+ *
+ * Ends without an end. After its last destructor a thread still runs signal handlers, which may
+ * draw; a first draw in the last round of destructors arms the key in vain; a bare exit system call
+ * runs no destructors; a thread that is cancelled between the pool and its own record loses a slot.
+ * Nobody gives these slots back, and nothing tells the thread that it is so late. So each thread
+ * begins with a sweep of what a dead one left at the address of its `here` (pool.c). `swept` is set
+ * before: a handler that interrupts the sweep, or the take after it, must not take its own thread
+ * for a dead one.
  *
  * fork. The child's only thread keeps what it owned (zeroed by the kernel, which means fresh);
  * pool.c frees the rest. A raw clone without CLONE_VM tells nobody: there the others' slots stay
@@ -78,6 +85,15 @@ __attribute__((constructor(101))) static void set_up(void)
 	pthread_atfork(NULL, NULL, child_after_fork);
 }
 
+static no_tsan void sweep(void)
+{
+	if (here.swept)
+		return;
+	here.swept = true;
+	compiler_barrier(); /* a handler that takes meanwhile does not sweep */
+	weft__pool_sweep(&here, &here.mine);
+}
+
 static no_tsan int arm(void)
 {
 	if (here.armed)
@@ -96,6 +112,7 @@ static no_tsan int take(void)
 #ifdef WEFT_DEBUG
 	pid_t pid = sys_getpid(), tid = sys_gettid();
 #endif
+	sweep();
 	struct slot *slot = error ? NULL : weft__pool_take(&here, &error);
 	if (!slot)
 		return error;

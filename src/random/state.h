@@ -47,6 +47,7 @@ unsigned weft__state_per_page(void);
  *   missed    draws since the last good one that found no ready state although there is one
  *   skip      draws that shall not try to take: mmap was refused lately
  *   armed     the key has a value: its destructor will run
+ *   swept     what a dead thread left at this address has been given back
  *   endings   how often the destructor has run
  */
 struct thread_state {
@@ -54,7 +55,7 @@ struct thread_state {
 	struct slot *mine;
 	uint32_t missed, owned;
 	uint32_t skip, backoff;
-	bool inside, armed;
+	bool inside, armed, swept;
 	uint8_t endings;
 };
 

@@ -94,7 +94,7 @@ static void all_accounted_for(void)
 	unsigned listed = 0, taken = 0;
 	explore_check(taker == NULL);
 	for (struct slot *s = first_of(free_list); s; s = s->next) {
-		explore_check(s->owned == 0 && !is_taken(s));
+		explore_check(*s->owner == NULL && !is_taken(s));
 		explore_check(++listed <= pages_used * PER_PAGE);
 	}
 	for (unsigned n = 0; n < THREADS; n++)

@@ -56,9 +56,12 @@ static void take_away(const void *address, void (*fn)(void))
 	ck_assert_int_eq(mprotect(missing, weft__vdso.page_size, PROT_NONE), 0);
 }
 
+/* The same for the slots: the calling thread's next take meets fn, its sweep being done. */
 static void take_slots_away(void (*fn)(void))
 {
 	int error = 0;
+	weft_random_u64();
+	weft__state_put();
 	struct slot *slot = weft__pool_take(&error, &error);
 	ck_assert_ptr_nonnull(slot);
 	weft__pool_give(slot);
@@ -130,8 +133,9 @@ START_TEST(a_take_that_was_left_closes_the_pool_until_its_thread_notices)
 }
 END_TEST
 
-static void *draw_and_end(void *unused)
+static void *end_in_a_take(void *unused)
 {
+	take_slots_away(end_thread);
 	weft_random_u64();
 	return NULL;
 }
@@ -140,8 +144,7 @@ START_TEST(a_thread_that_ends_in_a_take_opens_the_pool)
 {
 	if (skip_without_vdso())
 		return;
-	take_slots_away(end_thread);
-	on_thread(draw_and_end, NULL);
+	on_thread(end_in_a_take, NULL);
 	ck_assert_uint_eq(faults, 1);
 	ck_assert_uint_eq(owned_states(), 0);
 	ck_assert(another_thread_gets_a_state());
@@ -206,6 +209,30 @@ START_TEST(a_take_wrongly_held_for_left_unlinks_nothing)
 	ck_assert_uint_eq(owned_states(), 1); /* the handler's */
 	no_state_is_handed_out_twice();
 	weft__state_put();
+	ck_assert_uint_eq(owned_states(), 0);
+}
+END_TEST
+
+/* A slot that a dead thread left at this thread's address is found while its handler takes one. */
+static void *sweep_under_a_handler(void *unused)
+{
+	int error = 0;
+	struct slot *left = weft__pool_take(&weft__thread_state, &error);
+	ck_assert_ptr_nonnull(left);
+	take_away(left, draw_often);
+	ck_assert_uint_ne(weft_random_u64(), 0);
+	ck_assert_uint_eq(faults, 1);
+	ck_assert_ptr_nonnull(weft__thread_state.ready);
+	ck_assert_uint_eq(owned_states(), 1); /* the handler's; the dead thread's came back */
+	no_state_is_handed_out_twice();
+	return NULL;
+}
+
+START_TEST(a_handler_in_a_sweep_keeps_what_it_took)
+{
+	if (skip_without_vdso())
+		return;
+	on_thread(sweep_under_a_handler, NULL);
 	ck_assert_uint_eq(owned_states(), 0);
 }
 END_TEST
@@ -276,9 +303,17 @@ static sem_t inside, go_on;
 
 static void stay(void)
 {
+	page_is_back();
 	sem_post(&inside);
 	while (sem_wait(&go_on) != 0)
 		;
+}
+
+static void *stay_in_a_take(void *unused)
+{
+	take_slots_away(stay);
+	weft_random_u64();
+	return NULL;
 }
 
 /* Made by a raw clone, about which no library is told. */
@@ -301,8 +336,7 @@ START_TEST(a_take_that_stands_still_holds_up_nobody)
 		return;
 	sem_init(&inside, 0, 0);
 	sem_init(&go_on, 0, 0);
-	take_slots_away(stay);
-	ck_assert_int_eq(pthread_create(&taker, NULL, draw_and_end, NULL), 0);
+	ck_assert_int_eq(pthread_create(&taker, NULL, stay_in_a_take, NULL), 0);
 	while (sem_wait(&inside) != 0)
 		;
 	ck_assert(!another_thread_gets_a_state());
@@ -389,6 +423,7 @@ int main(void)
 	tcase_add_test(tests, a_take_that_was_left_closes_the_pool_until_its_thread_notices);
 	tcase_add_test(tests, a_handler_in_a_take_draws_by_system_call);
 	tcase_add_test(tests, a_take_wrongly_held_for_left_unlinks_nothing);
+	tcase_add_test(tests, a_handler_in_a_sweep_keeps_what_it_took);
 	tcase_add_test(tests, a_draw_that_was_left_gets_another_state);
 	tcase_add_test(tests, draws_left_again_and_again_cost_a_bounded_number_of_states);
 	tcase_add_test(tests, a_draw_wrongly_held_for_left_goes_on_with_its_own_state);

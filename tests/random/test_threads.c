@@ -3,11 +3,13 @@
  * test_threads.c: one state a thread, never two; and back it goes however the thread ends.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
@@ -114,16 +116,114 @@ static void *end_behind_libcs_back(void *unused)
 	return NULL;
 }
 
+static size_t states_in_use(void)
+{
+	return info_now().states_mapped - info_now().states_free;
+}
+
+/* Threads that live one after the other on one stack have all the same address. */
+enum { STACK_BYTES = 256 * 1024, STACKS = 50 };
+static char stacks[STACKS][STACK_BYTES] __attribute__((aligned(64 * 1024)));
+
+static void on_stack(unsigned n, void *(*fn)(void *arg), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	pthread_attr_init(&attr);
+	ck_assert_int_eq(pthread_attr_setstack(&attr, stacks[n], STACK_BYTES), 0);
+	ck_assert_int_eq(pthread_create(&thread, &attr, fn, arg), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attr);
+}
+
 /* The negative control: a thread without destructors keeps its state, and the count shows it. */
 START_TEST(control_threads_that_give_nothing_back_are_noticed)
 {
-	enum { LOST = 50 };
 	if (skip_without_vdso())
 		return;
-	for (int i = 0; i < LOST; i++)
-		on_thread(end_behind_libcs_back, NULL);
-	ck_assert_uint_eq(info_now().states_mapped - info_now().states_free, LOST);
+	for (unsigned n = 0; n < STACKS; n++)
+		on_stack(n, end_behind_libcs_back, NULL);
+	ck_assert_uint_eq(states_in_use(), STACKS);
 	ck_assert_uint_gt(info_now().pages, 1);
+}
+END_TEST
+
+/* ---- what the dead leave is given back by who comes after them ---- */
+
+static pthread_key_t last_key;
+
+static void draw_in_the_last_round(void *rounds)
+{
+	uintptr_t left = (uintptr_t)rounds;
+	if (left > 1)
+		pthread_setspecific(last_key, (void *)(left - 1));
+	else
+		weft_random_u64();
+}
+
+static void *draw_first_in_the_last_round(void *unused)
+{
+	pthread_setspecific(last_key, (void *)4); /* PTHREAD_DESTRUCTOR_ITERATIONS */
+	return NULL;
+}
+
+static void draw_in_a_handler(int signo)
+{
+	weft_random_u32();
+}
+
+/* Ends with a signal on its way to it, sooner or later: `arg` says when, and has the timer then. */
+static void *end_under_a_signal(void *arg)
+{
+	static long turn;
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+	struct itimerspec when = {.it_value = {.tv_nsec = 1 + (turn += 37) % 20000}};
+	event._sigev_un._tid = gettid();
+	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &event, arg), 0);
+	timer_settime(*(timer_t *)arg, 0, &when, NULL);
+	return NULL;
+}
+
+static void die_silently(unsigned n)
+{
+	on_stack(n, end_behind_libcs_back, NULL);
+}
+
+static void die_drawing(unsigned n)
+{
+	on_stack(n, draw_first_in_the_last_round, NULL);
+}
+
+static void die_under_a_signal(unsigned n)
+{
+	timer_t timer;
+	on_stack(n, end_under_a_signal, &timer);
+	timer_delete(timer);
+}
+
+/* However many die in this way at so many addresses, one state each is the most that is missing. */
+static void check_deaths(void (*die)(unsigned n), unsigned deaths)
+{
+	enum { ADDRESSES = 5 };
+	for (unsigned i = 0; i < deaths; i++) {
+		die(i % ADDRESSES);
+		ck_assert_uint_le(states_in_use(), ADDRESSES);
+	}
+	for (unsigned n = 0; n < ADDRESSES; n++)
+		on_stack(n, draw_and_end, NULL);
+	all_states_are_free();
+}
+
+START_TEST(what_a_dead_thread_left_is_given_back_by_the_next_at_its_address)
+{
+	struct sigaction action = {.sa_handler = draw_in_a_handler, .sa_flags = SA_RESTART};
+	if (skip_without_vdso())
+		return;
+	ck_assert_int_eq(pthread_key_create(&last_key, draw_in_the_last_round), 0);
+	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	check_deaths(die_silently, 100);
+	check_deaths(die_drawing, 100);
+	check_deaths(die_under_a_signal, scaled(20000));
 }
 END_TEST
 
@@ -263,6 +363,7 @@ int main(void)
 	tcase_add_test(tests, churn_of_threads_maps_no_more_than_the_peak);
 	if (!UNDER_SANITIZER) /* they need to see a thread's end */
 		tcase_add_test(tests, control_threads_that_give_nothing_back_are_noticed);
+	tcase_add_test(tests, what_a_dead_thread_left_is_given_back_by_the_next_at_its_address);
 	tcase_add_test(tests, prepare_always_gets_a_state_however_many_compete);
 	tcase_add_test(tests, threads_that_exit_early_or_are_cancelled_give_their_state_back);
 	tcase_add_test(tests, destructors_that_draw_after_ours_leave_nothing_behind);
