@@ -3,10 +3,11 @@
  * weft/random.h: the kernel's random bytes, through the vDSO where there is one (libweft-random,
  * without the runtime).
  *
- * Every byte is fresh from the kernel's generator: nothing is kept between calls. Callable from any
- * thread, from a signal handler, before and after fork, from static programs; none of the calls
- * uses malloc or sets errno. Where the vDSO's getrandom cannot be had, each call falls back to the
- * system call by itself.
+ * Nothing is kept between calls. Below 256 bytes every byte comes from the kernel's generator; a
+ * longer call draws fresh keys from it, one for each 64 KiB, and expands them with ChaCha20, as the
+ * kernel does with keys of its own. Callable from any thread, from a signal handler, before and
+ * after fork, from static programs; none of the calls uses malloc or sets errno. Where the vDSO's
+ * getrandom cannot be had, each call falls back to the system call by itself.
  */
 #ifndef WEFT_RANDOM_H
 #define WEFT_RANDOM_H
