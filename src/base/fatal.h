@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fatal.h: asserts in three levels, and the last words of a program.
+ * fatal.h: what must hold, and the last words of a program.
  *
- *   require(x, ...)  the user's doing: misuse that no result can answer. Always on; names the call
- * and the way out. check(x)         our own doing, on slow paths: always on, release builds
- * included. debug_check(x)   our own doing, on fast paths: debug builds only.
+ *   require(x, ...)   always on, with words of its own
+ *   check(x)          always on, where the expression says it all
+ *   debug_check(x)    debug builds only: for paths that are too fast for a look
+ *
+ * All three are about our own mistakes. Misuse by the program that no result can answer is
+ * weft__misuse's (api/call.h), which names the call and the task.
  *
  * weft__fatal writes one line to stderr with write(2) alone, runs the hook (the runtime's dump of
  * all tasks, once) and aborts. It may be called from a signal handler.

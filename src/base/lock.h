@@ -14,7 +14,7 @@
  *
  * Lock ranks (base/lockrank.def): a thread takes locks in rising rank only; debug builds check it.
  *
- * Rejected: a pure spin lock (with two CPUs the holder is often the one who is not running), and
+ * Rejected: a pure spin lock (with two CPUs the holder is often the thread that is not running), and
  * pthread_mutex (40 bytes, and interposed by every tool that watches mutexes).
  */
 #ifndef WEFT_BASE_LOCK_H
@@ -79,9 +79,10 @@ static inline void lock_drop(struct lock *l, enum lock_rank rank)
 }
 
 /*
- * As lock_drop, without a locked instruction, for locks that are taken in every call. Who falls asleep
- * between the look and the store is not woken; sleepers therefore look again by themselves every
- * LOCK_NAP. It is no fence: what follows may read before others see what the section wrote.
+ * As lock_drop, without a locked instruction, for locks that are taken in every call. A thread that
+ * falls asleep between the look and the store is not woken; sleepers therefore look again by
+ * themselves every LOOK_AGAIN (lock.c). It is no fence: what follows may read before others see
+ * what the section wrote.
  */
 static inline void lock_drop_lightly(struct lock *l, enum lock_rank rank)
 {

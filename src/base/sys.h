@@ -54,8 +54,8 @@ void *weft__remap(void *p, size_t old, size_t size);
 void weft__unmap(void *p, size_t size); /* NULL is allowed */
 
 /*
- * A system call by number with up to six arguments: the result or -errno. Whoever wants one gives
- * it a line below.
+ * A system call by number with up to six arguments. Returns its result or -errno. A new one gets a
+ * line of its own below.
  */
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f);
 

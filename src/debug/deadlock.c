@@ -2,13 +2,14 @@
 /*
  * deadlock.c: every task waits, for ever: say so, and end the process with status 2.
  *
- * The monitor asks when all processors have been idle for a while although tasks live, no task is in user code, no
- * timer runs and no descriptor is waited for. What it cannot know is whether the process has threads that are not the
- * runtime's: any of them may call weft_chan_send in the next second. So the report comes only when /proc/self/task
- * shows none, and never when that cannot be read. Signal channels and child waits count as sched.outside_wakers.
+ * The monitor asks when all processors have been idle for a while although tasks live, no task is
+ * in user code, no timer runs and no descriptor is waited for. What it cannot know is whether the
+ * process has threads that are not the runtime's: any of them may call weft_chan_send in the next
+ * second. So the report comes only when /proc/self/task shows none, and never when that cannot be
+ * read. Signal channels and child waits count as sched.outside_wakers.
  *
- * While such threads are there it asks again and again, ever more rarely: they may go, as one does that has just
- * ended and is still listed for a moment.
+ * While such threads are there it asks again and again, ever more rarely: they may go, as one does
+ * that has just ended and is still listed for a moment.
  */
 #include "debug/deadlock.h"
 
@@ -40,8 +41,8 @@ static bool in_list(const struct list *threads, pid_t tid)
 }
 
 /*
- * A thread on sched.leaving is not among them: the program's key destructors run on it, and may wake
- * a task. When they have returned the kernel does not list it any more, reaped or not.
+ * A thread on sched.leaving is not among them: the program's key destructors run on it, and may
+ * wake a task. When they have returned the kernel does not list it any more, reaped or not.
  */
 static bool is_ours(pid_t tid)
 {

@@ -5,11 +5,15 @@
 
 #include <stdbool.h>
 
-/* For sched.on_stuck: returns when there is, or may be, somebody left who wakes a task; true: who may
- * go without doing so. */
+/*
+ * For sched.on_stuck. Returns when something is, or may be, left that can wake a task; true when
+ * that is foreign threads, which may end without doing so: ask again.
+ */
 bool weft__deadlock_judge(void);
-/* Are all threads in this /proc/self/task the runtime's? False also when it cannot be told. [S] is
- * held. For tests, too. */
+/*
+ * Returns true when all threads in this /proc/self/task are the runtime's; false also when it
+ * cannot be told. [S] is held. For tests, too.
+ */
 bool weft__deadlock_threads_known(int directory);
 
 #endif

@@ -6,9 +6,10 @@
  *   	weft_chan_recv+0x4c (libweft.so.0)
  *   	resolve+0x31 (server)
  *
- * The runtime is not stopped: records are type-stable and read as they are, stacks within their bounds. What changes
- * meanwhile may look odd, as in a photograph of something that moves; it never hurts. Tasks that run on other threads
- * are held still one by one (stop.h). The calls of the runtime's own above a public weft_ call are left out.
+ * The runtime is not stopped: records are type-stable and read as they are, stacks within their
+ * bounds. What changes meanwhile may look odd, as in a photograph of something that moves; it never
+ * hurts. Tasks that run on other threads are held still one by one (stop.h). The calls of the
+ * runtime's own above a public weft_ call are left out.
  *
  * The buffers are static and belong to one dump at a time.
  */

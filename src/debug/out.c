@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* out.c: see out.h. vsnprintf on integers and strings neither allocates nor locks (base/fatal.c). */
+/*
+ * out.c: see out.h. vsnprintf on integers and strings neither allocates nor locks (base/fatal.c).
+ */
 #include "debug/out.h"
 
 #include <errno.h>

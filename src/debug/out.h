@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out.h: text to a descriptor through a buffer, for signal handlers and last words: write(2) alone, no allocation,
- * no lock. The first error stays and everything after it is dropped.
+ * out.h: text to a descriptor through a buffer, for signal handlers and last words: write(2) alone,
+ * no allocation, no lock. The first error stays and everything after it is dropped.
  */
 #ifndef WEFT_DEBUG_OUT_H
 #define WEFT_DEBUG_OUT_H
@@ -19,7 +19,7 @@ struct out {
 
 void weft__out_begin(struct out *o, int fd);
 void weft__out(struct out *o, const char *format, ...) printf_like(2, 3);
-/* Writes what is left; gives o->error. */
+/* Writes what is left; returns o->error. */
 int weft__out_flush(struct out *o);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seed.h: whoever fails in the deterministic mode says with which seed; see seed.c. */
+/* seed.h: a run that fails in the deterministic mode says with which seed; see seed.c. */
 #ifndef WEFT_DEBUG_SEED_H
 #define WEFT_DEBUG_SEED_H
 

@@ -2,11 +2,11 @@
 /*
  * stop.c: see stop.h.
  *
- *   note.state   IDLE      nobody is asked
- *                ASKED     a signal is on its way        IDLE -> ASKED: the reader
- *                HELD      registers are there           ASKED -> HELD: the handler, by CAS
- *                                                        ASKED -> IDLE: the reader, by CAS, when nobody answers
- *                                                        HELD -> IDLE: the reader, who wakes the handler
+ *   note.state   meaning                 who moves it
+ *   IDLE         nobody is asked         IDLE -> ASKED: the reader
+ *   ASKED        a signal is on its way  ASKED -> HELD: the handler, by CAS
+ *                                        ASKED -> IDLE: the reader, by CAS, when nobody answers
+ *   HELD         registers are there     HELD -> IDLE: the reader, which wakes the handler
  *
  * A handler that comes too late finds another state, or another thread's number, and returns.
  */
@@ -34,7 +34,7 @@ static struct {
 	uint32_t state; /* futex of both sides */
 	pid_t tid;
 	unsigned
-		refusals; /* in a row: threads that block SIGQUIT; who meets that many asks no more */
+		refusals; /* in a row, by threads that block SIGQUIT: after REFUSALS none is asked */
 	struct registers registers;
 } note;
 

@@ -2,10 +2,11 @@
 /*
  * stop.h: where a thread of the runtime is, for a reader of its stack.
  *
- * A thread that sleeps in the kernel is left alone: /proc/self/task/TID/syscall tells its stack pointer. One that runs
- * gets a SIGQUIT that carries a note of ours; the handler (quit.c) writes its registers into the note and waits until
- * the reader has finished. So no system call ever ends early because of a dump. Without the handler (WEFT_NO_SIGNALS,
- * or the program put its own in its place) no running thread is asked.
+ * A thread that sleeps in the kernel is left alone: /proc/self/task/TID/syscall tells its stack
+ * pointer. One that runs gets a SIGQUIT that carries a note of ours; the handler (quit.c) writes
+ * its registers into the note and waits until the reader has finished. So no system call ever ends
+ * early because of a dump. Without the handler (WEFT_NO_SIGNALS, or the program put its own in its
+ * place) no running thread is asked.
  */
 #ifndef WEFT_DEBUG_STOP_H
 #define WEFT_DEBUG_STOP_H
@@ -16,7 +17,10 @@
 
 #include "debug/unwind.h"
 
-/* Where the thread is; one that ran stands still until weft__stop_release. One at a time. False: it cannot be told. */
+/*
+ * Where the thread is; one that ran stands still until weft__stop_release. One at a time. False: it
+ * cannot be told.
+ */
 bool weft__stop_hold(pid_t tid, struct registers *r);
 void weft__stop_release(void);
 

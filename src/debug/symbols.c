@@ -2,8 +2,9 @@
 /*
  * symbols.c: see symbols.h.
  *
- * A file is mapped when the first address in it is asked for. Symbols are not sorted: a dump of many tasks asks for
- * few different addresses, and answers are remembered. Rejected: sorting (needs memory), dladdr (locks; no statics).
+ * A file is mapped when the first address in it is asked for. Symbols are not sorted: a dump of
+ * many tasks asks for few different addresses, and answers are remembered. Rejected: sorting (needs
+ * memory), dladdr (locks; no statics).
  */
 #include "debug/symbols.h"
 
@@ -187,7 +188,10 @@ static const Elf64_Shdr *symbol_section(const struct module *m, uint32_t type)
 	return NULL;
 }
 
-/* A string of the table that belongs to the symbols in `s`; NULL when it does not end inside the file. */
+/*
+ * A string of the table that belongs to the symbols in `s`; NULL when it does not end inside the
+ * file.
+ */
 static const char *symbol_name(const struct module *m, const Elf64_Shdr *s, uint32_t name)
 {
 	const Elf64_Ehdr *e = header(m);

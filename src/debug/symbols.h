@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * symbols.h: names for code addresses of this process, from /proc/self/maps and the files' own symbol tables.
+ * symbols.h: names for code addresses of this process, from /proc/self/maps and the files' own
+ * symbol tables.
  *
- * Needs system calls alone: dladdr and dl_iterate_phdr take the loader's lock, and a dump may have interrupted
- * whoever holds it. Static functions have names, too.
+ * Needs system calls alone: dladdr and dl_iterate_phdr take the loader's lock, and a dump may have
+ * interrupted its holder. Static functions have names, too.
  */
 #ifndef WEFT_DEBUG_SYMBOLS_H
 #define WEFT_DEBUG_SYMBOLS_H
@@ -17,7 +18,10 @@ struct symbol {
 	uint64_t offset;    /* from the function's start, or in the file */
 };
 
-/* Reads the list of mappings; symbols are good until weft__symbols_close. False: somebody else uses it. */
+/*
+ * Reads the list of mappings; symbols are good until weft__symbols_close. False: somebody else uses
+ * it.
+ */
 bool weft__symbols_open(void);
 void weft__symbols_close(void);
 /* Whose code is at `pc`? */

@@ -2,11 +2,11 @@
 /*
  * trace.c: weft_trace_start and weft_trace_stop: the rings of sched/trace.h into a file.
  *
- * While a trace runs nothing is written but the rings: no thread of its own, no file access, no lock. What a ring
- * cannot hold is lost, oldest first, and counted in the file. The work is done at the stop, in the caller's time, as
- * user code: it may take as long as it likes.
+ * While a trace runs nothing is written but the rings: no thread of its own, no file access, no
+ * lock. What a ring cannot hold is lost, oldest first, and counted in the file. The work is done at
+ * the stop, in the caller's time, as user code: it may take as long as it likes.
  *
- *   control.state   OFF -> STARTING -> ON -> STOPPING -> OFF     each move by CAS or by its one owner
+ *   control.state   OFF -> STARTING -> ON -> STOPPING -> OFF   each move by CAS, or by its one owner
  */
 #include "debug/trace.h"
 

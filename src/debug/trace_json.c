@@ -2,10 +2,13 @@
 /*
  * trace_json.c: the Trace Event Format ("Trace Event Format", Google 2016), which Perfetto reads.
  *
- *   process 1 "processors"   a track for each processor: which task it runs, wake-ups as arrows, hand-offs
- *   process 2 "threads"      a track for each thread: which task it runs, also without a processor; birth and end
+ *   process 1 "processors"   a track for each processor: which task it runs, wake-ups as arrows,
+ *                            hand-offs
+ *   process 2 "threads"      a track for each thread: which task it runs, also without a processor;
+ *                            birth and end
  *
- * A span is written when it ends, so a trace that begins or ends in the middle of one is complete all the same.
+ * A span is written when it ends, so a trace that begins or ends in the middle of one is complete
+ * all the same.
  */
 #include "debug/trace_json.h"
 
@@ -185,7 +188,7 @@ static void on_exit_step(struct writer *w, const struct trace_item *e, double ts
 		"",
 		"signals blocked",
 		"random state given back",
-		"caches and signal stack dropped",
+		"signal stack dropped",
 		"off the list of threads",
 		"processor handed off",
 		"bare",

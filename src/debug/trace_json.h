@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_json.h: events of the scheduler (sched/trace.h) as a file that Perfetto and chrome://tracing open.
+ * trace_json.h: events of the scheduler (sched/trace.h) as a file that Perfetto and
+ * chrome://tracing open.
  *
- * Knows nothing of the running runtime, so that `weft trace` can write another process's events, too.
+ * Knows nothing of the running runtime, so that `weft trace` can write another process's events,
+ * too.
  */
 #ifndef WEFT_DEBUG_TRACE_JSON_H
 #define WEFT_DEBUG_TRACE_JSON_H

@@ -2,16 +2,18 @@
 /*
  * trace_order.c: see trace_order.h.
  *
- * By time, and in each ring in the ring's order. But a time may be off by as much as a tick (sched/trace.h), so what
- * must have come first is drawn forward, with all that lies before it in its ring, to the time of what follows from it:
+ * By time, and in each ring in the ring's order. But a time may be off by as much as a tick
+ * (sched/trace.h), so what must have come first is drawn forward, with all that lies before it in
+ * its ring, to the time of what follows from it:
  *   - the wake-up, or the birth, of a task before its next run
  *   - what a thread did on a processor before that was taken from it
- * Nothing gets further from the truth by that: it happened before its effect did, and now no longer seems later.
+ * Nothing gets further from the truth by that: it happened before its effect did, and now no longer
+ * seems later.
  *
- * Which run follows from which wake-up is told by the order of what a task does: runs, leaves, is woken, runs.
- * Only a task that left to wait needs a wake-up. There may be none: deadlines and descriptors wake without a
- * note, and so does who comes before the waiting task has left its stack. Then nothing is drawn forward, unless a later
- * wake-up lies within the same two stamps.
+ * Which run follows from which wake-up is told by the order of what a task does: runs, leaves, is
+ * woken, runs. Only a task that left to wait needs a wake-up. There may be none: deadlines and
+ * descriptors wake without a note, and so does a waker that comes before the waiting task has left its
+ * stack. Then nothing is drawn forward, unless a later wake-up lies within the same two stamps.
  */
 #include "debug/trace_order.h"
 

@@ -2,12 +2,13 @@
 /*
  * trace_times.c: see trace_times.h; what is written when is in sched/trace.h.
  *
- * Between two stamps of a ring, t1 in tick k and t2 in tick m, lie events without a time. All of them saw tick k: so
- * they happened before tick k + 1, which came about (t2 - t1) / (m - k) after t1. They are placed evenly up to there,
- * or up to t2 when there was no tick between. The end of the trace is the last stamp of every ring.
+ * Between two stamps of a ring, t1 in tick k and t2 in tick m, lie events without a time. All of
+ * them saw tick k: so they happened before tick k + 1, which came about (t2 - t1) / (m - k) after
+ * t1. They are placed evenly up to there, or up to t2 when there was no tick between. The end of
+ * the trace is the last stamp of every ring.
  *
- * What comes before a ring's first stamp is dropped: the oldest places of a full ring, or what a trace before this one
- * left there.
+ * What comes before a ring's first stamp is dropped: the oldest places of a full ring, or what a
+ * trace before this one left there.
  */
 #include "debug/trace_times.h"
 
@@ -79,7 +80,10 @@ static int by_time(const void *a, const void *b)
 
 int weft__trace_add(struct trace_log *log, unsigned number, const struct trace_places *ring)
 {
-	/* In a full ring the event under way, and with it perhaps half a pair, takes the place of the oldest. */
+	/*
+	 * In a full ring the event under way, and with it perhaps half a pair, takes the place of
+	 * the oldest.
+	 */
 	uint64_t first =
 		ring->written >= ring->room ? (ring->written - ring->room + 2) & ~UINT64_C(1) : 0;
 	size_t old = log->count, room = old + (size_t)(ring->written - first) + 1;

@@ -17,7 +17,7 @@ enum { TRACE_NO_PROCESSOR = UINT16_MAX };
 struct trace_item {
 	uint64_t ticks;	      /* of the processor's clock: when, as well as is known */
 	uint64_t least, most; /* surely not earlier, surely not later */
-	uint32_t thread;      /* whose doing it is, or whom it is about; 0: nobody's */
+	uint32_t thread;      /* which did it, or which it is about; 0: none */
 	uint16_t kind, processor;
 	uint64_t a, b;
 };
@@ -30,7 +30,7 @@ struct trace_log {
 	int64_t times[2];  /* and of CLOCK_MONOTONIC */
 	uint32_t last;	   /* sched.tracing at the second */
 	unsigned processors;
-	/* What the process that wrote the events calls things; each may give NULL. */
+	/* What the process that wrote the events calls things; each may return NULL. */
 	const char *(*text)(void *arg, uint64_t address);
 	const char *(*function)(void *arg, uint64_t address);
 	void *arg;

@@ -100,8 +100,10 @@ static void add(struct walk *w, uintptr_t pc, bool guess)
 		w->out[w->count++] = (struct frame){pc, guess};
 }
 
-/* From the stack pointer up to the first frame of the chain, which it gives; return addresses on the way are guessed.
- * 0: there is none. */
+/*
+ * From the stack pointer up to the first frame of the chain; return addresses on the way are
+ * guessed. Returns that frame, or 0: there is none.
+ */
 static uintptr_t cross_gap(struct walk *w, struct registers r)
 {
 	unsigned guesses = 0;

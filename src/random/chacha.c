@@ -68,7 +68,7 @@ static const uint32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574
 #include "random/chacha_lanes.h"
 #endif
 
-/* Fastest first; who can run one can run all after it. */
+/* Fastest first; a CPU that can run one can run all after it. */
 static const struct chacha widths[] = {
 #ifdef __x86_64__
 	{"AVX-512", 8, fill_8_avx512},

@@ -66,7 +66,7 @@ noinline void list_grow(struct faulty_list *l);
 noinline void weft__faulty_list_add(struct faulty_list *l, struct slot *first);
 noinline struct slot *weft__faulty_list_take(struct faulty_list *l);
 
-/* Each does its work on the array and gives true; false: there is no array, use the list. */
+/* Each works on the array and returns true; false: there is no array, use the list. */
 
 /* Go's append. Inlined, so that list_grow's caller is the function that gives the state back. */
 static always_inline bool faulty_list_give(struct slot *slot)

@@ -30,8 +30,8 @@
  * slots in front, so one taker is safe.
  *
  * Why it is tried and never waited for: in a child of a raw clone the taker may be a thread that
- * does not exist, and in a signal handler it may be the interrupted thread itself. Who fails draws
- * by system call.
+ * does not exist, and in a signal handler it may be the interrupted thread itself. A thread that
+ * fails draws by system call.
  *
  * Why an epoch: a taker may vanish (siglongjmp, cancellation). Its own thread says so with abandon,
  * which opens the pool again; but that is a guess when made in a signal handler that interrupted

@@ -4,7 +4,7 @@
  * bytes through the vDSO: getrandom, getentropy and the arc4random family, each with the contract
  * of the libc that it stands in for (results, errno, cancellation).
  *
- * Out of reach: statically linked programs, Go programs, and whoever calls syscall(SYS_getrandom)
+ * Out of reach: statically linked programs, Go programs, and callers of syscall(SYS_getrandom)
  * (libuv, libbsd). Calls may come before any constructor has run; they are system calls then.
  */
 #include <errno.h>

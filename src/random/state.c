@@ -116,11 +116,14 @@ static no_tsan int take(void)
 	struct slot *slot = error ? NULL : weft__pool_take(&here, &error);
 	if (!slot)
 		return error;
-		/* From the pool to here.mine in few instructions: who is cancelled or jumps out between loses the slot. */
 #ifdef WEFT_DEBUG
 	slot->pid = pid;
 	slot->tid = tid;
 #endif
+	/*
+	 * From the pool to here.mine in few instructions: a thread that is cancelled or jumps out
+	 * between loses the slot to the next one at its address.
+	 */
 	store_relaxed(&slot->next, here.mine);
 	here.mine = slot;
 	here.owned++;

@@ -64,7 +64,7 @@ extern __thread struct thread_state weft__thread_state __attribute__((tls_model(
 
 /*
  * For a draw that found no ready state: takes one if that is possible without waiting, notices a
- * state that is stuck in a draw that was left, and gives what is ready then; NULL: draw by system
+ * state that is stuck in a draw that was left, and returns what is ready then; NULL: draw by system
  * call.
  */
 void *weft__state_want(void);

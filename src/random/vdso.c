@@ -10,7 +10,7 @@
  *   - version tables may be missing: then the name alone decides;
  *   - somebody (checkpoint tools, emulators) may have added the load address to addresses already.
  *
- * Every address goes through at(), which gives NULL for what does not lie in the loaded segment, so
+ * Every address goes through at(), which returns NULL for what does not lie in the loaded segment, so
  * that a damaged image ends in "no getrandom" and not in a crash.
  *
  * Rejected: dlsym and dl_iterate_phdr. They need the dynamic linker (static programs have none),
@@ -37,8 +37,10 @@
 #define THIS_MACHINE EM_AARCH64
 #endif
 
-/* The names by which the kernel exports it. weft runs on the first two; the others are here for who
- * ports it. */
+/*
+ * The names by which the kernel exports it. weft runs on the first two; the others are here for a
+ * port.
+ */
 static const struct symbol {
 	unsigned machine;
 	const char *name, *version;

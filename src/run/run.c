@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c: weft_run and weft_stop, where the floors below meet: options are checked and filled in, the
- * scheduler (sched/runtime.c) does the work, and signals (api/signal.c) and observers
+ * run.c: weft_run and weft_stop, where the floors below meet: options are checked and filled in,
+ * the scheduler (sched/runtime.c) does the work, and signals (api/signal.c) and observers
  * (debug/observe.h) are told when it begins and ends.
  */
 #include <errno.h>

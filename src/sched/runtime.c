@@ -6,15 +6,15 @@
  *
  *   0 -> 3   weft__runtime_run, by CAS: one runtime per process
  *   3 -> 1   the same, when everything is in place: from here on foreign threads are let in
- *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or when starting failed
- * half way 2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside
- * a call
+ *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or weft__runtime_run,
+ *            when starting failed half way
+ *   2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside a call
  *
  * The calling thread becomes the template (thread.c). With WEFT_LOCK_MAIN it runs the main task
  * instead, and a template thread is started before.
  *
  * In a forked child the runtime is not there: its other threads did not come along. The child's
- * calls give -ENOTSUP.
+ * calls return -ENOTSUP.
  */
 #include "sched/runtime.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.S: the bottom frame of every task on aarch64. The first switch to a task arrives here, with the thread in x0.
- * Unwinders stop: the return address is undefined and x29 is 0.
+ * start.S: the bottom frame of every task on aarch64. The first switch to a task arrives here, with
+ * the thread in x0. Unwinders stop: the return address is undefined and x29 is 0.
  */
 	.text
 	.globl	weft__task_entry
