@@ -15,8 +15,8 @@
  * leaves its own processor aside for the thread (`given`), which looks there, under the lock, when
  * it has let its first one go.
  *
- * Threads may also be started ahead (-DSPARES): a spare counts as idle before it lives, so a processor may be its own
- * when it begins, and when its birth fails.
+ * Threads may also be started ahead (-DSPARES): a spare counts as idle before it lives, so a
+ * processor may be its own when it begins, and when its birth fails.
  *
  * Left out: local queues (one queue that everybody with a processor may take from allows more than
  * theft does), the word of a wait (park.pml), whom to wake for new work (idle.pml; here every idle
@@ -47,7 +47,8 @@
 #ifndef SPARES
 #define SPARES 0
 #endif
-#define THREADS (5 + 2 * SPARES) /* 0 is the template; P + locked tasks + spares, and those that were not born */
+/* 0 is the template; P + locked tasks + spares, and those that were not born */
+#define THREADS (5 + 2 * SPARES)
 
 #define NONE 255
 #define IDLE 254   /* holder of an idle processor */
