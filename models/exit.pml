@@ -47,7 +47,7 @@
 #define P     2
 #define BATCH 2 /* states of one page */
 
-#define IDLE     254 /* who holds a processor that no thread does */
+#define IDLE     254 /* the holder of a processor that no thread holds */
 #define TEMPLATE 253
 
 #define BARE 6 /* phase = number of exit steps done; runs: 0, gone: 7, reaped: 8 */

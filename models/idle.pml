@@ -5,7 +5,7 @@
  *
  * A thread that is not the runtime's queues two tasks globally, A and then B; A computes until B
  * has run. Two threads with a processor each search, run, let their processors go and sleep. Nobody
- * is woken while somebody searches: makers count on the searcher, who says farewell before its last
+ * is woken while somebody searches: makers count on the searcher, which says farewell before its last
  * look at the global queue. That last look and letting the processor go are one step under the
  * lock; so is queueing, and afterwards the maker looks for an idle processor. So either the
  * searcher sees the work or the maker sees the idle processor. No fence is needed.

@@ -16,7 +16,7 @@
  * The monitor asks which processor it is before the move to TAKEN, while its request stands: any
  * change by the owner would make that move fail. Before the request is too early (BUG_8). After the
  * move is too late, the owner may be back with another processor (BUG_13), unless the monitor holds
- * the lock that anybody needs who gives a processor away or gets one: -DUNDER_LOCK, as monitor.c
+ * the lock under which processors are given away and got: -DUNDER_LOCK, as monitor.c
  * does.
  *
  * On x86-64 release and acquire cost nothing and mean nothing to this model; BUG_11 and BUG_12 show
@@ -50,7 +50,7 @@
 #define LOST 254 /* taken from its thread, not yet in the idle list */
 #define IDLE 255 /* owner of a processor in the idle list; processor of a thread without one */
 
-byte owner[P]; /* ghost: who may work on the processor */
+byte owner[P]; /* ghost: the thread that may work on the processor */
 
 /* What memory holds of a thread's record. */
 bool in_runtime[T];

@@ -6,12 +6,12 @@
  * Three tasks are queued: A locks its thread, waits for B, yields and ends; B locks its thread,
  * yields, wakes A and ends; C only yields and ends. Two processors. A thread without a processor
  * sleeps: on the idle list, or, when it belongs to a task, until somebody brings a processor for
- * that task. Whoever finds a locked task in a queue gives its own processor to the task's thread. A
+ * that task. A thread that finds a locked task in a queue gives its own processor to the task's thread. A
  * locked thread gives its processor away before it sleeps; where nobody idle is left to take it,
  * the template thread starts a new thread.
  *
  * One thing is easy to get wrong. A locked task is runnable again the moment it has left its stack,
- * while its thread still holds a processor and is about to give it away. Who finds the task then
+ * while its thread still holds a processor and is about to give it away. A thread that finds the task then
  * leaves its own processor aside for the thread (`given`), which looks there, under the lock, when
  * it has let its first one go.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * park.pml: one wait of a task, and everybody who may end it: the word of src/sched/park.h.
+ * park.pml: one wait of a task, and all that may end it: the word of src/sched/park.h.
  *
  * The task opens the word, shows it to the wakers, and leaves its stack; then, on the successor's
  * stack, the thread adds PARKED. A waker claims the open wait by CAS (all other claims now fail),
