@@ -57,6 +57,7 @@ static inline void io_unhold(struct io *io)
 
 static inline void io_hold(struct io *io)
 {
+	/* pairs with descriptor.c:weft__descriptor_close */
 	add_acq_rel(&io->d->word, DESCRIPTOR_USER);
 }
 

@@ -38,13 +38,16 @@ static struct values *values_of(const struct task *task)
 int weft_key_create(unsigned *key, void (*destructor)(void *))
 {
 	/* Keys are for tasks; before weft_run, for what will be tasks. */
+	/* pairs with runtime.c:weft__runtime_run */
 	if (!key || (!self() && load_acquire(&sched.running)))
 		return weft__outside();
 	uint32_t n = load_relaxed(&key_count);
 	do {
 		if (n == KEYS_MAX)
 			return -EAGAIN;
-	} while (!cas_acq_rel(&key_count, &n, n + 1)); /* against other creators */
+		/* pairs with weft_key_create, weft_key_set */
+	} while (!cas_acq_rel(&key_count, &n, n + 1));
+	/* pairs with destroy_round */
 	store_release(&destructors[n], destructor);
 	*key = n;
 	return 0;
@@ -56,6 +59,7 @@ static bool destroy_round(struct task *task)
 	for (uint32_t i = 0; i < values_of(task)->room; i++) {
 		struct values *v = values_of(task); /* a destructor may have moved it */
 		void *value = v->value[i];
+		/* pairs with weft_key_create */
 		void (*destructor)(void *) = load_acquire(&destructors[i]);
 		v->value[i] = NULL;
 		if (!value || !destructor)
@@ -94,6 +98,7 @@ static struct values *grow(struct task *task, unsigned key)
 int weft_key_set(unsigned key, void *value)
 {
 	struct task *task = self();
+	/* pairs with weft_key_create */
 	if (!task || key >= load_acquire(&key_count))
 		return -EINVAL;
 	struct values *v = values_of(task);

@@ -70,6 +70,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	task_set_plain_function(task, timer->fn, timer->arg);
 	frame_set_env(task->context.sp, timer->fp_env);
 	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
+	/* pairs with runtime.c:weft__runtime_run */
 	if (load_acquire(&sched.running) == 1)
 		weft__ready_later(task, ready);
 	tsan_release(task);

@@ -38,7 +38,8 @@ static noinline struct descriptor *region_map(unsigned k)
 					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (sys_map_error(fresh))
 		return NULL;
-	if (cas_acq_rel(&regions[k], &none, fresh)) /* against another first user */
+	/* pairs with region_map, weft__descriptor_far, descriptor.h:weft__descriptor */
+	if (cas_acq_rel(&regions[k], &none, fresh))
 		return fresh;
 	munmap(fresh, region_bytes(k));
 	return none;
@@ -74,6 +75,7 @@ static bool take_tokens(struct descriptor *d, uint32_t tokens)
 {
 	if (!(load_relaxed(&d->word) & tokens))
 		return false;
+	/* pairs with hand_out, weft__descriptor_give, descriptor.h:descriptor_leave */
 	return and_seq_cst(&d->word, ~(uint64_t)tokens) & tokens;
 }
 
@@ -112,6 +114,7 @@ static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reaso
 static void hand_out(struct descriptor *d, uint32_t tokens, struct list *woken)
 {
 	tokens = end_waits(d, tokens, WAKE_USER, woken);
+	/* pairs with take_tokens, descriptor.h:descriptor_enter */
 	if (tokens)
 		or_seq_cst(&d->word, tokens);
 }
@@ -133,6 +136,7 @@ void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
 {
 	/* First the token, then the queue, as descriptor_leave; await_token does it the other way round. */
+	/* pairs with take_tokens, await_token, descriptor.h:descriptor_enter */
 	or_seq_cst(&d->word, tokens);
 	if (unlikely(descriptor_awaited(d)))
 		weft__descriptor_hand_out(d, tokens);
@@ -172,7 +176,8 @@ static int await_token(int fd, struct descriptor *d, struct wait_node *node)
 	int err = 0;
 	take_lock(d);
 	list_push_tail(&d->waiting, &node->link);
-	fence_seq_cst(); /* pairs with descriptor_leave and weft__descriptor_give */
+	/* pairs with weft__descriptor_give, descriptor.h:descriptor_leave */
+	fence_seq_cst();
 	if (!lasts && (load_relaxed(&d->word) &
 		       DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
 		err = -EBADF;
@@ -292,11 +297,12 @@ static void turn_out(int fd, struct descriptor *d)
 
 int weft__descriptor_close(int fd, struct descriptor *d)
 {
+	/* pairs with descriptor.h:descriptor_enter */
 	if (or_seq_cst(&d->word, DESCRIPTOR_CLOSING) & DESCRIPTOR_CLOSING)
 		return -EBADF;
 	turn_out(fd, d);
-	while ((load_acquire(&d->word) & ~TOKENS) !=
-	       DESCRIPTOR_CLOSING) /* pairs with descriptor_leave */
+	/* pairs with descriptor.h:descriptor_leave, attempt.h:io_hold */
+	while ((load_acquire(&d->word) & ~TOKENS) != DESCRIPTOR_CLOSING)
 		weft__descriptor_wait(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER);
 	lock_take(&d->closing, RANK_IO);
 	if (descriptor_is(d, DESCRIPTOR_OWN))
@@ -304,7 +310,8 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 	store_relaxed(&d->flags, 0);
 	store_relaxed(&d->accept, 0);
 	int err = sys_close(fd);
-	and_release(&d->word, ~(DESCRIPTOR_CLOSING | TOKENS)); /* with descriptor_enter */
+	/* pairs with descriptor.h:descriptor_enter */
+	and_release(&d->word, ~(DESCRIPTOR_CLOSING | TOKENS));
 	lock_drop(&d->closing, RANK_IO);
 	return err == -EINTR ? 0 : err; /* Linux has closed it all the same */
 }

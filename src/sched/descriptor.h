@@ -83,7 +83,8 @@ struct descriptor *weft__descriptor_far(int fd);
 /* The record of a number; NULL: no memory for it, or a negative number. */
 static inline struct descriptor *weft__descriptor(int fd)
 {
-	struct descriptor *first = load_acquire(&weft__descriptors[0]); /* pairs with region_map */
+	/* pairs with descriptor.c:region_map */
+	struct descriptor *first = load_acquire(&weft__descriptors[0]);
 	if (likely((unsigned)fd < DESCRIPTOR_FIRST) && likely(first))
 		return &first[fd];
 	return weft__descriptor_far(fd);
@@ -110,9 +111,9 @@ static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint3
 				return false;
 			word = load_relaxed(&d->word);
 		}
-	} while (!cas_seq_cst(&d->word, &word,
-			      (word & ~(uint64_t)tokens) +
-				      DESCRIPTOR_USER)); /* pairs with give, close */
+		/* pairs with descriptor.c:hand_out, descriptor.c:weft__descriptor_give,
+		 * descriptor.c:weft__descriptor_close */
+	} while (!cas_seq_cst(&d->word, &word, (word & ~(uint64_t)tokens) + DESCRIPTOR_USER));
 	*taken = (uint32_t)word & tokens;
 	return true;
 }
@@ -130,8 +131,9 @@ static inline void descriptor_leave(struct descriptor *d, uint32_t tokens)
 	uint64_t word = load_relaxed(&d->word);
 	do
 		tokens |= word & DESCRIPTOR_CLOSING ? TOKEN_UNUSED : 0;
-	while (!cas_seq_cst(&d->word, &word,
-			    (word | tokens) - DESCRIPTOR_USER)); /* pairs with await_token, close */
+	/* pairs with descriptor.c:take_tokens, descriptor.c:await_token,
+	 * descriptor.c:weft__descriptor_close */
+	while (!cas_seq_cst(&d->word, &word, (word | tokens) - DESCRIPTOR_USER));
 	if (unlikely(descriptor_awaited(d)) && tokens)
 		weft__descriptor_hand_out(d, tokens);
 }

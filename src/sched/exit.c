@@ -128,7 +128,7 @@ void *weft__thread_exit(struct thread *t)
 	weft__thread_set_self(NULL);
 	if (reap)
 		weft__template_wake();
-	store_release(&t->phase, THREAD_BARE);
+	store_relaxed(&t->phase, THREAD_BARE);
 
 	/* 7. libc runs the program's key destructors; the template reaps, and only then is the stack used again. */
 	return NULL;

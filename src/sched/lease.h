@@ -54,8 +54,10 @@ static always_inline bool lease_enter(struct lease *l)
 {
 	store_relaxed(&l->in_runtime, 1);
 	compiler_barrier(); /* pairs with the membarrier in lease_take */
+	/* pairs with lease_take: the first CAS */
 	if (unlikely(l->fenced))
-		fence_seq_cst(); /* pairs with the CAS in lease_take */
+		fence_seq_cst();
+	/* pairs with lease_take */
 	return likely(load_acquire(&l->word) == LEASE_HELD);
 }
 
@@ -63,8 +65,8 @@ static always_inline bool lease_enter(struct lease *l)
 static inline bool lease_answer(struct lease *l)
 {
 	uint32_t seen = LEASE_REQUESTED;
-	if (cas_acq_rel(&l->word, &seen,
-			LEASE_HELD)) /* against the monitor's two moves from REQUESTED */
+	/* pairs with lease_take: the two moves from REQUESTED */
+	if (cas_acq_rel(&l->word, &seen, LEASE_HELD))
 		return true;
 	return seen == LEASE_HELD;
 }
@@ -73,7 +75,8 @@ static inline bool lease_answer(struct lease *l)
  * processor. */
 static always_inline void lease_leave(struct lease *l)
 {
-	store_release(&l->in_runtime, 0); /* pairs with the load_acquire in lease_take */
+	/* pairs with lease_take */
+	store_release(&l->in_runtime, 0);
 }
 
 /* Monitor: takes the processor of a thread that is in user code. `barrier` is membarrier(2): 0 when
@@ -84,13 +87,17 @@ static inline bool lease_take(struct lease *l, int (*barrier)(void))
 	return false; /* enter() does not look: for measuring what that costs */
 #endif
 	uint32_t seen = LEASE_HELD;
+	/* pairs with lease_enter, proc.c:weft__proc_attach, proc.c:weft__proc_detach */
 	if (!cas_seq_cst(&l->word, &seen, LEASE_REQUESTED))
 		return false;
-	if (barrier() == 0 && !load_acquire(&l->in_runtime)) { /* pairs with lease_leave */
+	/* pairs with lease_leave */
+	if (barrier() == 0 && !load_acquire(&l->in_runtime)) {
 		seen = LEASE_REQUESTED;
+		/* pairs with lease_enter, lease_answer */
 		return cas_acq_rel(&l->word, &seen, LEASE_TAKEN);
 	}
 	seen = LEASE_REQUESTED;
+	/* pairs with lease_enter, lease_answer */
 	cas_acq_rel(&l->word, &seen, LEASE_HELD);
 	return false;
 }

@@ -181,6 +181,7 @@ static void note_holder(struct processor *p, struct thread *t, uint64_t switches
 /* True: the processor was taken. */
 static bool watch(struct processor *p, int64_t now)
 {
+	/* pairs with proc.c:weft__proc_attach */
 	struct thread *t = load_acquire(&p->thread);
 	uint64_t switches = load_relaxed(&p->switches);
 	if (!t || load_relaxed(&t->lease.in_runtime))
@@ -209,7 +210,8 @@ static void serve(int64_t now)
 	/* pairs with signal.c:install, signal.c:weft__signal_end */
 	void (*signals)(struct list * ready) = load_acquire(&weft__netpoll_signals);
 	list_init(&ready);
-	add_seq_cst(&sched.carrying, 1); /* pairs with all_idle in proc.c */
+	/* pairs with proc.c:stuck */
+	add_seq_cst(&sched.carrying, 1);
 	if (signals)
 		signals(&ready);
 	for (unsigned i = 0; i < sched.processor_count; i++)
@@ -217,6 +219,7 @@ static void serve(int64_t now)
 	if (!polled && !monitor.calm && weft__netpoll_interesting())
 		weft__netpoll_look(&ready);
 	weft__ready_list(&ready);
+	/* pairs with proc.c:stuck */
 	sub_seq_cst(&sched.carrying, 1);
 }
 
@@ -247,7 +250,7 @@ static void spread(void)
 
 static bool stop_wanted(void)
 {
-	/* pairs with api/run.c:weft_stop */
+	/* pairs with run.c:weft_stop */
 	return load_seq_cst(&sched.stopping) && !load_relaxed(&sched.stopped);
 }
 
@@ -383,6 +386,7 @@ static int64_t next_pause(int64_t pause, bool taken)
 
 static void nap(int64_t until)
 {
+	/* pairs with weft__monitor_poke: its futex */
 	weft__futex_wait(&sched.monitor_wake, 0, until);
 	store_relaxed(&sched.monitor_wake, 0);
 }
@@ -420,6 +424,7 @@ void weft__monitor_wake(void)
 
 void weft__monitor_poke(void)
 {
+	/* pairs with nap */
 	store_release(&sched.monitor_wake, 1);
 	weft__futex_wake(&sched.monitor_wake, 1);
 }
@@ -433,6 +438,7 @@ static void *monitor_main(void *arg)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_TIMERSLACK, 1); /* 50 us by default: longer than a round */
+	/* pairs with weft__monitor_stop */
 	while (!load_acquire(&monitor.stop)) {
 		pause = next_pause(pause, round_once());
 		if (look_again())
@@ -461,6 +467,7 @@ int weft__monitor_start(void)
 
 void weft__monitor_stop(void)
 {
+	/* pairs with monitor_main */
 	store_release(&monitor.stop, true);
 	do { /* it may be just before its sleep */
 		weft__monitor_poke();

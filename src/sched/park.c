@@ -20,6 +20,7 @@ struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const cha
 struct waiter *weft__wait_begin_foreign(struct waiter *lone)
 {
 	lone->task = NULL;
+	/* pairs with park.h:wait_claim */
 	store_release(&lone->word, WAIT_OPEN);
 	return lone;
 }
@@ -36,7 +37,8 @@ static void fire_timeout(struct timer *timer, struct list *ready)
 
 static bool wait_open(const struct waiter *w)
 {
-	return load_acquire(&w->word) & WAIT_OPEN; /* pairs with wait_publish */
+	/* pairs with park.h:wait_publish, park.h:wait_end_open */
+	return load_acquire(&w->word) & WAIT_OPEN;
 }
 
 static struct thread *park(struct thread *t, struct task *task)
@@ -72,17 +74,19 @@ void weft__wait_abandon(struct waiter *w)
 
 static uint32_t park_foreign(struct waiter *w, int64_t deadline)
 {
-	uint32_t word = load_acquire(&w->word); /* pairs with wait_publish */
+	/* pairs with park.h:wait_publish, park.h:wait_end_open */
+	uint32_t word = load_acquire(&w->word);
 	while (word & WAIT_OPEN) {
 		if (!(word & WAIT_PARKED)) {
-			if (!cas_acq_rel(&w->word, &word,
-					 word | WAIT_PARKED)) /* against claim and publish */
+			/* pairs with park.h:wait_claim, park.h:wait_publish */
+			if (!cas_acq_rel(&w->word, &word, word | WAIT_PARKED))
 				continue;
 			word |= WAIT_PARKED;
 		}
 		if (weft__futex_wait(&w->word, word, deadline) == -ETIMEDOUT)
 			give_up(w);
-		word = load_acquire(&w->word); /* pairs with wait_publish */
+		/* pairs with park.h:wait_publish, park.h:wait_end_open */
+		word = load_acquire(&w->word);
 	}
 	tsan_acquire(w);
 	return wait_reason(w);
@@ -189,8 +193,10 @@ int weft__wait_result(uint32_t reason, int64_t deadline)
 
 void weft__task_cancel(struct thread *t, struct task *task)
 {
-	/* Against weft__wait_begin, which opens its word first and then looks at `cancelled`. */
+	/* It opens its word first and then looks at `cancelled`: pairs with
+	 * park.h:wait_begin_inline. */
 	store_seq_cst(&task->cancelled, 1);
+	/* pairs with park.h:wait_begin_inline */
 	fence_seq_cst();
 	if (wait_claim_cancel(&task->waiter))
 		weft__wait_end(t, &task->waiter, WAKE_CANCELLED);

@@ -77,8 +77,10 @@ void weft__wait_abandon(struct waiter *w);
 static inline bool wait_claim(struct waiter *w)
 {
 	uint32_t word = load_relaxed(&w->word);
+	/* pairs with wait_claim, wait_claim_cancel, wait_end_open,
+		 * park.c:weft__wait_begin_foreign, park.c:park_foreign */
 	while ((word & (WAIT_OPEN | WAIT_CLAIMED)) == WAIT_OPEN)
-		if (cas_acq_rel(&w->word, &word, word | WAIT_CLAIMED)) /* against other claims */
+		if (cas_acq_rel(&w->word, &word, word | WAIT_CLAIMED))
 			return true;
 	return false;
 }
@@ -88,8 +90,9 @@ static inline bool wait_claim_cancel(struct waiter *w)
 {
 	const uint32_t mask = WAIT_OPEN | WAIT_CLAIMED | WAIT_CANCEL;
 	uint32_t word = load_relaxed(&w->word);
+	/* pairs with wait_claim, wait_end_open */
 	while ((word & mask) == (WAIT_OPEN | WAIT_CANCEL))
-		if (cas_acq_rel(&w->word, &word, word | WAIT_CLAIMED)) /* against other claims */
+		if (cas_acq_rel(&w->word, &word, word | WAIT_CLAIMED))
 			return true;
 	return false;
 }
@@ -99,8 +102,9 @@ static inline bool wait_claim_cancel(struct waiter *w)
 static inline bool wait_publish(struct waiter *w, uint32_t reason)
 {
 	tsan_release(w);
-	uint32_t old =
-		swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT); /* pairs with wait_reason */
+	/* pairs with wait_reason, park.c:wait_open, park.c:park_foreign,
+	 * schedule.c:finish_park */
+	uint32_t old = swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT);
 	return old & WAIT_PARKED;
 }
 
@@ -113,15 +117,16 @@ static inline uint32_t wait_end_open(struct waiter *w, uint32_t reason)
 	do
 		if ((word & (WAIT_OPEN | WAIT_CLAIMED)) != WAIT_OPEN)
 			return 0;
-	while (!cas_acq_rel(
-		&w->word, &word,
-		reason << WAIT_REASON_SHIFT)); /* against claims; pairs with wait_reason */
+	/* pairs with wait_claim, wait_claim_cancel, wait_reason, park.c:wait_open,
+	 * park.c:park_foreign, schedule.c:finish_park */
+	while (!cas_acq_rel(&w->word, &word, reason << WAIT_REASON_SHIFT));
 	return word;
 }
 
 static inline uint32_t wait_reason(const struct waiter *w)
 {
-	return load_acquire(&w->word) >> WAIT_REASON_SHIFT; /* pairs with wait_publish */
+	/* pairs with wait_publish, wait_end_open */
+	return load_acquire(&w->word) >> WAIT_REASON_SHIFT;
 }
 
 /* Makes the owner of a published, parked wait runnable: `task`, or the foreign thread that sleeps
@@ -165,9 +170,10 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 	bool cancel = cancellable && !task->cancel_masked;
 	task->why = why;
 	task->since = load_relaxed(&sched.coarse_now);
-	/* Against weft__task_cancel: it sets `cancelled` and then tries the word, we the other way
-	 * round. */
+	/* It sets `cancelled` and then tries the word, we the other way round: pairs with
+	 * park.c:weft__task_cancel. */
 	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
+	/* pairs with park.c:weft__task_cancel */
 	if (cancel && unlikely(load_seq_cst(&task->cancelled)))
 		weft__wait_cancelled(w);
 	return w;

@@ -39,11 +39,14 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	t->next = p->next;
 	p->next = NULL;
 	trace_new_holder(p);
-	store_release(&p->thread, t); /* pairs with the monitor's watch */
-	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks sim.c. */
+	/* pairs with monitor.c:watch */
+	store_release(&p->thread, t);
+	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks
+	 * sim.c. It pairs with lease.h:lease_take. */
 	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);
-	/* Last: a locked task's thread may be awake and run it from here on. With the word still TAKEN its next entry
-	 * would take this processor for gone. Pairs with proc_given. */
+	/* Last: a locked task's thread may be awake and run it from here on. With the word still
+	 * TAKEN its next entry would take this processor for gone. It pairs with
+	 * schedule.h:proc_given. */
 	store_release(&t->processor, p);
 }
 
@@ -52,7 +55,8 @@ struct processor *weft__proc_detach(struct thread *t)
 	struct processor *p = t->processor;
 	uint32_t seen = LEASE_HELD;
 	check(p && p->thread == t);
-	while (!cas_acq_rel(&t->lease.word, &seen, LEASE_TAKEN)) { /* against lease_take */
+	/* pairs with lease.h:lease_take */
+	while (!cas_acq_rel(&t->lease.word, &seen, LEASE_TAKEN)) {
 		lease_answer(&t->lease);
 		seen = LEASE_HELD;
 	}
@@ -106,13 +110,15 @@ static struct thread *start_on(struct processor *p, struct thread *t)
 				 takes it */
 	else
 		weft__proc_attach(t, p);
-	store_release(&t->wake, 1); /* pairs with the futex */
+	/* pairs with weft__thread_sleep: its futex */
+	store_release(&t->wake, 1);
 	return t;
 }
 
 /* Tasks wait, and nothing of ours can wake one. [S] */
 static bool stuck(void)
 {
+	/* Read last, see sched.h: pairs with monitor.c:serve, sleep_polling */
 	return sched.on_stuck && sched.stopping == sched.stopped &&
 	       weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters() &&
 	       !load_seq_cst(&sched.carrying); /* read last: see sched.h */
@@ -123,10 +129,12 @@ static bool over_or_stuck(void)
 {
 	if (sched.idle_count != sched.processor_count || sched.in_user || sched.running != 1)
 		return false;
+	/* pairs with runtime.c:run, runtime.c:run_locked */
 	if (!load_acquire(&sched.begun) || sched.global_ready.length || sched.global_fresh.length)
 		return false;
 	if (weft__task_count())
 		return stuck();
+	/* pairs with thread.c:weft__template_loop, which weft__template_wake wakes */
 	store_relaxed(&sched.running, 2);
 	weft__template_wake();
 	return false;
@@ -276,6 +284,7 @@ void weft__proc_give(struct thread *t, struct thread *to, struct task *task)
 void weft__proc_wake(void)
 {
 	uint32_t none = 0;
+	/* pairs with weft__proc_wake, steal.c:weft__stop_spinning, steal.c:spin, thread.c:unborn */
 	if (!load_relaxed(&sched.idle_count) || !cas_seq_cst(&sched.spinning, &none, 1))
 		return;
 	lock_take(&sched.lock, RANK_SCHED);
@@ -287,6 +296,7 @@ void weft__proc_wake(void)
 	}
 	if (to)
 		to->spinning = 1;
+	/* A thread that must be born first is not one that looks: pairs with weft__proc_wake. */
 	else
 		sub_seq_cst(
 			&sched.spinning,
@@ -306,6 +316,7 @@ static bool poller_begin(struct thread *t)
 	if (sched.poll_until != INT64_MIN)
 		return false;
 	t->polling = 1;
+	/* From here on, earlier timers kick: pairs with timer.c:weft__timer_leave. */
 	store_seq_cst(&sched.poll_until, INT64_MAX); /* from here on, earlier timers kick */
 	return true;
 }
@@ -373,12 +384,14 @@ static void sleep_polling(struct thread *t)
 	int64_t until = weft__timer_earliest();
 	store_relaxed(&sched.poll_until, until);
 	weft__netpoll_sleep(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &got);
-	add_seq_cst(&sched.carrying, 1); /* before any wait ends: pairs with stuck */
+	/* Before any wait ends: pairs with stuck. */
+	add_seq_cst(&sched.carrying, 1);
 	weft__netpoll_deliver(&got, &ready);
 	sched.poll_fired = run_all_timers(&ready);
 	poller_end(t);
 	keep_ready(t, &ready);
 	weft__ready_list(&ready);
+	/* pairs with stuck */
 	sub_seq_cst(&sched.carrying, 1);
 }
 
@@ -417,6 +430,7 @@ bool weft__thread_sleep(struct thread *t)
 	while (!sleep_begin(t, &poll)) {
 		if (poll)
 			sleep_polling(t);
+		/* pairs with start_on, thread.c:wake_everybody, thread.c:weft__thread_trim */
 		else
 			weft__futex_wait(&t->wake, 0, INT64_MAX);
 	}

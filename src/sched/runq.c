@@ -4,26 +4,32 @@
 
 unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room)
 {
-	uint32_t head = load_acquire(&q->head);	    /* pairs with the CAS of other thieves */
-	uint32_t n = load_acquire(&q->tail) - head; /* pairs with push */
-	if (n > RUNQ_SIZE)			    /* head moved between the two loads */
+	/* pairs with weft__runq_steal, runq.h:runq_pop */
+	uint32_t head = load_acquire(&q->head);
+	/* pairs with runq.h:runq_push */
+	uint32_t n = load_acquire(&q->tail) - head;
+	if (n > RUNQ_SIZE) /* head moved between the two loads */
 		return 0;
 	n = min_of(n - n / 2, room);
 	for (uint32_t i = 0; i < n; i++)
 		out[i] = load_relaxed(&q->ring[(head + i) % RUNQ_SIZE]);
-	if (n == 0 || !cas_acq_rel(&q->head, &head, head + n)) /* against pop and other thieves */
+	/* pairs with weft__runq_steal, runq.h:runq_push, runq.h:runq_pop */
+	if (n == 0 || !cas_acq_rel(&q->head, &head, head + n))
 		return 0;
 	return n;
 }
 
 struct task *weft__deque_steal(struct deque *d)
 {
+	/* pairs with weft__deque_steal, runq.h:deque_pop */
 	uint32_t top = load_acquire(&d->top);
-	fence_seq_cst();			    /* pairs with the fence in pop */
-	uint32_t bottom = load_acquire(&d->bottom); /* pairs with push */
+	/* pairs with runq.h:deque_pop */
+	fence_seq_cst();
+	/* pairs with runq.h:deque_push */
+	uint32_t bottom = load_acquire(&d->bottom);
 	if ((int32_t)(bottom - top) <= 0)
 		return NULL;
 	struct task *task = load_relaxed(&d->ring[top % DEQUE_SIZE]);
-	return cas_seq_cst(&d->top, &top, top + 1) ? task
-						   : NULL; /* against pop and other thieves */
+	/* pairs with weft__deque_steal, runq.h:deque_push, runq.h:deque_pop */
+	return cas_seq_cst(&d->top, &top, top + 1) ? task : NULL;
 }

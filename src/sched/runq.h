@@ -69,11 +69,12 @@ static inline uint32_t deque_length(const struct deque *d)
 static inline bool runq_push(struct runq *q, struct task *task)
 {
 	uint32_t tail = load_relaxed(&q->tail);
-	if (unlikely(tail - load_acquire(&q->head) >=
-		     RUNQ_SIZE)) /* pairs with the CAS of pop and steal */
+	/* pairs with runq_pop, runq.c:weft__runq_steal */
+	if (unlikely(tail - load_acquire(&q->head) >= RUNQ_SIZE))
 		return false;
 	store_relaxed(&q->ring[tail % RUNQ_SIZE], task);
-	store_release(&q->tail, tail + 1); /* pairs with steal */
+	/* pairs with runq.c:weft__runq_steal */
+	store_release(&q->tail, tail + 1);
 	return true;
 }
 
@@ -84,7 +85,8 @@ static inline struct task *runq_pop(struct runq *q)
 	uint32_t tail = load_relaxed(&q->tail);
 	while (head != tail) {
 		struct task *task = load_relaxed(&q->ring[head % RUNQ_SIZE]);
-		if (likely(cas_acq_rel(&q->head, &head, head + 1))) /* against thieves */
+		/* pairs with runq_push, runq.c:weft__runq_steal */
+		if (likely(cas_acq_rel(&q->head, &head, head + 1)))
 			return task;
 	}
 	return NULL;
@@ -118,11 +120,12 @@ unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room);
 static inline bool deque_push(struct deque *d, struct task *task)
 {
 	uint32_t bottom = load_relaxed(&d->bottom);
-	if (unlikely((int32_t)(bottom - load_acquire(&d->top)) >=
-		     DEQUE_SIZE)) /* pairs with steal's CAS */
+	/* pairs with runq.c:weft__deque_steal */
+	if (unlikely((int32_t)(bottom - load_acquire(&d->top)) >= DEQUE_SIZE))
 		return false;
 	store_relaxed(&d->ring[bottom % DEQUE_SIZE], task);
-	store_release(&d->bottom, bottom + 1); /* pairs with steal */
+	/* pairs with runq.c:weft__deque_steal */
+	store_release(&d->bottom, bottom + 1);
 	return true;
 }
 
@@ -134,14 +137,16 @@ static inline struct task *deque_pop(struct deque *d)
 		return NULL;
 	bottom--;
 	store_relaxed(&d->bottom, bottom);
-	fence_seq_cst(); /* pairs with the fence in steal */
+	/* pairs with runq.c:weft__deque_steal */
+	fence_seq_cst();
 	uint32_t top = load_relaxed(&d->top);
 	struct task *task = NULL;
 	if ((int32_t)(bottom - top) > 0)
 		return load_relaxed(&d->ring[bottom % DEQUE_SIZE]);
 	if (bottom == top) { /* the last one: thieves want it too */
 		task = load_relaxed(&d->ring[bottom % DEQUE_SIZE]);
-		if (!cas_seq_cst(&d->top, &top, top + 1)) /* against steal */
+		/* pairs with runq.c:weft__deque_steal */
+		if (!cas_seq_cst(&d->top, &top, top + 1))
 			task = NULL;
 	}
 	store_relaxed(&d->bottom, bottom + 1);

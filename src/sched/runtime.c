@@ -60,6 +60,7 @@ int weft__runtime_state(void)
 {
 	if (unlikely(sched.forked))
 		return -ENOTSUP;
+	/* pairs with weft__runtime_run */
 	return load_acquire(&sched.running) == 1 ? 0 : -EINVAL;
 }
 
@@ -69,6 +70,7 @@ int weft__foreign_enter(void)
 	if (err)
 		return err;
 	add_seq_cst(&sched.foreign_inside, 1); /* pairs with await_foreigners */
+	/* pairs with weft__runtime_run */
 	if (load_seq_cst(&sched.running) == 1) {
 		tsan_acquire(&sched.foreign_inside);
 		return 0;
@@ -80,12 +82,14 @@ int weft__foreign_enter(void)
 void weft__foreign_leave(void)
 {
 	tsan_release(&sched.foreign_inside);
+	/* pairs with await_foreigners */
 	sub_seq_cst(&sched.foreign_inside, 1);
 }
 
 static void await_foreigners(void)
 {
-	while (load_seq_cst(&sched.foreign_inside)) /* pairs with weft__foreign_enter */
+	/* pairs with weft__foreign_enter, weft__foreign_leave */
+	while (load_seq_cst(&sched.foreign_inside))
 		weft__yield_cpu();
 	tsan_acquire(&sched.foreign_inside);
 }
@@ -174,6 +178,7 @@ static int run_locked(struct task *task)
 	sched.clean_threads = 1;
 	int err = pthread_create(&template, NULL, template_main, NULL);
 	if (err) {
+		/* pairs with thread.c:weft__template_loop */
 		store_release(&sched.running, 2);
 		return -err;
 	}
@@ -183,7 +188,8 @@ static int run_locked(struct task *task)
 	t->locked_task = task;
 	weft__proc_take_idle(t);
 	t->next = task;
-	store_release(&sched.begun, 1); /* pairs with all_idle */
+	/* pairs with proc.c:over_or_stuck */
+	store_release(&sched.begun, 1);
 	weft__scheduler(t);
 	weft__thread_retire_caller(t);
 	pthread_join(template, NULL);
@@ -203,8 +209,9 @@ static int run(int (*fn)(void *arg), void *arg)
 	store_relaxed(&sched.template_tid, sys_gettid());
 	trace(NULL, birth, task->id, task->fn.plain);
 	weft__ready_fresh(NULL, task);
-	store_release(&sched.begun, 1); /* pairs with all_idle */
-	weft__proc_look_stuck();	/* everything may have ended before */
+	/* pairs with proc.c:over_or_stuck */
+	store_release(&sched.begun, 1);
+	weft__proc_look_stuck(); /* everything may have ended before */
 	weft__template_loop();
 	return 0;
 }
@@ -249,6 +256,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	uint32_t none = 0;
 	if (sched.forked || weft__thread_self())
 		return sched.forked ? -ENOTSUP : -EBUSY;
+	/* pairs with weft__runtime_run: the one before */
 	if (!cas_acq_rel(&sched.running, &none, 3))
 		return -EBUSY;
 	pthread_once(&once, watch_forks);
@@ -261,11 +269,14 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 		err = weft__monitor_start();
 	if (!err) {
 		tsan_release(&sched.foreign_inside);
-		store_seq_cst(&sched.running, 1); /* pairs with weft__foreign_enter */
+		/* pairs with weft__runtime_state, weft__foreign_enter, key.c:weft_key_create,
+		 * api/timer.c:start_task */
+		store_seq_cst(&sched.running, 1);
 		err = run(fn, arg);
 		weft__monitor_stop();
 	}
 	weft__overflow_unwatch();
+	/* pairs with weft__runtime_state, weft__foreign_enter */
 	store_release(&sched.running, 2);
 	tsan_acquire(&sched);
 	if (sched.processors && options->end)
@@ -273,6 +284,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	shut_down();
 	*result = sched.main_result;
 	store_relaxed(&sched.stopping, 0);
+	/* pairs with weft__runtime_run, weft__runtime_state */
 	store_release(&sched.running, 0);
 	return err;
 }

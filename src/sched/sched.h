@@ -184,9 +184,9 @@ struct thread {
 	struct processor *given;     /* that it gets when it has let its own go [S] */
 	struct task *previous;	     /* for finish_switch [owner] */
 	enum after after;
-	struct context context;	  /* of the scheduler's stack while a task runs [owner] */
+	struct context context;	       /* of the scheduler's stack while a task runs [owner] */
 	struct exceptions *exceptions; /* exceptions.h; fixed, NULL without C++ */
-	struct task *locked_task; /* [owner] */
+	struct task *locked_task;      /* [owner] */
 	struct task *next; /* a task that the scheduler's loop must run next [owner, or who hands it
 			      a processor] */
 	uint32_t leaving;  /* its locked task has ended: thread_exit is next [owner] */

@@ -170,7 +170,8 @@ static always_inline void start_running(struct thread *t, struct task *task)
 /* A task that parked: its waker makes it runnable, unless it came before the stack was left. */
 static always_inline void finish_park(struct thread *t, struct task *task)
 {
-	/* Nobody else sets PARKED: adding it is one instruction where or-ing is a loop. Pairs with wait_publish. */
+	/* Nobody else sets PARKED: adding it is one instruction where or-ing is a loop. It pairs
+	 * with park.h:wait_publish, park.h:wait_end_open. */
 	uint32_t old = add_acq_rel(&task->waiter.word, WAIT_PARKED);
 	if (unlikely(!(old & WAIT_OPEN)))
 		weft__ready(t, task);

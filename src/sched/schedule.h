@@ -45,7 +45,8 @@ void weft__proc_attach(struct thread *t, struct processor *p);
 /* Whether t, which asks for itself and without the lock, has a processor by now. */
 static always_inline bool proc_given(const struct thread *t)
 {
-	return load_acquire(&t->processor); /* pairs with weft__proc_attach */
+	/* pairs with proc.c:weft__proc_attach */
+	return load_acquire(&t->processor);
 }
 /* t's processor, which is nobody's then. [S] is held; t is the caller, or not yet alive. */
 struct processor *weft__proc_detach(struct thread *t);

@@ -183,7 +183,8 @@ static struct task *slot_new(struct stack_class *c)
 	}
 	if (guard_next(c) < 0)
 		return NULL;
-	store_release(&c->used, slot + 1); /* pairs with weft__stack_each */
+	/* pairs with weft__stack_each, weft__stack_trim */
+	store_release(&c->used, slot + 1);
 	return record_of(c, slot);
 }
 

@@ -175,6 +175,7 @@ void weft__stop_spinning(struct thread *t, bool found)
 	if (!t->spinning)
 		return;
 	t->spinning = 0;
+	/* pairs with proc.c:weft__proc_wake */
 	uint32_t left = sub_seq_cst(&sched.spinning, 1) - 1;
 	if (found && left == 0 &&
 	    (proc_has_work(t->processor) || load_relaxed(&sched.global_ready.length) ||
@@ -192,6 +193,7 @@ static struct task *spin(struct thread *t, int64_t now)
 		if (2 * load_relaxed(&sched.spinning) >=
 		    sched.processor_count - load_relaxed(&sched.idle_count))
 			return NULL;
+		/* pairs with proc.c:weft__proc_wake */
 		add_seq_cst(&sched.spinning, 1);
 		t->spinning = 1;
 	}

@@ -159,8 +159,8 @@ static void tell_joiner(struct thread *t, struct task *task)
 			return;
 		}
 		struct waiter *to = seen == JOIN_RUNNING ? JOIN_ENDED : JOIN_CLAIMING;
-		/* pairs with api/task.c:withdraw, api/task.c:await_end, api/task.c:weft_detach, and
-		 * pairs with api/task.c:weft_join */
+		/* pairs with api/task.c:withdraw, api/task.c:await_end, api/task.c:weft_detach,
+		 * api/task.c:weft_join */
 		if (cas_acq_rel(&task->join, &seen, to))
 			break;
 	}

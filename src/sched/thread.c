@@ -270,6 +270,7 @@ static bool unborn(struct thread *t)
 		list_remove(&t->idle);
 		sched.idle_thread_count--;
 	}
+	/* pairs with proc.c:weft__proc_wake */
 	if (t->spinning)
 		sub_seq_cst(&sched.spinning, 1);
 	sched.threads_started--;
@@ -354,6 +355,7 @@ static void wake_everybody(void)
 	lock_take(&sched.lock, RANK_SCHED);
 	list_each (l, &sched.threads) {
 		struct thread *t = container_of(l, struct thread, all);
+		/* pairs with proc.c:weft__thread_sleep: its futex */
 		store_release(&t->wake, 1);
 		weft__futex_wake(&t->wake, 1);
 	}
@@ -365,8 +367,8 @@ static void template_sleep(int64_t deadline)
 {
 	if (!swap_acq_rel(&sched.template_wake, 0)) /* pairs with weft__template_wake */
 		weft__futex_wait(&sched.template_wake, 0, deadline);
-	swap_acq_rel(&sched.template_wake,
-		     0); /* whoever set it meanwhile: his work is seen from here on */
+	/* The work of whoever set it meanwhile is seen now: pairs with weft__template_wake. */
+	swap_acq_rel(&sched.template_wake, 0);
 }
 
 void weft__template_loop(void)
@@ -374,6 +376,7 @@ void weft__template_loop(void)
 	int64_t pause = RETRY_FIRST;
 	for (;;) {
 		bool started = start_wanted();
+		/* pairs with runtime.c:run_locked, proc.c:over_or_stuck */
 		bool ending = load_acquire(&sched.running) == 2;
 		bool left = reap(false);
 		if (ending) {
@@ -405,7 +408,8 @@ bool weft__thread_trim(void)
 		list_remove(l);
 		sched.idle_thread_count--;
 		t->leaving = 1;
-		store_release(&t->wake, 1); /* pairs with the futex */
+		/* pairs with proc.c:weft__thread_sleep: its futex */
+		store_release(&t->wake, 1);
 		weft__futex_wake(&t->wake, 1);
 	}
 	sched.idle_thread_low = sched.idle_thread_count;

@@ -98,7 +98,8 @@ unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *read
 
 void weft__timer_leave(struct processor *p)
 {
-	store_seq_cst(&p->timers.turn, 0); /* pairs with poller_begin in proc.c */
+	/* pairs with proc.c:poller_begin */
+	store_seq_cst(&p->timers.turn, 0);
 	if (load_relaxed(&p->timers.queue.earliest) < load_relaxed(&sched.poll_until))
 		weft__netpoll_kick();
 }

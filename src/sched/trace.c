@@ -92,7 +92,8 @@ static void put_stamped(struct trace_ring *ring, const struct thread *t, struct 
 	*next_place(ring) = stamp(t, tick);
 	ring->at += sizeof(e);
 	*next_place(ring) = e;
-	store_release(&ring->at, ring->at + sizeof(e)); /* pairs with trace_written */
+	/* pairs with trace.h:trace_written */
+	store_release(&ring->at, ring->at + sizeof(e));
 }
 
 /* Several write here: each takes the places for a stamp and an event. */

@@ -112,8 +112,8 @@ void weft__trace_tick(int64_t now);
 
 static inline uint64_t trace_written(const struct trace_ring *ring)
 {
-	return ring->written +
-	       load_acquire(&ring->at) / sizeof(struct trace_event); /* pairs with trace_put */
+	/* pairs with trace_put, trace.c:put_stamped */
+	return ring->written + load_acquire(&ring->at) / sizeof(struct trace_event);
 }
 
 /* Notes an event of t, which is inside the runtime, or NULL; with a stamp when one is due. */
