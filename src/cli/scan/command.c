@@ -26,7 +26,7 @@ static const struct cli_option option_table[] = {
 	{"processes", 'p', CLI_FLAG, &options.processes, NULL,
 	 "look at every running process and its libraries", 0, 0},
 	{"image", 'i', CLI_LIST, &options.images, "FILE",
-	 "look at a container image: OCI layout (directory or tar) or `docker save` tar", 0, 0},
+	 "look at a container image: OCI layout (directory or tar), `docker save` or export", 0, 0},
 	{"exclude", 'x', CLI_LIST, &options.exclude, "PATTERN",
 	 "leave out paths or names that match PATTERN", 0, 0},
 	{"one-file-system", 0, CLI_FLAG, &options.one_file_system, NULL,

@@ -96,6 +96,7 @@ void weft__seen_free(struct scan_seen *seen);
 struct scan_seen_file *weft__seen_file(struct scan_seen *seen, dev_t device, ino_t inode,
 				       bool *first);
 void weft__name_add(struct scan_name **names, const char *path);
+bool weft__names_have(const struct scan_name *names, const char *path);
 void weft__names_free(struct scan_name *names);
 void weft__processes_free(struct scan_process *processes);
 

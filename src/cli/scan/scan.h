@@ -130,7 +130,7 @@ void weft__scan_free(struct scan *scan);
  * that is neither a program nor a library is an error.
  */
 void weft__scan_add_path(struct scan *scan, const char *path, bool insist);
-/* An OCI layout (directory or tar) or the output of `docker save`. */
+/* An OCI layout (directory or tar), or the output of `docker save` or `docker export`. */
 void weft__scan_add_image(struct scan *scan, const char *path);
 /* Every process: its program and the libraries that it maps. */
 void weft__scan_add_processes(struct scan *scan);

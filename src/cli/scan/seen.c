@@ -84,6 +84,14 @@ void weft__name_add(struct scan_name **names, const char *path)
 	*names = name;
 }
 
+bool weft__names_have(const struct scan_name *names, const char *path)
+{
+	for (; names; names = names->next)
+		if (strcmp(names->path, path) == 0)
+			return true;
+	return false;
+}
+
 void weft__names_free(struct scan_name *names)
 {
 	for (struct scan_name *next; names; names = next) {

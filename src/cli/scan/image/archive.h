@@ -30,6 +30,7 @@
 	CALL(read_support_filter_gzip) \
 	CALL(read_support_filter_xz) \
 	CALL(read_support_filter_zstd) \
+	CALL(read_support_format_raw) \
 	CALL(read_support_format_tar) \
 	CALL(set_error)
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define READ_BLOCK (64u << 10)
 #define HEAD_SIZE 512	  /* enough to tell a tar from the rest */
 #define DIRECTORY_DEPTH 4 /* blobs/sha256/NAME is the deepest that a layout has */
 
@@ -74,9 +75,9 @@ static struct image_document *document_add(struct image *image, const char *name
 	return d;
 }
 
-/* A document that is no JSON, or too long, is left out: whoever refers to it will miss it. */
+/* A document that is no JSON, or too long, is left out: what refers to it will miss it. */
 static void read_document(struct image *image, const struct image_member *m,
-			  const unsigned char *head, size_t length)
+			  struct image_document *d, const unsigned char *head, size_t length)
 {
 	unsigned char *text = cli_alloc(IMAGE_DOCUMENT_MAX);
 	memcpy(text, head, length);
@@ -84,27 +85,79 @@ static void read_document(struct image *image, const struct image_member *m,
 	size_t total = got < 0 ? 0 : length + (size_t)got;
 	if (total && total < IMAGE_DOCUMENT_MAX &&
 	    image->document_bytes + total <= IMAGE_DOCUMENTS_BYTES) {
-		json_t *root = json_loadb((const char *)text, total, 0, NULL);
-		if (root)
-			document_add(image, m->name)->root = root;
+		d->root = json_loadb((const char *)text, total, 0, NULL);
 		image->document_bytes += total;
 	}
 	free(text);
 }
 
-void weft__image_member(struct image *image, const struct image_member *m)
+/* Reads a document or a layer; false when it is something else. */
+static bool read_member(struct image *image, const struct image_member *m, bool blob)
 {
 	unsigned char head[HEAD_SIZE];
-	if (++image->member_count > IMAGE_MEMBERS_MAX)
-		return;
-	weft__scan_tick(image->worker);
+	struct image_document *d = document_add(image, m->name);
 	ssize_t length = read_up_to(m, head, sizeof(head));
 	if (length < 0)
 		weft__scan_error(image->worker->scan, image->path, "%s cannot be read", m->name);
 	else if (length && strchr("{[ \t\r\n", head[0]) && head[0])
-		read_document(image, m, head, (size_t)length);
+		read_document(image, m, d, head, (size_t)length);
 	else if (is_layer(head, (size_t)length))
-		weft__image_layer(image, m, head, (size_t)length);
+		weft__image_layer(image, m, head, (size_t)length, blob);
+	else
+		return false;
+	return length >= 0;
+}
+
+/* A member whose bytes pass by a digest. */
+struct summed {
+	const struct image_member *member;
+	struct digest digest;
+};
+
+static ssize_t summed_read(void *source, void *buffer, size_t size)
+{
+	struct summed *s = source;
+	ssize_t got = s->member->read(s->member->source, buffer, size);
+	if (got > 0)
+		weft__digest_add(&s->digest, buffer, (size_t)got);
+	return got;
+}
+
+/* Reads what is left of the member, and compares its digest with its name, "sha256/..." */
+static void check_blob(struct image *image, const struct image_member *m, const char *name)
+{
+	struct summed *s = m->source;
+	char digest[DIGEST_TEXT], buffer[4096];
+	ssize_t got;
+	while ((got = m->read(m->source, buffer, sizeof(buffer))) > 0)
+		weft__scan_tick(image->worker);
+	if (got < 0)
+		return; /* told by whoever met it first */
+	weft__digest_end(&s->digest, digest);
+	digest[strlen("sha256")] = '/';
+	if (strncmp(name, "sha256/", strlen("sha256/")))
+		weft__scan_error(image->worker->scan, image->path,
+				 "%s: its digest is not compared: only sha256 is known", m->name);
+	else if (strcmp(name, digest))
+		weft__scan_error(image->worker->scan, image->path,
+				 "%s was changed or damaged: it has another digest", m->name);
+}
+
+void weft__image_member(struct image *image, const struct image_member *m)
+{
+	static const char blobs[] = "blobs/";
+	if (++image->member_count > IMAGE_MEMBERS_MAX)
+		return;
+	weft__scan_tick(image->worker);
+	char *name = weft__path_normal(m->name);
+	struct summed summed = {.member = m};
+	struct image_member blob = {.name = m->name, .read = summed_read, .source = &summed};
+	weft__digest_start(&summed.digest);
+	if (strncmp(name, blobs, strlen(blobs)))
+		read_member(image, m, false);
+	else if (read_member(image, &blob, true))
+		check_blob(image, &blob, name + strlen(blobs));
+	free(name);
 }
 
 /* A member of a tar. */
@@ -152,17 +205,62 @@ static void read_tar(struct image *image, struct archive *a)
 							       : "broken");
 }
 
-static void open_tar(struct image *image, int fd)
+/* What a name at the top says of its tar: 1 an image, 0 a file system, -1 nothing. */
+static int kind_by_name(const char *name)
+{
+	static const char *const of_images[] = {"blobs", "index.json", "manifest.json",
+						"oci-layout", "repositories"};
+	static const char *const of_systems[] = {"bin", "dev", "etc", "proc", "sys", "usr"};
+	size_t length = strcspn(name, "/");
+	for (unsigned i = 0; i < array_len(of_images); i++)
+		if (strlen(of_images[i]) == length && strncmp(of_images[i], name, length) == 0)
+			return 1;
+	for (unsigned i = 0; i < array_len(of_systems); i++)
+		if (strlen(of_systems[i]) == length && strncmp(of_systems[i], name, length) == 0)
+			return 0;
+	return -1;
+}
+
+/*
+ * Does the tar hold a file system, as `docker export` writes it? The first name that tells decides,
+ * so an image is not read twice: its documents or its blobs come early.
+ */
+static bool holds_system(struct image *image, int fd)
 {
 	struct archive *a = weft__image_archive();
-	if (a && weft__archive.read_open_fd(a, fd, 64 << 10) == ARCHIVE_OK)
-		read_tar(image, a);
-	else
+	struct archive_entry *entry;
+	int kind = -1, status = a ? weft__archive.read_open_fd(a, fd, READ_BLOCK) : ARCHIVE_FATAL;
+	while (kind < 0 && status >= ARCHIVE_WARN && status != ARCHIVE_EOF) {
+		status = weft__archive.read_next_header(a, &entry);
+		const char *name = status >= ARCHIVE_WARN && status != ARCHIVE_EOF
+					   ? weft__archive.entry_pathname(entry)
+					   : NULL;
+		char *normal = name ? weft__path_normal(name) : NULL;
+		kind = normal ? kind_by_name(normal) : -1;
+		free(normal);
+		weft__scan_tick(image->worker);
+	}
+	if (a)
+		weft__archive.read_free(a);
+	return kind == 0;
+}
+
+static void read_tar_fd(struct image *image, int fd)
+{
+	bool system = holds_system(image, fd);
+	struct archive *a = weft__image_archive();
+	if (!a || lseek(fd, 0, SEEK_SET) || weft__archive.read_open_fd(a, fd, READ_BLOCK))
 		weft__scan_error(image->worker->scan, image->path, "is no tar: %s",
 				 a && weft__archive.error_string(a) ? weft__archive.error_string(a)
 								    : "out of memory");
+	else if (system)
+		weft__image_root(image, a);
+	else
+		read_tar(image, a);
 	if (a)
 		weft__archive.read_free(a);
+	if (!system)
+		weft__image_finish(image);
 }
 
 static ssize_t file_read(void *source, void *buffer, size_t size)
@@ -208,11 +306,22 @@ static void read_directory(struct image *image, int fd, const char *prefix, unsi
 	closedir(dir);
 }
 
+static void links_free(struct image_link *links)
+{
+	for (struct image_link *next; links; links = next) {
+		next = links->next;
+		free(links->name);
+		free(links->target);
+		free(links);
+	}
+}
+
 static void image_free(struct image *image)
 {
 	for (struct image_layer *l = image->layers, *next; l; l = next) {
 		next = l->next;
 		weft__results_free(l->results);
+		links_free(l->links);
 		free(l->name);
 		free(l);
 	}
@@ -240,8 +349,7 @@ static void run_image(struct scan_worker *w, struct scan_work *item)
 		read_directory(&image, dup(fd), "", 1);
 		weft__image_finish(&image);
 	} else if (S_ISREG(status.st_mode)) {
-		open_tar(&image, fd);
-		weft__image_finish(&image);
+		read_tar_fd(&image, fd);
 	} else {
 		weft__scan_error(w->scan, item->path, "neither a regular file nor a directory");
 	}

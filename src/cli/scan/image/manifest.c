@@ -17,15 +17,6 @@
 #include "cli/scan/image/image.h"
 
 #define INDEX_DEPTH 4
-#define IMAGE_LAYERS 512 /* of one image; container runtimes stop at 127 */
-
-/* The layers of one image, lowest first. */
-struct stack {
-	struct image_layer *layers[IMAGE_LAYERS];
-	const char *digests[IMAGE_LAYERS];
-	unsigned count;
-};
-
 static const struct image_document *find_document(const struct image *image, const char *name)
 {
 	for (const struct image_document *d = image->documents; d; d = d->next)
@@ -66,86 +57,55 @@ static const json_t *blob_document(const struct image *image, const char *digest
 	return d ? d->root : NULL;
 }
 
-/* Names that a layer above does not hide; frees the others. */
-static void keep_visible(struct image *image, const struct stack *stack, unsigned at,
-			 struct scan_name **names)
+/* Why a layer that an image names cannot be looked at. */
+static char *why_absent(const struct image *image, const char *member, const char *type)
 {
-	while (*names) {
-		bool hidden = false;
-		for (unsigned upper = at + 1; upper < stack->count && !hidden; upper++)
-			hidden = weft__paths_hidden(&image->paths, stack->layers[upper]->number,
-						    (*names)->path);
-		if (!hidden) {
-			names = &(*names)->next;
-			continue;
-		}
-		struct scan_name *gone = *names;
-		*names = gone->next;
-		free(gone);
-	}
+	if (type && strstr(type, "+encrypted"))
+		return cli_format("is encrypted (%s)", type);
+	if (type && (strstr(type, "nondistributable") || strstr(type, ".foreign.")))
+		return cli_format("is kept elsewhere by its maker (%s)", type);
+	return cli_strdup(member && find_document(image, member) ? "is no tar that could be read"
+								 : "is missing");
 }
 
-static void report_layer(struct image *image, struct image_layer *layer, const char *digest)
+static bool is_encrypted(const char *type)
 {
-	while (layer->results) {
-		struct scan_result *r = layer->results;
-		layer->results = r->next;
-		r->next = NULL;
-		free(r->layer);
-		r->layer = cli_strdup(digest);
-		weft__scan_report(image->worker, r);
-	}
+	return type && strstr(type, "+encrypted");
 }
 
-/*
- * Reports the results of the stack's layers that are visible in it; the others stay, another image
- * may show them.
- */
-static void report_stack(struct image *image, const struct stack *stack)
+/* `digest` of the layer's tar, as the image's configuration tells it. */
+static void check_digest(struct image *image, const struct image_layer *layer, const char *digest)
 {
-	for (unsigned i = 0; i < stack->count; i++) {
-		struct scan_result **link = &stack->layers[i]->results, *hidden = NULL;
-		while (*link) {
-			struct scan_result *r = *link;
-			struct scan_name *names = NULL;
-			for (const struct scan_name *n = r->own_names; n; n = n->next)
-				weft__name_add(&names, n->path);
-			keep_visible(image, stack, i, &names);
-			if (names) {
-				weft__names_free(r->own_names);
-				r->own_names = names;
-				link = &r->next;
-				continue;
-			}
-			*link = r->next;
-			r->next = hidden;
-			hidden = r;
-		}
-		report_layer(image, stack->layers[i], stack->digests[i]);
-		stack->layers[i]->results = hidden;
-	}
+	if (!digest || !layer->digest[0] || strcmp(layer->digest, digest) == 0)
+		return;
+	weft__scan_error(image->worker->scan, image->path,
+			 "layer %s was changed or damaged: its digest is %s", digest,
+			 layer->digest);
 }
 
-static void stack_add(struct image *image, struct stack *stack, const char *member,
-		      const char *digest)
+static void stack_add(struct image *image, struct image_stack *stack, const char *member,
+		      const char *digest, const char *type)
 {
-	struct image_layer *layer = member ? find_layer(image, member) : NULL;
-	if (!layer)
-		weft__scan_error(image->worker->scan, image->path, "layer %s is missing",
-				 digest ? digest : "?");
-	else if (stack->count == IMAGE_LAYERS)
+	struct image_layer *layer =
+		member && !is_encrypted(type) ? find_layer(image, member) : NULL;
+	if (!layer) {
+		char *why = why_absent(image, member, type);
+		weft__scan_error(image->worker->scan, image->path, "layer %s %s",
+				 digest ? digest : "?", why);
+		free(why);
+	} else if (stack->count == IMAGE_LAYERS) {
 		weft__scan_error(image->worker->scan, image->path, "more than %d layers",
 				 IMAGE_LAYERS);
-	if (!layer || stack->count == IMAGE_LAYERS)
-		return;
-	stack->layers[stack->count] = layer;
-	stack->digests[stack->count++] = digest ? digest : member;
+	} else {
+		check_digest(image, layer, digest);
+		stack->layers[stack->count] = layer;
+		stack->digests[stack->count++] = digest ? digest : member;
+	}
 }
 
 /* Attestations and other artefacts have layers that are no tars. */
-static bool is_file_system(const json_t *descriptor)
+static bool is_file_system(const char *type)
 {
-	const char *type = json_string_value(json_object_get(descriptor, "mediaType"));
 	return !type || strstr(type, "tar");
 }
 
@@ -161,20 +121,21 @@ static bool one_more(struct image *image)
 static void oci_manifest(struct image *image, const json_t *manifest)
 {
 	const json_t *layers = json_object_get(manifest, "layers");
-	struct stack *stack = cli_alloc(sizeof(*stack));
+	struct image_stack *stack = cli_alloc(sizeof(*stack));
 	for (size_t i = 0; i < json_array_size(layers); i++) {
 		const json_t *layer = json_array_get(layers, i);
 		const char *digest = json_string_value(json_object_get(layer, "digest"));
 		char *member = blob_name(digest);
-		if (is_file_system(layer))
-			stack_add(image, stack, member, digest);
+		const char *type = json_string_value(json_object_get(layer, "mediaType"));
+		if (is_file_system(type))
+			stack_add(image, stack, member, digest, type);
 		free(member);
 	}
-	report_stack(image, stack);
+	weft__image_report_stack(image, stack);
 	free(stack);
 }
 
-/* Gives how many manifests the index led to. */
+/* Returns how many manifests the index led to. */
 static unsigned oci_index(struct image *image, const json_t *index, unsigned depth)
 {
 	const json_t *entries = json_object_get(index, "manifests");
@@ -206,7 +167,7 @@ static void docker_image(struct image *image, const json_t *entry)
 	const char *config_name = json_string_value(json_object_get(entry, "Config"));
 	const struct image_document *config =
 		config_name ? find_document(image, config_name) : NULL;
-	struct stack *stack = cli_alloc(sizeof(*stack));
+	struct image_stack *stack = cli_alloc(sizeof(*stack));
 	size_t count = json_array_size(layers);
 	char **made = cli_alloc((count + 1) * sizeof(*made));
 	for (size_t i = 0; i < count; i++) {
@@ -214,9 +175,9 @@ static void docker_image(struct image *image, const json_t *entry)
 		const char *digest = docker_digest(config, i);
 		if (member && strncmp(member, blobs, sizeof(blobs) - 1) == 0)
 			digest = made[i] = cli_format("sha256:%s", member + sizeof(blobs) - 1);
-		stack_add(image, stack, member, digest ? digest : member);
+		stack_add(image, stack, member, digest, NULL);
 	}
-	report_stack(image, stack);
+	weft__image_report_stack(image, stack);
 	for (size_t i = 0; i < count; i++)
 		free(made[i]);
 	free(made);
@@ -241,9 +202,10 @@ void weft__image_finish(struct image *image)
 	if (images)
 		return;
 	weft__scan_error(image->worker->scan, image->path,
-			 image->layers
-				 ? "no manifest that fits: deleted files may be among the results"
-				 : "is neither an OCI layout nor what `docker save` writes");
+			 image->layers ? "no manifest that fits: deleted files may be among the "
+					 "results"
+				       : "is neither an OCI layout nor what `docker save` or "
+					 "`docker export` writes");
 	for (struct image_layer *l = image->layers; l; l = l->next)
-		report_layer(image, l, l->name);
+		weft__image_report_layer(image, l, l->name);
 }

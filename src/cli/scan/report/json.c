@@ -74,7 +74,7 @@ static json_t *result_json(const struct scan_result *r)
 	cli_json_set(o, "names", names);
 	if (r->image) {
 		cli_json_set(o, "image", cli_json_text(r->image));
-		cli_json_set(o, "layer", cli_json_text(r->layer));
+		cli_json_set(o, "layer", r->layer ? cli_json_text(r->layer) : json_null());
 	}
 	cli_json_set(o, "verdict", json_string(weft__go_verdict_name(j->verdict)));
 	cli_json_set(o, "rule", json_string(j->rule->id));

@@ -75,7 +75,7 @@ static json_t *properties_json(const struct scan_result *r)
 	cli_json_set(o, "evidence", evidence);
 	if (r->image) {
 		cli_json_set(o, "image", cli_json_text(r->image));
-		cli_json_set(o, "layer", cli_json_text(r->layer));
+		cli_json_set(o, "layer", r->layer ? cli_json_text(r->layer) : json_null());
 	}
 	return o;
 }

@@ -28,7 +28,8 @@ static void print_rows(const struct scan *scan, FILE *out)
 		cli_table_cell(t, CLI_PLAIN, "%s", r->version[0] ? r->version : "-");
 		cli_table_cell(t, CLI_PLAIN, "%s", r->arch);
 		if (r->image)
-			cli_table_cell(t, CLI_PLAIN, "%s (%s, %s)", r->path, r->image, r->layer);
+			cli_table_cell(t, CLI_PLAIN, "%s (%s%s%s)", r->path, r->image,
+				       r->layer ? ", " : "", r->layer ? r->layer : "");
 		else
 			cli_table_cell(t, CLI_PLAIN, "%s", r->path);
 	}
