@@ -60,7 +60,7 @@ struct core_file {
 	const char *path;	     /* valid during the call only */
 };
 
-/* Calls `each` for every file that was mapped, until it gives non-zero; gives that or 0. */
+/* Calls `each` for every file that was mapped, until it returns non-zero; returns that or 0. */
 int weft__core_each_file(const struct core *core,
 			 int (*each)(const struct core_file *file, void *arg), void *arg);
 

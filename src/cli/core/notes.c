@@ -88,7 +88,7 @@ static void take_siginfo(struct core *core, uint64_t at)
 	    !weft__view_u32(core->view, at + SIGINFO_CODE, &code))
 		return;
 	core->code = (int)code;
-	/* Of a signal that somebody sent (code <= 0), the same bytes say who. */
+	/* Of a signal that a process sent (code <= 0), the same bytes hold the sender. */
 	core->has_address =
 		core->code > 0 && weft__view_u64(core->view, at + SIGINFO_ADDRESS, &core->address);
 }

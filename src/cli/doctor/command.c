@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* command.c: `weft doctor`: examines the host, prints facts, findings and a verdict. See doctor.h.
+/*
+ * command.c: `weft doctor`: examines the host, prints facts, findings and a verdict. See doctor.h.
  */
 #include "cli/doctor/doctor.h"
 

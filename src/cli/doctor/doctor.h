@@ -2,8 +2,8 @@
 /*
  * doctor.h: what `weft doctor` collects: facts in groups, and findings with advice.
  *
- * Each examiner (a file of this folder) asks the system, never guesses from version numbers, and calls
- * doctor_fact and doctor_finding. A fact that cannot be had is told as such.
+ * Each examiner (a file of this folder) asks the system, never guesses from version numbers, and
+ * calls doctor_fact and doctor_finding. A fact that cannot be found out is reported as that.
  */
 #ifndef WEFT_CLI_DOCTOR_DOCTOR_H
 #define WEFT_CLI_DOCTOR_DOCTOR_H

@@ -2,7 +2,7 @@
 /*
  * dynsym.c: one name in the dynamic symbol table.
  *
- * The table says nowhere how long it is; its hash tables do. The old one gives the count outright;
+ * The table says nowhere how long it is; its hash tables do. The old one states the count;
  * of the new one (DT_GNU_HASH) the name's own chain is followed, as the loader does.
  */
 #include <elf.h>

@@ -67,7 +67,7 @@ const struct elf_segment *weft__elf_segment(const struct elf_image *elf, uint64_
 struct elf_relative {
 	uint64_t where, addend, record;
 };
-/* Calls `each` for every relative relocation until it gives non-zero; gives that, 0, or -errno. */
+/* Calls `each` for every relative relocation until it returns non-zero; returns that, 0, -errno. */
 int weft__elf_each_relative(struct elf_image *elf,
 			    int (*each)(const struct elf_relative *r, void *arg), void *arg);
 /* Finds the relocation of the pointer at `vaddr`. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * view.h: a bounded, random-access view of bytes that nobody vouches for.
+ * view.h: a bounded, random-access view of bytes that may be hostile.
  *
  * Every parser of hostile input reads through a view and through nothing else. A view is either a
  * block of memory or a range of a file descriptor (a file, a spooled archive member,
@@ -10,7 +10,7 @@
  *   - offsets count from the view's start; no call reads outside [0, size), whatever it is asked
  * for;
  *   - memory use is fixed (VIEW_WINDOWS * VIEW_WINDOW bytes), whatever the file's size;
- *   - what weft__view_at gives stays valid until the next call on the same view, no longer;
+ *   - what weft__view_at returns stays valid until the next call on the same view, no longer;
  *   - the first failed read (input/output error, or a file that shrank) stays in `error`, so a
  * caller can tell "the file does not say so" from "the file could not be read".
  *
@@ -38,7 +38,7 @@ struct view_window {
 struct view {
 	uint64_t size;
 	bool big_endian; /* set by the parser that knows the format */
-	bool sparse;	 /* set by who opened the file: it has holes, which a search may skip */
+	bool sparse;	 /* set by the opener: the file has holes, which a search may skip */
 	int error; /* 0, or the first -errno of a read; -ENODATA: the file ends before its size */
 	const unsigned char *bytes; /* the memory of a memory view, else NULL */
 	int fd;
@@ -85,7 +85,6 @@ bool weft__view_u64(struct view *v, uint64_t offset, uint64_t *value);
 bool weft__view_word(struct view *v, uint64_t offset, unsigned width, uint64_t *value);
 /*
  * Copies a NUL-terminated string of at most `room` - 1 bytes; false when it does not end in time.
- * /
  */
 bool weft__view_string(struct view *v, uint64_t offset, char *string, size_t room);
 /* True when the bytes at `offset` are those of `string` with its ending NUL. */

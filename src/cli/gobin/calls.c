@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * calls.c: who calls whom, from the bytes of direct calls; and who holds a function's address.
+ * calls.c: which function calls which, from the bytes of direct calls; and what holds the address
+ * of a function.
  *
  * amd64: E8 and a signed 32-bit distance from the end of the instruction. arm64: BL, a signed
  * 26-bit distance in words.

@@ -28,7 +28,7 @@ struct go_table {
 	uint32_t magic;
 	unsigned width, quantum;    /* of a pointer; of the program counter */
 	uint64_t vaddr, offset;	    /* where the table lies */
-	uint64_t count;		    /* of functions; 0: a format before Go 1.18, only recognised */
+	uint64_t count;		    /* of functions; 0: an older format than Go 1.18 */
 	uint64_t text;		    /* what the functions' entries are relative to */
 	uint64_t names, names_size; /* view offset of the name table */
 	uint64_t functions;	    /* view offset of the function table */
@@ -77,7 +77,7 @@ bool weft__go_function_name(struct go_image *go, const struct go_function *f, ch
 
 bool weft__go_calls_known(const struct go_image *go); /* is this instruction set decoded? */
 /*
- * Calls `each` for every direct call in [from, to) until it gives non-zero; gives that, 0, or
+ * Calls `each` for every direct call in [from, to) until it returns non-zero; returns that, 0, or
  * -errno. On amd64 the bytes are searched, not disassembled: a target that is no function's entry
  * is noise.
  */
@@ -103,7 +103,9 @@ struct go_vdso_key {
 	bool pointed;	 /* name_offset is valid, and the length is the symbol's */
 };
 
-/* The vDSO symbol that gives random bytes on this machine, or NULL when Go looks for none there. */
+/*
+ * The vDSO symbol that returns random bytes on this machine, or NULL when Go looks for none there.
+ */
 const char *weft__go_vdso_symbol(const struct elf_image *elf);
 /*
  * All places with the hashes of that symbol: their number, the first `room` of them; or -errno of a

@@ -6,7 +6,7 @@
  *   1. which order does the runtime have? (the calls inside `within`; the names where calls cannot
  * be read)
  *   2. is it disarmed? (the key of the vDSO symbol was changed, so that the look-up fails)
- *   3. can it happen? (who calls the trigger)
+ *   3. can it happen? (which functions call the trigger)
  */
 #include "cli/gobin/judge.h"
 
@@ -206,7 +206,7 @@ static int find_callers(struct go_image *go, struct go_judgement *j, const struc
 	return err;
 }
 
-/* The order is the old one and nothing disarms it: who can make it happen? */
+/* The order is the old one and nothing disarms it: which functions can make it happen? */
 static int judge_trigger(struct go_image *go, struct go_judgement *j)
 {
 	const struct go_rule *rule = j->rule;

@@ -41,7 +41,7 @@ struct go_judgement {
 
 /*
  * Judges an image that weft__go_open accepted. 0, -ENOMEM, or -errno of a failed read; the
- * judgement is to be freed in every case.
+ * caller frees the judgement in every case.
  */
 int weft__go_judge(struct go_image *go, const struct go_rule *rule, struct go_judgement *j);
 void weft__go_judgement_free(struct go_judgement *j);

@@ -71,7 +71,10 @@ struct search {
 
 static const char build_info_magic[] = "\xff Go buildinf:";
 
-/* The magic alone is none: whoever looks for it has it among his constants, as this program does. */
+/*
+ * The magic alone is no table: a program that looks for tables has it among its constants, as this
+ * one does.
+ */
 static void found_build_info(struct search *s, const unsigned char *p, uint64_t at)
 {
 	struct go_image *go = s->go;

@@ -13,8 +13,9 @@ enum { SEARCH_DATA = 1, SEARCH_CODE = 2 };
 /*
  * Calls `piece` with consecutive pieces (at most VIEW_WINDOW bytes) of the segments: `at` is the
  * view offset of `p`. Consecutive pieces of a segment overlap by `overlap` bytes, so that nothing
- * shorter is missed at a seam; holes of sparse files are skipped. Ends when `piece` gives non-zero;
- * gives that, 0, -EFBIG or -errno. The piece may be overwritten once `piece` reads the view itself.
+ * shorter is missed at a seam; holes of sparse files are skipped. Ends when `piece` returns
+ * non-zero; returns that, 0, -EFBIG or -errno. The piece may be overwritten once `piece` reads the
+ * view itself.
  */
 int weft__go_walk(struct elf_image *elf, unsigned which, size_t overlap,
 		  int (*piece)(const unsigned char *p, uint64_t at, size_t length, void *arg),

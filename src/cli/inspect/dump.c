@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* dump.c: `weft dump`: every task of a running program with its call stack, as SIGQUIT would print them. */
+/*
+ * dump.c: `weft dump`: every task of a running program with its call stack, as SIGQUIT would print
+ * them.
+ */
 #include <stdlib.h>
 
 #include "cli/inspect/target.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * frames.c: the call stack of another process's task, by its chain of frame pointers (debug/unwind.h).
+ * frames.c: the call stack of another process's task, by its chain of frame pointers
+ * (debug/unwind.h).
  *
- * A task that waits needs nothing of its process. For one that runs, its thread is stopped as long as reading its
- * registers and the chain takes, and goes on by itself should this process die.
+ * A task that waits needs nothing of its process. For one that runs, its thread is stopped as long
+ * as reading its registers and the chain takes, and goes on by itself should this process die.
  */
 #include <errno.h>
 #include <sys/ptrace.h>

@@ -2,9 +2,10 @@
 /*
  * target.h: the tasks of another process, or of a core file, read from its memory without its help.
  *
- * The table of debug/layout.h in that memory says where things are. Everything read is taken for hostile: sizes are
- * capped, no address is followed without a read that may fail, and a process that goes on running meanwhile is a
- * photograph of something that moves. Nothing is written, and nothing is stopped, except where a function says so.
+ * The table of debug/layout.h in that memory says where things are. Everything read is taken for
+ * hostile: sizes are capped, no address is followed without a read that may fail, and a process
+ * that goes on running meanwhile is a photograph of something that moves. Nothing is written, and
+ * nothing is stopped, except where a function says so.
  */
 #ifndef WEFT_CLI_INSPECT_TARGET_H
 #define WEFT_CLI_INSPECT_TARGET_H
@@ -40,7 +41,9 @@ struct target_task {
 	char name[64], why[64];
 };
 
-/* `what` is a process id or a core file. Ends the command when it cannot be read, or holds no weft. */
+/*
+ * `what` is a process id or a core file. Ends the command when it cannot be read, or holds no weft.
+ */
 void target_open(struct target *t, const char *what);
 void target_close(struct target *t);
 bool target_read(const struct target *t, uint64_t address, void *buf, size_t size);
@@ -54,7 +57,10 @@ void target_each(const struct target *t, void (*each)(const struct target_task *
 /* "chan recv, 3 minutes, locked to thread 5" */
 void target_describe(const struct target *t, const struct target_task *task, char *text,
 		     size_t size);
-/* The return addresses on its stack, innermost first. A running thread is stopped for that, for less than a millisecond. */
+/*
+ * The return addresses on its stack, innermost first. A running thread is stopped for that, for
+ * less than a millisecond.
+ */
 unsigned target_frames(const struct target *t, const struct target_task *task, uint64_t *pcs,
 		       unsigned room);
 

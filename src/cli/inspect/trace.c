@@ -2,8 +2,9 @@
 /*
  * trace.c: `weft trace`: a trace of a running program, without its help and without stopping it.
  *
- * The rings are there as long as weft runs in a process (sched/trace.h): this sets the word that makes its scheduler
- * write to them, waits, clears it, and reads the rings. The clock that stamps the events is the machine's.
+ * The rings are there as long as weft runs in a process (sched/trace.h): this sets the word that
+ * makes its scheduler write to them, waits, clears it, and reads the rings. The clock that stamps
+ * the events is the machine's.
  */
 #include <errno.h>
 #include <signal.h>

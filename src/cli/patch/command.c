@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* command.c: `weft patch`: what was asked, what is so, what is done, and what it means for the
- * operator. */
+/*
+ * command.c: `weft patch`: reads the request, finds the state of the file, changes it, and tells
+ * the operator what follows.
+ */
 #include "cli/patch/patch.h"
 
 #include <errno.h>

@@ -136,7 +136,7 @@ static int copy_metadata(const struct patch_file *f, int to, const struct timesp
 	return error;
 }
 
-/* Did somebody else change or replace it while it was copied? */
+/* Did another process change or replace it while it was copied? */
 static bool has_changed(const struct patch_file *f)
 {
 	struct stat now, named;
@@ -164,7 +164,7 @@ static int fill(const struct patch_file *f, int to, const struct patch_change *c
 	*doing = "sync the copy";
 	if (fsync(to))
 		return -errno;
-	*doing = "go on: somebody else changed it meanwhile";
+	*doing = "go on: another process changed it meanwhile";
 	return has_changed(f) ? -EAGAIN : 0;
 }
 

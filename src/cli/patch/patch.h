@@ -40,7 +40,7 @@ struct patch_file {
 	struct stat st;
 };
 
-/* Opens a regular file, following links. 0 or -errno. The file is to be closed in both cases. */
+/* Opens a regular file, following links. 0 or -errno; weft__patch_close in both cases. */
 int weft__patch_open(struct patch_file *f, const char *path);
 void weft__patch_close(struct patch_file *f);
 

@@ -3,7 +3,7 @@
  * plan.c: which byte of a Go binary makes it safe.
  *
  * The runtime finds the vDSO's getrandom by a key: two hashes, and a pointer to a name. With
- * another last byte in the name the look-up fails, and the runtime uses the system call for ever.
+ * another last byte in the name the look-up fails, and the runtime always uses the system call.
  * Everything the key says must agree before a byte is named: one place with the hashes, a pointer
  * that leads to the very name (or to what we made of it).
  */

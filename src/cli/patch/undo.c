@@ -3,7 +3,7 @@
  * undo.c: what is remembered of a patched file, beside it, in ".NAME.weft-undo".
  *
  * Which byte was changed can be read from the file itself; the record confirms it and keeps what
- * cannot: the time of the original. It travels with the directory, whatever that is mounted as.
+ * cannot: the time of the original. It stays with the directory, wherever that is mounted.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -49,8 +49,10 @@ struct symbolizer {
 	size_t count;
 };
 
-/* `count` objects of `size` bytes at `offset` of the file, NULL when they are not all there;
- * `extra` zero bytes follow. */
+/*
+ * `count` objects of `size` bytes at `offset` of the file, NULL when they are not all there;
+ * `extra` zero bytes follow.
+ */
 static void *read_array(int fd, uint64_t offset, uint64_t count, size_t size, size_t extra)
 {
 	if (!count || count > TABLE_MAX / size || offset > INT64_MAX)
@@ -168,7 +170,7 @@ static void table_free(struct table *t)
 	free(t);
 }
 
-/* The address that the symbol table gives to what lies at `offset` of the file; 0: none. */
+/* The address, in the symbol table's terms, of the byte at `offset` of the file; 0: none. */
 static uint64_t table_address(const struct table *t, uint64_t offset)
 {
 	for (unsigned i = 0; i < t->segment_count; i++) {

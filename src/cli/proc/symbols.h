@@ -15,8 +15,10 @@
 
 struct stat;
 
-/* Opens a regular file for reading; devices and pipes are not even touched. The descriptor or
- * -errno. */
+/*
+ * Opens a regular file for reading; devices and pipes are not even touched. The descriptor or
+ * -errno.
+ */
 int weft__open_regular(const char *path, struct stat *st);
 
 struct symbolizer;
@@ -25,8 +27,10 @@ struct symbolizer;
 struct symbolizer *weft__symbolizer_of(pid_t pid);
 /* Empty, to be filled from a core file's list of mappings. */
 struct symbolizer *weft__symbolizer_new(void);
-/* [start, end) is `path` from `offset` on. The path is copied; `read_from` (NULL: the path) is
- * opened. */
+/*
+ * [start, end) is `path` from `offset` on. The path is copied; `read_from` (NULL: the path) is
+ * opened.
+ */
 int weft__symbolizer_map(struct symbolizer *s, uint64_t start, uint64_t end, uint64_t offset,
 			 const char *path, const char *read_from);
 void weft__symbolizer_free(struct symbolizer *s);

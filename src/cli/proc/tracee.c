@@ -25,8 +25,10 @@ int weft__tracee_read(pid_t pid, uint64_t address, void *buf, size_t len)
 	return (size_t)n == len ? 0 : -EFAULT;
 }
 
-/* PTRACE_POKEDATA writes where even the owner may not, and keeps doing so where /proc/PID/mem is
- * locked down. */
+/*
+ * PTRACE_POKEDATA writes where even the owner may not, and keeps doing so where /proc/PID/mem is
+ * locked down.
+ */
 int weft__tracee_write(pid_t thread, uint64_t address, const void *bytes, size_t len)
 {
 	const unsigned char *from = bytes;

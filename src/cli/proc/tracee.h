@@ -28,12 +28,15 @@ struct tracee_mapping {
 	const char *path; /* "" for anonymous memory; valid during the call only */
 };
 
-/* Calls `each` for every line of /proc/PID/maps until it gives non-zero; gives that, 0, or -errno.
+/*
+ * Calls `each` for every line of /proc/PID/maps until it returns non-zero; returns that, 0, or
+ * -errno.
  */
 int weft__tracee_mappings(pid_t pid, int (*each)(const struct tracee_mapping *m, void *arg),
 			  void *arg);
 
-/* The number that follows "NAME:\t" in /proc/PID/status, read in `base`; -errno when there is none.
+/*
+ * The number that follows "NAME:\t" in /proc/PID/status, read in `base`; -errno when there is none.
  */
 int64_t weft__tracee_status(pid_t pid, const char *name, int base);
 

@@ -31,7 +31,7 @@ struct unwind_start {
 	uint64_t function;	   /* where the function of `pc` starts; 0: unknown */
 };
 
-/* Fills pcs[] from the innermost on and gives how many, at least 1 when max is not 0. */
+/* Fills pcs[] from the innermost on and returns how many, at least 1 when max is not 0. */
 unsigned weft__watch_unwind(const struct memory *m, const struct unwind_start *at, uint64_t *pcs,
 			    unsigned max);
 

@@ -36,12 +36,15 @@ struct watch_report {
 /*
  * Forks a child that runs fn(arg) and exits with its result, waits for the child's end and fills
  * the report. The child is alone in its process group, and dies with the calling thread. The caller
- * flushes its stdio first. Gives 0, or -errno when no child could be made or waited for.
+ * flushes its stdio first. Returns 0, or -errno when no child could be made or waited
+ * for.
  */
 int weft__watch_spawn(int (*fn)(void *arg), void *arg, struct watch_report *report);
 
-/* "cache_alloc < list_grow < state_put", innermost first, at most `frames` of them; snprintf's
- * result. */
+/*
+ * "cache_alloc < list_grow < state_put", innermost first, at most `frames` of them; snprintf's
+ * result.
+ */
 int weft__watch_chain(const struct watch_report *report, unsigned frames, char *text, size_t size);
 
 #endif

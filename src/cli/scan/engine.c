@@ -4,8 +4,8 @@
  *
  * An item is counted in `pending` while it lies in the list; a worker that runs one is counted in
  * `busy`. The scan is over when both are zero. A worker that the watch abandons leaves `busy` at
- * that moment; what it reports later is dropped, what it pushes later is done by others or by
- * nobody, and the program ends without waiting for it.
+ * that moment; what it reports later is dropped, what it pushes later is done by others or
+ * not at all, and the program ends without waiting for it.
  */
 #include "cli/scan/engine.h"
 
@@ -212,7 +212,7 @@ static bool is_late(struct scan_worker *w, int64_t limit, int64_t now)
 	return since && (now - max_of(since, w->answered) >= limit || now - since >= 10 * limit);
 }
 
-/* Leaves a hanging worker behind; gives how many were. The caller holds the lock. */
+/* Leaves hanging workers behind; returns how many. The caller holds the lock. */
 static unsigned abandon_late(struct scan *scan)
 {
 	int64_t limit = SECONDS(scan->options.time_limit), now = weft__clock();
@@ -340,7 +340,7 @@ void weft__scan_free(struct scan *scan)
 	free(scan->results);
 	free(scan->errors);
 	if (scan->abandoned)
-		return; /* the rest still belongs to who was left behind */
+		return; /* the rest still belongs to the workers left behind */
 	weft__seen_free(scan->seen);
 	pthread_cond_destroy(&scan->changed);
 	pthread_cond_destroy(&scan->idle);

@@ -44,7 +44,7 @@ static void deliver(struct scan_worker *w, const struct scan_origin *origin, str
 	*origin->held = r;
 }
 
-/* A result without facts: it cannot be told whether the rule holds. */
+/* A result without facts: whether the rule holds is not known. */
 static void report_unknown(struct scan_worker *w, const struct scan_origin *origin,
 			   const char *reason, bool packed)
 {
@@ -135,8 +135,8 @@ static void run_open_file(struct scan_worker *w, struct scan_work *item)
 }
 
 /*
- * Gives the file to whoever is free, so that one directory full of large programs keeps all workers
- * busy.
+ * Passes the file on to a free worker, so that one directory full of large programs keeps all
+ * workers busy.
  */
 static bool hand_on(struct scan_worker *w, int fd, const struct scan_origin *origin)
 {
@@ -156,7 +156,9 @@ static bool hand_on(struct scan_worker *w, int fd, const struct scan_origin *ori
 	return true;
 }
 
-/* Is it an ELF file? Its first bytes and its status decide; -1: it cannot be read, which was told. */
+/*
+ * Is it an ELF file? Its first bytes and its status decide; -1: it cannot be read, which was reported.
+ */
 static int begins_elf(struct scan *scan, int fd, const char *path, struct stat *status)
 {
 	unsigned char head[SELFMAG];
@@ -168,7 +170,7 @@ static int begins_elf(struct scan *scan, int fd, const char *path, struct stat *
 	return weft__elf_magic(head, (size_t)got);
 }
 
-/* True for whoever meets the file first, and has to judge it. */
+/* Returns true for the first caller that meets the file, which has to judge it. */
 static bool is_first(struct scan *scan, const struct stat *status, struct scan_origin *origin)
 {
 	bool is_new;

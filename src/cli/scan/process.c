@@ -9,8 +9,8 @@
  * something to say are looked at more closely.
  *
  * The gauge: Go keeps its random states in mappings that carry `dp` (droppable) in smaps. The first
- * batch is `ceil(cpus * 192 / page size)` pages; more pages mean that more states were alive at once
- * than the list had room for: the process is primed to crash when so many locked threads end.
+ * batch is `ceil(cpus * 192 / page size)` pages; more pages mean that more states were alive at
+ * once than the list had room for: the process is primed to crash when so many locked threads end.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -173,7 +173,7 @@ static void add_process(struct scan *scan, pid_t pid)
 	if (length < 0 && is_gone(errno))
 		return; /* or a kernel thread */
 	if (length < 0 || stat(link, &status)) {
-		/* So for every process of somebody else, without privileges: one count, no list. */
+		/* Without privileges, every process of another user: a count, no list of errors. */
 		scan->counts.denied++;
 		return;
 	}
@@ -191,7 +191,7 @@ void weft__scan_add_processes(struct scan *scan)
 		weft__scan_error(scan, "/proc", "%s", strerror(errno));
 		return;
 	}
-	/* Each namespace has a process 1. Where it is not seen, nobody knows what else is not. */
+	/* Each namespace has a process 1. Where it is not seen, others may be missing too. */
 	if (access("/proc/1/stat", F_OK))
 		weft__scan_error(scan, "/proc",
 				 "is not mounted here, or hides processes (hidepid): without its "

@@ -6,7 +6,7 @@
  * Use: weft__scan_new, any number of weft__scan_add_*, weft__scan_run once, then read `results` and
  * `errors`, which are sorted and final; weft__scan_free.
  *
- * Who does what: weft__scan_run starts workers and watches them; a worker takes work (a directory,
+ * The parts: weft__scan_run starts workers and watches them; a worker takes work (a directory,
  * an open file, an image) from one list, last in first out, so that the list stays short.
  * Everything in struct scan that changes after the start is written with `lock` held. A worker that
  * hangs longer than the time limit (a dead network file system) is abandoned: its place is filled,
@@ -32,7 +32,7 @@ struct scan_options {
 	struct cli_list exclude;
 	unsigned jobs;	     /* 0: two per CPU */
 	unsigned time_limit; /* seconds that one file may take; 0: no limit */
-	/* Was the code of a running process changed so that it is safe? NULL: nobody can tell. */
+	/* Was the code of a running process changed so that it is safe? NULL: not known. */
 	bool (*is_made_safe)(pid_t pid);
 };
 
@@ -50,7 +50,7 @@ struct scan_process {
 	char name[16];
 	bool deleted;	       /* the file has no name any more */
 	bool library;	       /* the file is not its program but mapped by it */
-	bool seccomp;	       /* under a filter: perhaps the one that refuses pages for states */
+	bool seccomp;	       /* under a filter, which may refuse pages for states */
 	enum scan_answer vdso; /* does it see the symbol that the rule needs? */
 	/* Of the file, or `mitigated`: the symbol is hidden from it, or its code was changed. */
 	enum go_verdict verdict;

@@ -178,7 +178,7 @@ static void read_entries(struct scan_worker *w, const struct scan_work *item, DI
 	weft__scan_count(w->scan, files, 0);
 }
 
-/* Decides about mount points; gives the reason not to go in, or NULL. */
+/* Decides about mount points: returns the reason not to enter, or NULL. */
 static const char *keep_out(struct scan *scan, const struct scan_work *item, int fd,
 			    const struct stat *status)
 {

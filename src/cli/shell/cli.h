@@ -2,19 +2,19 @@
 /*
  * cli.h: what the subcommands of `weft` share: options, errors, tables, colour, progress, JSON.
  *
- * A subcommand is one function `int cli_NAME(int argc, char **argv)` in a folder of its own (a small
- * one in a file of `inspect`) and one line in commands.def. It returns its exit status:
+ * A subcommand is one function `int cli_NAME(int argc, char **argv)` in a folder of its own (a
+ * small one in a file of `inspect`) and one line in commands.def. It returns its exit status:
  *
  *   CLI_CLEAN 0     nothing found, everything as predicted
  *   CLI_FINDINGS 1  something was found
  *   CLI_FAILURE 2   wrong usage, or it could not do its work
  *
- * Reports go to stdout; errors and progress to stderr. Text that came from elsewhere (names of files
- * and processes, what files contain) is printed by way of cli_line, cli_table_cell, cli_json_text or
- * cli_clean, which make control characters visible: a file's name must not be able to write to the
- * terminal.
+ * Reports go to stdout; errors and progress to stderr. Text that came from elsewhere (names of
+ * files and processes, what files contain) is printed by way of cli_line, cli_table_cell,
+ * cli_json_text or cli_clean, which make control characters visible: a file's name must not be able
+ * to write to the terminal.
  *
- * Memory: cli_alloc and its kin never give NULL, they end the command with status 2. That is for
+ * Memory: cli_alloc and its like never return NULL, they end the command with status 2. That is for
  * sizes of our own choosing; a size that a hostile file chose is capped first.
  */
 #ifndef WEFT_CLI_SHELL_CLI_H
@@ -66,13 +66,13 @@ struct cli_usage {
 	const struct cli_option *options;
 	const char *notes; /* after the options: examples, exit status; or NULL */
 	unsigned min_operands, max_operands;
-	bool stop_at_operand; /* what follows the first operand is never an option (a command line)
-			       */
+	/* What follows the first operand is never an option: it is a command line. */
+	bool stop_at_operand;
 };
 
 /*
  * Reads the options into their variables and moves the operands to argv[1..count], with NULL after
- * them; gives the count. Ends the program for --help (status 0) and for any mistake (one line,
+ * them; returns the count. Ends the program for --help (status 0) and for any mistake (one line,
  * status 2): called before anything is opened.
  */
 unsigned cli_parse(const struct cli_usage *usage, int argc, char **argv);
@@ -112,7 +112,8 @@ enum cli_tone { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GOOD, CLI_WARN, CLI_BAD };
 const char *cli_tone_on(FILE *out, enum cli_tone tone);
 const char *cli_tone_off(FILE *out, enum cli_tone tone);
 
-/* One changing line on stderr, at most ten times a second, only on a terminal. One thread calls it.
+/*
+ * One changing line on stderr, at most ten times a second, only on a terminal. One thread calls it.
  */
 void cli_progress(const char *format, ...) printf_like(1, 2);
 /* Clears that line. Call it before other output. */
@@ -131,7 +132,8 @@ int cli_new_file(int directory, const char *name, mode_t mode);
 
 struct cli_table;
 
-/* `headings`: the column titles, ended by NULL; an empty title for every column prints no heading.
+/*
+ * `headings`: the column titles, ended by NULL; an empty title for every column prints no heading.
  */
 struct cli_table *cli_table_new(const char *const *headings);
 /* The next cell, row by row from left to right. The text is cleaned. */

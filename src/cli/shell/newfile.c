@@ -2,14 +2,14 @@
 /*
  * newfile.c: a file under a fixed name that one command at a time makes, to be renamed later.
  *
- * Whoever makes it holds a lock on it (flock), which ends with its process however that ends. So a
- * file without a lock is what a killed command left behind, and the next one removes it:
+ * The process that makes it holds a lock on it (flock), which ends with the process in whatever way
+ * that ends. So a file without a lock is what a killed command left, and the next one removes it:
  *
  *   open what is there, lock it, see that the name still leads to it, remove the name
  *   create the file under the free name, lock it, see that the name still leads to it
  *
- * Only the holder of a file's lock removes its name, so nobody removes the file of a living command;
- * of two that start at once one may find its fresh file locked by the other, and then gives up.
+ * Only the holder of a file's lock removes its name, so the file of a living command stays. Of two
+ * that start at once one may find its fresh file locked by the other; it then fails with -EBUSY.
  *
  * Rejected: a name of its own for every attempt (killed ones would pile up), and O_TMPFILE (not on
  * every file system, and linkat leaves the same window before the rename).
@@ -57,7 +57,9 @@ int cli_new_file(int directory, const char *name, mode_t mode)
 	int fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return errno == EEXIST ? -EBUSY : -errno;
-	/* A file system without locks keeps no two commands apart; O_EXCL still does at the start. */
+	/*
+	 * A file system without locks keeps no two commands apart; O_EXCL still does at the start.
+	 */
 	if (lock(fd) == -EBUSY || !is_called(fd, directory, name)) {
 		close(fd);
 		return -EBUSY;

@@ -8,8 +8,8 @@
  * branch must be exactly the one or the other; in any other case nothing at all is written.
  *
  * All threads stand still while the bytes change, and none may stand inside of a branch. A stop is
- * a signal's: a system call that cannot be restarted gives EINTR, which every Go program has to
- * expect anyway.
+ * a signal's: a system call that cannot be restarted fails with EINTR, which every Go program has
+ * to expect anyway.
  */
 #include <elf.h>
 #include <errno.h>
@@ -225,7 +225,7 @@ static void print_json(const struct target *t, const char *done)
 	cli_json_print(root, stdout);
 }
 
-/* Who changed a running daemon, and when, belongs in the system's journal. */
+/* The system's journal keeps which user changed a running daemon, and when. */
 static void write_journal(const struct target *t, bool undo)
 {
 	openlog("weft", LOG_PID, LOG_DAEMON);

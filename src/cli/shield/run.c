@@ -2,7 +2,7 @@
 /*
  * run.c: `weft shield -- COMMAND`: shield this process, then become the command.
  *
- * It fails closed: a command that cannot be shielded is not run, and the reason is told, unless
+ * It fails closed: a command that cannot be shielded is not run, and the reason is printed, unless
  * --fail-open.
  */
 #include <errno.h>
@@ -130,7 +130,9 @@ static char *shield_by_seccomp(const char *command)
 	return error ? cli_format("the seccomp filter is refused: %s", strerror(-error)) : NULL;
 }
 
-/* What to try instead: the other method, unless that will refuse the command for the same reason. */
+/*
+ * What to try instead: the other method, unless that will refuse the command for the same reason.
+ */
 static const char *other_way(const struct shield_options *options, const char *command)
 {
 	unsigned needed = options->seccomp ? CAPABILITY_SYS_PTRACE : CAPABILITY_SYS_ADMIN;

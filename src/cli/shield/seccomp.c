@@ -57,8 +57,10 @@ static int install(void)
 	};
 	struct sock_fprog filter = {array_len(code), code};
 
-	/* The filter keeps nothing secret: it needs none of the slow mitigations that kernels used
-	 * to tie to seccomp. */
+	/*
+	 * The filter keeps nothing secret: it needs none of the slow mitigations that kernels used
+	 * to tie to seccomp.
+	 */
 	if (!syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter))
 		return 0;
 	return -errno;

@@ -11,7 +11,8 @@
 
 #include <stdbool.h>
 
-/* Is there anything to refuse? False on kernels without such mappings and under a filter like ours.
+/*
+ * Is there anything to refuse? False on kernels without such mappings and under a filter like ours.
  */
 bool weft__shield_seccomp_useful(void);
 

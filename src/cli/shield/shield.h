@@ -19,7 +19,7 @@ struct shield_options {
 int weft__shield_run(const struct shield_options *options, char **command);
 /* A running process: change its code in memory, or change it back. */
 int weft__shield_live(const struct shield_options *options, pid_t pid, bool undo);
-/* Is it changed now? Reads only; false when that cannot be told. */
+/* Is it changed now? Reads only; false when that is not known. */
 bool weft__shield_is_live(pid_t pid);
 /* A drop-in for a systemd unit: write it, or remove it. */
 int weft__shield_unit(const struct shield_options *options, const char *unit, bool undo);

@@ -2,7 +2,7 @@
 /*
  * sites.h: the two places in a running Go program whose change makes its thread exit safe.
  *
- * A dying thread's `mexit` must not give its random state back, and nobody must get a new one: two
+ * A dying thread's `mexit` must not return its random state, and no thread must get a new one: two
  * branches become unconditional. The code is known byte for byte (Go 1.24.0, .1 and .2 share it;
  * only addresses differ); anything else is not touched.
  */

@@ -3,7 +3,7 @@
  * stop.c: see stop.h.
  *
  * All threads are asked before the first is waited for: they come to a stop side by side, and the
- * whole takes as long as the slowest. The list of threads is read again until it holds nobody new:
+ * whole takes as long as the slowest. The list of threads is read again until it holds no new one:
  * a thread that is still running may start another, a stopped one may not.
  */
 #include "cli/shield/stop.h"
@@ -45,7 +45,7 @@ static int remember(struct stopped *threads, pid_t id)
 	return 0;
 }
 
-/* A dead thread that nobody has waited for yet cannot be traced, and need not be. */
+/* A dead thread that has not been waited for yet cannot be traced, and need not be. */
 static bool is_dead(pid_t id)
 {
 	char path[64], text[512] = "";

@@ -13,12 +13,12 @@
 struct stopped {
 	size_t count;
 	pid_t *ids;
-	int *signals; /* to be delivered when the thread goes on */
+	int *signals; /* delivered when the thread goes on */
 };
 
 /*
- * Stops every thread of `pid`, those that are being started included. 0 or -errno; weft__resume_all
- * is to be called in both cases. When this process dies, the kernel resumes them.
+ * Stops every thread of `pid`, those that are being started included. 0 or -errno; the caller calls
+ * weft__resume_all in both cases. When this process dies, the kernel resumes them.
  */
 int weft__stop_all(pid_t pid, struct stopped *threads);
 void weft__resume_all(struct stopped *threads);

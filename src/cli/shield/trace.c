@@ -7,7 +7,7 @@
  *   waits for the middle  <------- exit
  *   names the helper as its tracer (Yama), "go" ----> PTRACE_SEIZE(caller)
  *   reads the result  <------------------------------ sends the result
- *   exec -------------------------------------------> exec stop: change the vDSO, detach (or follow)
+ *   exec -------------------------------------------> exec stop: change the vDSO, detach or follow
  *
  * The caller's death before its exec, or a failed exec, ends the helper: it has nothing to wait for
  * then. Should the helper be killed before the exec, the kernel kills the caller
@@ -190,7 +190,7 @@ static int handshake(int channel)
 
 	if (!receive_int(channel, &helper))
 		return -EAGAIN; /* it could not be forked */
-	/* Gives EINVAL without Yama, which then does not ask either. */
+	/* Fails with EINVAL where there is no Yama, and then no permission is needed. */
 	prctl(PR_SET_PTRACER, helper);
 	if (!send_int(channel, 0) || !receive_int(channel, &result))
 		return -EPIPE;

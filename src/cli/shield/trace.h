@@ -4,7 +4,7 @@
  *
  * A helper traces its parent, not the other way round: so the command keeps the process id, the
  * parent, the terminal and the exit status that it would have without weft. The helper is forked
- * twice, is in nobody's job, holds none of the caller's files, and is gone once the exec is done
+ * twice, belongs to no job, holds none of the caller's files, and is gone once the exec is done
  * (with `follow`: once everything that came from it has ended).
  *
  * Where the caller is process 1 of its namespace, or a subreaper, the dead helper is left to it as
@@ -17,8 +17,7 @@
 
 struct shield_trace {
 	bool follow;	/* stay, and shield what the command starts */
-	bool fail_open; /* a process whose vDSO cannot be changed runs on; without it, it is killed
-			 */
+	bool fail_open; /* a process whose vDSO cannot be changed is not killed */
 };
 
 /* 0: the caller's next exec will be shielded. Otherwise -errno, and nothing was changed. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* report.c: what `weft storm` shows: rows as they come, then the whole as JSON when asked
- * for. */
+/*
+ * report.c: what `weft storm` shows: rows as they come, then the whole as JSON when asked
+ * for.
+ */
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>

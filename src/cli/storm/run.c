@@ -3,7 +3,7 @@
  * run.c: one run of the storm, in a child process.
  *
  * Every task locks its thread, makes sure that the thread owns a random state, waits (at a barrier,
- * or for a while) and ends locked, so its thread ends too and gives the state back. `alive`
+ * or for a while) and ends locked, so its thread ends too and returns the state. `alive`
  * starters run at once; each starts one such task after the other and joins it.
  */
 #include <errno.h>
@@ -58,7 +58,7 @@ static void note_peak(uint64_t owners)
 
 static void on_step(uint32_t thread, uint32_t step)
 {
-	if (step == 2) /* the state was given back */
+	if (step == 2) /* the state was returned */
 		sub_relaxed(&run.owners, 1);
 	if (!run.steps)
 		return;
@@ -168,8 +168,10 @@ static uint64_t threads_alive(void)
 	return n;
 }
 
-/* Other threads than this one. A joined thread may still be on its way out of the kernel: it gets
- * 100 ms. */
+/*
+ * Other threads than this one. A joined thread may still be on its way out of the kernel: it gets
+ * 100 ms.
+ */
 static uint64_t threads_left(void)
 {
 #ifdef WEFT_TSAN

@@ -21,7 +21,7 @@
 struct storm_walls {
 	bool processor_first; /* the processor goes before the state */
 	bool grows;	      /* the free list is an array that grows */
-	bool no_check;	      /* the cache does not ask who holds a processor */
+	bool no_check;	      /* the cache does not check that its user holds a processor */
 };
 
 struct storm_job {
@@ -29,9 +29,9 @@ struct storm_job {
 	uint64_t tasks;	     /* in all */
 	unsigned alive;	     /* at most at a time */
 	unsigned processors; /* 0: the default */
-	bool barrier;	     /* all tasks own a state before the first ends (then alive == tasks) */
+	bool barrier;	     /* all own a state before the first ends; alive == tasks */
 	uint64_t hold_us;    /* how long each keeps its state */
-	uint64_t seconds;    /* not 0: go on so long instead of counting tasks */
+	uint64_t seconds;    /* not 0: run for this time instead of counting tasks */
 	const char *trace;   /* file for the steps of every thread's exit, or NULL */
 };
 

@@ -18,7 +18,7 @@ static const char silence[] =
 	"  - no \"segfault at\" line of the kernel, because a handler is installed;\n"
 	"  - what is left: \"Segmentation fault\", exit status 139 of a container, "
 	"`status=11/SEGV` of a\n"
-	"    service, an end of file (EOF) or 137 at whoever talked to it, or a silent restart.\n\n"
+	"    service, an end of file (EOF) or 137 at its clients, or a silent restart.\n\n"
 	"So: a Go program that died of SIGSEGV without a traceback and without a kernel line is "
 	"suspect;\n"
 	"one that printed a traceback died of something else. `weft scan` on its binary says "

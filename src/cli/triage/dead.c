@@ -89,7 +89,8 @@ static void no_binary(struct dead *d, const char *reason)
 	snprintf(d->no_binary, sizeof(d->no_binary), "%s", reason);
 }
 
-/* Is the first page in memory that of the file? A core without it proves nothing, and is believed.
+/*
+ * Is the first page in memory that of the file? A core without it proves nothing, and is believed.
  */
 static bool same_first_page(struct autopsy *a)
 {

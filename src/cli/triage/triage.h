@@ -32,14 +32,18 @@ struct dead {
 	struct dead_frame frames[DEAD_FRAMES];
 };
 
-/* Reads the core and its binary (NULL: the file that the core names). Ends the command when that is
- * no core file. */
+/*
+ * Reads the core and its binary (NULL: the file that the core names). Ends the command when that is
+ * no core file.
+ */
 void weft__dead_read(struct dead *d, const char *core_path, const char *binary_path);
 
 enum crash { CRASH_OTHER, CRASH_UNKNOWN, CRASH_RULE, CRASH_REPLAY };
 
-/* What it died of. CRASH_RULE: of the bug that *rule describes. CRASH_REPLAY: of weft's own
- * demonstration of it. */
+/*
+ * What it died of. CRASH_RULE: of the bug that *rule describes. CRASH_REPLAY: of weft's own
+ * demonstration of it.
+ */
 enum crash weft__dead_judge(const struct dead *d, const struct go_rule **rule);
 
 /* Prints what a missing traceback and a missing core mean here, and how to get one. */

@@ -2,8 +2,8 @@
 /*
  * archive.h: libarchive, loaded when the first image is opened.
  *
- * It brings ICU and ten other libraries along, which take several times as long to load as everything else that
- * `weft shield` does to start a command. A static weft has it built in.
+ * It brings ICU and ten other libraries along, which take several times as long to load as
+ * everything else that `weft shield` does to start a command. A static weft has it built in.
  */
 #ifndef WEFT_CLI_SCAN_IMAGE_ARCHIVE_H
 #define WEFT_CLI_SCAN_IMAGE_ARCHIVE_H

@@ -2,8 +2,8 @@
 /*
  * digest.c: see digest.h.
  *
- * Rejected: a library for it. The command is one static file, and the scanner needs this one function
- * of it.
+ * Rejected: a library for it. The command is one static file, and the scanner needs this one
+ * function of it.
  */
 #include "cli/scan/image/digest.h"
 

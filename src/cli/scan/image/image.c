@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* image.c: the container of an image: a tar (compressed or not) or a directory, and what its
- * members are. */
+/*
+ * image.c: the container of an image: a tar (compressed or not) or a directory, and what its
+ * members are.
+ */
 #include "cli/scan/image/image.h"
 
 #include <dirent.h>
@@ -132,7 +134,7 @@ static void check_blob(struct image *image, const struct image_member *m, const 
 	while ((got = m->read(m->source, buffer, sizeof(buffer))) > 0)
 		weft__scan_tick(image->worker);
 	if (got < 0)
-		return; /* told by whoever met it first */
+		return; /* the reader of the layer or document has reported it */
 	weft__digest_end(&s->digest, digest);
 	digest[strlen("sha256")] = '/';
 	if (strncmp(name, "sha256/", strlen("sha256/")))

@@ -5,8 +5,8 @@
  * A container (a tar or a directory) has members: JSON documents, which say what the image is made
  * of, and layers, which are tars in the container, compressed or not. Members come in any order, so
  * everything is read once in the order it comes and put together at the end: image.c reads the
- * container, layer.c one layer, manifest.c puts together, with the names that stack.c finds visible.
- * paths.c remembers what each layer holds, replaces and deletes.
+ * container, layer.c one layer, manifest.c puts together, with the names that stack.c finds
+ * visible. paths.c remembers what each layer holds, replaces and deletes.
  *
  * A tar that has no documents and holds the file system itself (`docker export`) is read as one
  * layer.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* layer.c: one layer: a tar, whose ELF files are judged one by one from a temporary file
- * without a name. */
+/*
+ * layer.c: one layer: a tar, whose ELF files are judged one by one from a temporary file
+ * without a name.
+ */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +114,8 @@ static int write_all(int fd, const void *data, size_t size, off_t at)
 	return 0;
 }
 
-/* Does the entry begin like ELF? Blocks may be as short as a byte. -1: too few bytes to tell yet.
+/*
+ * Does the entry begin like ELF? Blocks may be as short as a byte. -1: too few bytes to tell yet.
  */
 static int begins_elf(unsigned char head[SELFMAG], size_t *filled, const void *block, size_t size,
 		      uint64_t at)
@@ -284,7 +287,7 @@ static int read_entry(struct image *image, struct image_layer *layer, struct arc
 	return err;
 }
 
-/* True when it was read to its end. */
+/* Returns true when it was read to its end. */
 static bool read_layer(struct image *image, struct image_layer *layer, struct archive *a)
 {
 	struct archive_entry *entry;

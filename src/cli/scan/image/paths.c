@@ -3,7 +3,7 @@
  * paths.c: what each layer holds and hides.
  *
  * Only hashes are kept: 8 bytes a name in a table that is at most half full. The seed is random, so
- * that nobody can prepare a layer whose names collide with those of a program it wants to hide.
+ * that no layer can be prepared whose names collide with those of a program it is to hide.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
  * stack.c: which names of a stack of layers are visible, and their files reported.
  *
  * A name belongs to the layer that holds it; layers above hide it (paths.c). A file belongs to the
- * layer that brought its bytes, but a hard link in a higher layer gives it a name there, which lives
- * on when the first one is replaced or deleted. Links are resolved from the lowest layer upwards, as
- * they would be by unpacking: a link may lead to another link.
+ * layer that brought its bytes, but a hard link in a higher layer gives it a name there, which
+ * lives on when the first one is replaced or deleted. Links are resolved from the lowest layer
+ * upwards, as they would be by unpacking: a link may lead to another link.
  */
 #include <stdlib.h>
 #include <string.h>
