@@ -11,6 +11,13 @@ target_compile_options(weft_settings INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wshadow;-Wstrict-prototypes;-Wmissing-prototypes;-Wno-unused-parameter>
   $<$<COMPILE_LANGUAGE:C>:-fvisibility=hidden;-fno-omit-frame-pointer;-fno-strict-aliasing;-fno-common>)
 
+# A frame that is larger than a guard touches each page on its way down, and so meets the guard.
+include(CheckCCompilerFlag)
+check_c_compiler_flag(-fstack-clash-protection WEFT_STACK_CLASH_PROTECTION)
+if(WEFT_STACK_CLASH_PROTECTION)
+  target_compile_options(weft_settings INTERFACE $<$<COMPILE_LANGUAGE:C>:-fstack-clash-protection>)
+endif()
+
 if(WEFT_SANITIZE STREQUAL "address")
   target_compile_options(weft_settings INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
   target_link_options(weft_settings INTERFACE -fsanitize=address,undefined)

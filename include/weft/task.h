@@ -57,7 +57,9 @@ struct weft_options {
 	unsigned processors;
 	/* The most threads that the runtime may have. Default 10,000. */
 	unsigned max_threads;
-	/* Bytes of address space for a task's stack, touched lazily. Default 256 KiB. */
+	/* Bytes of a task's stack that can be used, at least; touched lazily. Rounded up to a power
+	 * of two, 16 KiB or more. A guard of 64 KiB and a page for the task's record come on top.
+	 * Default 256 KiB. */
 	size_t stack_size;
 	/* WEFT_LOCK_MAIN, WEFT_NO_SIGNALS. */
 	unsigned flags;
@@ -88,7 +90,7 @@ struct weft_spawn_options {
 	size_t size;
 	/* For dumps and traces: the first 31 bytes count. Default none. */
 	const char *name;
-	/* Bytes, rounded up to pages. Default: that of weft_run's options. */
+	/* As in weft_run's options, which is the default. */
 	size_t stack_size;
 };
 

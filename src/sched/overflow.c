@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * overflow.c: a task that runs over the end of its stack hits the guard page, and dies with its
- * name:
+ * overflow.c: a task that runs over the end of its stack hits its guard, and dies with its name:
  *
  *   weft: task 17 'resolver' overflowed its 64 KiB stack
  *
@@ -37,7 +36,8 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 	if (task)
 		weft__warn("task %llu '%s' overflowed its %zu KiB stack "
 			   "(weft_spawn_options.stack_size gives it more)",
-			   (unsigned long long)task->id, task_name(task), task->class->size / 1024);
+			   (unsigned long long)task->id, task_name(task),
+			   task->class->usable / 1024);
 	pass_on(signo, info, context);
 }
 

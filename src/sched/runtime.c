@@ -146,6 +146,7 @@ static int init(const struct runtime_options *o)
 	sched.sim = weft__sim_begin();
 	sched.processor_count = sched.sim ? 1 : o->processors;
 	sched.max_threads = o->max_threads;
+	sched.needs = weft__program_needs();
 	sched.stack_class = weft__stack_class(o->stack_size);
 	sched.flags = o->flags;
 	sched.membarrier = register_membarrier();

@@ -47,6 +47,7 @@
 #include "sched/context.h"
 #include "sched/exceptions.h"
 #include "sched/lease.h"
+#include "sched/program.h"
 #include "sched/runq.h"
 #include "sched/timerq.h"
 #include "weft/task.h"
@@ -203,7 +204,8 @@ struct thread {
 	struct list idle;    /* sched.idle_threads [S] */
 	uint64_t chance;     /* chance.h [owner] */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
-	char *stack;	     /* of STACK_SIZE, kept when the record is used again [template] */
+	char *stack; /* above its guard; kept when the record is used again [template] */
+	size_t stack_size;   /* [template] */
 	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
 	uint32_t in_use;     /* the record belongs to a living thread [S] */
 };
@@ -257,6 +259,8 @@ struct runtime {
 	unsigned max_threads;
 	struct stack_class *stack_class; /* of tasks that ask for no other */
 	unsigned flags;
+	struct program_needs needs;
+	size_t thread_stack; /* bytes of a thread's own stack: thread.c [template] */
 	struct processor *processors;
 	struct thread *records; /* of threads, max_threads of them; those in use come first, more or
 				   less */

@@ -3,6 +3,8 @@
 #include "sched/stack.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -14,22 +16,36 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13, include/uapi/asm-generic/mman-common.h */
 #endif
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
 #ifndef PIDFD_SELF
 #define PIDFD_SELF (-10000) /* Linux 6.14, include/uapi/linux/pidfd.h */
 #endif
 
+enum { GUARD = 64 * 1024, GAP = 256, SMALLEST_PAGE = 4096 };
 enum { WARM_KEEP = 64 }; /* warm slots that are never trimmed */
 enum { ADVISE_MANY = 64 };
+
+_Static_assert(GAP % CACHE_LINE == 0, "records keep to cache lines");
+_Static_assert(GAP + STACK_COLOURS * STACK_COLOUR_STEP + sizeof(struct task) < SMALLEST_PAGE,
+	       "all that is not stack fits the one page that a slot has for it");
 
 struct stack_class weft__stack_classes[STACK_CLASSES];
 #define classes weft__stack_classes
 
-static uint32_t mprotect_guards; /* MADV_GUARD_INSTALL is not to be had */
-static uint32_t advise_singly;	 /* nor process_madvise */
+static uint32_t closed_guards; /* MADV_GUARD_INSTALL is not to be had */
+static uint32_t advise_singly; /* nor process_madvise */
 
 static size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t weft__stack_guard_size(void)
+{
+	return max_of((size_t)GUARD, page_size());
 }
 
 struct stack_class *weft__stack_class(size_t size)
@@ -43,7 +59,8 @@ struct stack_class *weft__stack_class(size_t size)
 	lock_take(&c->lock, RANK_STACK);
 	if (!c->size) {
 		list_init(&c->warm);
-		c->size = (size_t)1 << (n + STACK_MIN_SHIFT);
+		c->usable = round_up((size_t)1 << (n + STACK_MIN_SHIFT), page_size());
+		c->size = weft__stack_guard_size() + c->usable + page_size();
 	}
 	lock_drop(&c->lock, RANK_STACK);
 	return c;
@@ -64,6 +81,22 @@ static char *slot_base(const struct stack_class *c, uint32_t slot)
 {
 	unsigned region = slot_region(slot);
 	return c->regions[region] + (size_t)(slot - region_first(region)) * c->size;
+}
+
+static char *slot_guard(const struct stack_class *c, uint32_t slot)
+{
+	return slot_base(c, slot) + GAP;
+}
+
+static char *slot_stack(const struct stack_class *c, uint32_t slot)
+{
+	return slot_guard(c, slot) + weft__stack_guard_size();
+}
+
+/* From there to the end of the page with the record. */
+static size_t slot_memory(const struct stack_class *c)
+{
+	return c->size - weft__stack_guard_size();
 }
 
 static uint32_t *slot_cold_next(const struct stack_class *c, uint32_t slot)
@@ -93,18 +126,42 @@ struct task *weft__stack_task(const struct stack_class *c, uint32_t slot)
 
 void *weft__stack_bottom(const struct task *task)
 {
-	return slot_base(task->class, task->slot) + page_size();
+	return slot_stack(task->class, task->slot);
 }
 
+/* By way of one page: mlockall(MCL_FUTURE) locks each new mapping, and counts it against a limit,
+ * but not what an unlocked one grows by. */
 void *weft__stack_reserve(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (p == MAP_FAILED)
+	char *page = mmap(NULL, page_size(), PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (page == MAP_FAILED)
 		return NULL;
-	madvise(p, size,
-		MADV_NOHUGEPAGE); /* a huge page would make every parked task cost all of it */
-	return p;
+	munlock(page, page_size());
+	char *all = mremap(page, page_size(), size, MREMAP_MAYMOVE);
+	if (all == MAP_FAILED) {
+		munmap(page, page_size());
+		return NULL;
+	}
+	/* A huge page would make every parked task cost all of it. */
+	madvise(all, size, MADV_NOHUGEPAGE);
+	return all;
+}
+
+int weft__stack_open(void *base, size_t size)
+{
+	int code = sched.needs.executable_stacks ? PROT_EXEC : 0;
+	return mprotect(base, size, PROT_READ | PROT_WRITE | code) < 0 ? -errno : 0;
+}
+
+void *weft__stack_table(size_t size)
+{
+	void *table = weft__stack_reserve(round_up(size, page_size()));
+	if (table && mprotect(table, size, PROT_READ | PROT_WRITE) < 0) {
+		munmap(table, size);
+		return NULL;
+	}
+	return table;
 }
 
 static int region_add(struct stack_class *c, unsigned region)
@@ -113,7 +170,7 @@ static int region_add(struct stack_class *c, unsigned region)
 	if (region >= STACK_REGIONS || slots > SIZE_MAX / c->size)
 		return -ENOMEM;
 	char *base = weft__stack_reserve(slots * c->size);
-	uint32_t *links = weft__stack_reserve(slots * sizeof(*links));
+	uint32_t *links = weft__stack_table(slots * sizeof(*links));
 	if (!base || !links) {
 		if (base)
 			munmap(base, slots * c->size);
@@ -122,41 +179,78 @@ static int region_add(struct stack_class *c, unsigned region)
 		return -ENOMEM;
 	}
 	c->cold_next[region] = links;
-	c->regions[region] = base;
+	c->regions[region] = base - GAP;
 	return 0;
 }
 
-int weft__stack_guard(void *base)
+/* Locked memory takes no such guards, and is filled when it is opened. */
+static bool is_locked(char *address)
 {
-	if (!load_relaxed(&mprotect_guards)) {
-		if (madvise(base, page_size(), MADV_GUARD_INSTALL) == 0)
-			return 0;
-		store_relaxed(&mprotect_guards, 1); /* an older kernel, or locked memory */
-	}
-	if (mprotect(base, page_size(), PROT_NONE) == 0)
-		return 0;
-	weft__warn("cannot guard one more stack: %s; this kernel needs two mappings a stack (raise "
-		   "vm.max_map_count, "
-		   "or use Linux 6.13 or later)",
-		   errno == ENOMEM ? "vm.max_map_count is reached" : "mprotect failed");
-	return -ENOMEM;
+	return madvise(address, page_size(), MADV_DONTNEED) < 0;
 }
 
-/* Sees to a guard for slot c->used: for as many in one call as were used already, to a limit. */
-static int guard_next(struct stack_class *c)
+/* An emulator (qemu-user) may say yes to any advice, and do nothing. */
+static bool guard_holds(const struct iovec *guard)
 {
-	struct iovec pages[ADVISE_MANY];
-	uint32_t slot = c->used;
-	uint32_t end = region_first(slot_region(slot) + 1);
-	unsigned count = min_of(min_of(slot, array_len(pages)), end - slot);
-	if (slot < c->guarded)
+	return madvise(guard->iov_base, guard->iov_len, MADV_POPULATE_READ) < 0;
+}
+
+/* Guards that take no mapping, in open memory. Returns for how many slots. */
+static unsigned guard_many(const struct iovec *guards, unsigned count)
+{
+	unsigned done = count > 1 ? advise_many(guards, count, MADV_GUARD_INSTALL) : 0;
+	while (done < count &&
+	       madvise(guards[done].iov_base, guards[done].iov_len, MADV_GUARD_INSTALL) == 0)
+		done++;
+	return done;
+}
+
+/* Opens up to `count` slots from `slot` on, in one go. Returns how many; the others stay closed.
+ * Opened first: closed memory with guards in it is dearer to open, as all CPUs must forget it. */
+static unsigned open_many(const struct stack_class *c, uint32_t slot, unsigned count)
+{
+	struct iovec guards[ADVISE_MANY];
+	char *base = slot_guard(c, slot);
+	if (load_relaxed(&closed_guards) || is_locked(base) ||
+	    weft__stack_open(base, count * c->size) < 0)
 		return 0;
 	for (unsigned i = 0; i < count; i++)
-		pages[i] = (struct iovec){slot_base(c, slot + i), page_size()};
-	unsigned done = count > 1 ? advise_many(pages, count, MADV_GUARD_INSTALL) : 0;
-	if (done == 0 && weft__stack_guard(slot_base(c, slot)) < 0)
+		guards[i] = (struct iovec){base + i * c->size, weft__stack_guard_size()};
+	unsigned done = guard_many(guards, count);
+	if (slot == 0 && done && !guard_holds(&guards[0]))
+		done = 0;
+	if (done < count) {
+		store_relaxed(&closed_guards, 1); /* an older kernel */
+		mprotect(base + done * c->size, (count - done) * c->size, PROT_NONE);
+	}
+	return done;
+}
+
+/* Opens one slot but for its guard. */
+static int open_one(const struct stack_class *c, uint32_t slot)
+{
+	int err = weft__stack_open(slot_stack(c, slot), slot_memory(c));
+	if (err)
+		weft__warn(
+			"cannot open one more stack: %s; without MADV_GUARD_INSTALL (Linux 6.13, "
+			"memory that is not locked) each takes two mappings: raise "
+			"vm.max_map_count, or the limit of memory",
+			strerror(-err));
+	return err;
+}
+
+/* Sees to it that slot c->used is open: with as many others as were used already, to a limit. */
+static int open_next(struct stack_class *c)
+{
+	uint32_t slot = c->used;
+	uint32_t end = region_first(slot_region(slot) + 1);
+	if (slot < c->open)
+		return 0;
+	unsigned count = min_of(min_of(max_of(slot, 1u), (uint32_t)ADVISE_MANY), end - slot);
+	unsigned done = open_many(c, slot, count);
+	if (done == 0 && open_one(c, slot) < 0)
 		return -ENOMEM;
-	c->guarded = slot + max_of(done, 1u);
+	c->open = slot + max_of(done, 1u);
 	return 0;
 }
 
@@ -178,10 +272,10 @@ static struct task *slot_new(struct stack_class *c)
 	if (region >= STACK_REGIONS || (!c->regions[region] && region_add(c, region) < 0)) {
 		weft__warn("cannot reserve address space for more stacks of %zu KiB (RLIMIT_AS, or "
 			   "vm.overcommit_memory=2?)",
-			   c->size / 1024);
+			   c->usable / 1024);
 		return NULL;
 	}
-	if (guard_next(c) < 0)
+	if (open_next(c) < 0)
 		return NULL;
 	/* pairs with weft__stack_each, weft__stack_trim */
 	store_release(&c->used, slot + 1);
@@ -261,8 +355,7 @@ static void discard(const struct stack_class *c, const uint32_t *slots, unsigned
 {
 	struct iovec stacks[ADVISE_MANY];
 	for (unsigned i = 0; i < n; i++)
-		stacks[i] =
-			(struct iovec){slot_base(c, slots[i]) + page_size(), c->size - page_size()};
+		stacks[i] = (struct iovec){slot_stack(c, slots[i]), slot_memory(c)};
 	for (unsigned i = advise_many(stacks, n, MADV_DONTNEED); i < n; i++)
 		madvise(stacks[i].iov_base, stacks[i].iov_len, MADV_DONTNEED);
 }
@@ -303,11 +396,11 @@ void weft__stack_shutdown(void)
 	for (unsigned i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *c = &classes[i];
 		for (uint32_t slot = 0; slot < c->used; slot++)
-			context_forget(slot_base(c, slot) + page_size(), c->size - page_size());
+			context_forget(slot_stack(c, slot), slot_memory(c));
 		for (unsigned k = 0; k < STACK_REGIONS; k++) {
 			size_t slots = (size_t)STACK_FIRST << k;
 			if (c->regions[k])
-				munmap(c->regions[k], slots * c->size);
+				munmap(c->regions[k] + GAP, slots * c->size);
 			if (c->cold_next[k])
 				munmap(c->cold_next[k], slots * sizeof(uint32_t));
 		}
@@ -320,9 +413,9 @@ struct task *weft__stack_guard_owner(const void *address)
 	for (unsigned i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *c = &classes[i];
 		for (unsigned k = 0; k < STACK_REGIONS && c->regions[k]; k++) {
-			size_t offset = (size_t)((const char *)address - c->regions[k]);
+			size_t offset = (size_t)((const char *)address - (c->regions[k] + GAP));
 			if (offset < ((size_t)STACK_FIRST << k) * c->size &&
-			    offset % c->size < page_size())
+			    offset % c->size < weft__stack_guard_size())
 				return weft__stack_task(c, region_first(k) +
 								   (uint32_t)(offset / c->size));
 		}

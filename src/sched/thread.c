@@ -38,7 +38,10 @@
 #include "sched/trace.h"
 
 enum {
-	STACK_SIZE = 256 * 1024,  /* the scheduler's frames and the program's key destructors */
+	/* The scheduler's frames, a signal stack and the program's key destructors: beside what libc
+	 * puts there. */
+	OWN_STACK = 256 * 1024,
+	LARGEST_STACK = 1 << 30,
 	SIGNAL_STACK = 48 * 1024, /* AMX state alone takes 8 KiB of a signal frame */
 };
 #define RETRY_FIRST MS(1) /* until a thread is tried again; twice as long each time ... */
@@ -69,8 +72,10 @@ static struct thread *record_take(void)
 	if (!t)
 		return NULL;
 	char *stack = t->stack;
+	size_t stack_size = t->stack_size;
 	wipe(t, sizeof(*t));
 	t->stack = stack;
+	t->stack_size = stack_size;
 	t->in_use = 1;
 	t->number = ++sched.thread_numbers;
 	thread_chance_begin(t);
@@ -167,43 +172,59 @@ void weft__thread_retire_caller(struct thread *t)
 	sigaltstack(&caller_old_stack, NULL);
 }
 
-static size_t page_size(void)
+static void drop_stack(struct thread *t)
 {
-	return (size_t)sysconf(_SC_PAGESIZE);
+	size_t guard = weft__stack_guard_size();
+	if (t->stack)
+		munmap(t->stack - guard, guard + t->stack_size);
+	t->stack = NULL;
 }
 
-static int own_new_stack(struct thread *t)
+static int take_stack(struct thread *t)
 {
-	if (t->stack)
-		return 0;
-	char *stack = weft__stack_reserve(STACK_SIZE);
-	if (!stack)
+	size_t guard = weft__stack_guard_size(), size = sched.thread_stack;
+	char *base = weft__stack_reserve(guard + size);
+	if (!base)
 		return -ENOMEM;
-	if (weft__stack_guard(stack) < 0) {
-		munmap(stack, STACK_SIZE);
-		return -ENOMEM;
-	}
-	t->stack = stack;
-	return 0;
+	t->stack = base + guard;
+	t->stack_size = size;
+	int err = weft__stack_open(t->stack, size);
+	if (err)
+		drop_stack(t);
+	return err;
 }
 
 /*
- * On a stack of ours, one per record, used again when the record is: libc gives a dead thread's stack of its own back
- * to the kernel at every exit, and the interrupts that this sends to all CPUs were an eighth of a storm's time.
+ * On a stack of ours, one per record, used again when the record is: libc gives a dead thread's
+ * stack of its own back to the kernel at every exit, and the interrupts that this sends to all CPUs
+ * were an eighth of a storm's time.
  */
-static int thread_create(struct thread *t)
+static int create_on_stack(struct thread *t)
 {
 	pthread_attr_t attr;
-	int err = own_new_stack(t);
+	int err = t->stack ? 0 : take_stack(t);
 	if (err)
 		return err;
 	err = pthread_attr_init(&attr);
 	if (err)
 		return -err;
-	pthread_attr_setstack(&attr, t->stack + page_size(), STACK_SIZE - page_size());
+	pthread_attr_setstack(&attr, t->stack, t->stack_size);
 	err = pthread_create(&t->pthread, &attr, thread_main, t);
 	pthread_attr_destroy(&attr);
 	return -err;
+}
+
+/* -EINVAL: libc needs more of the stack than the program's files say (program.c); the next one is
+ * larger. */
+static int thread_create(struct thread *t)
+{
+	int err = create_on_stack(t);
+	while (err == -EINVAL && t->stack_size < LARGEST_STACK) {
+		sched.thread_stack = max_of(sched.thread_stack, 2 * t->stack_size);
+		drop_stack(t);
+		err = create_on_stack(t);
+	}
+	return err;
 }
 
 /* ---- the template ---- */
@@ -426,14 +447,15 @@ void weft__thread_shutdown(void)
 	if (!sched.records)
 		return;
 	for (uint32_t i = 0; i < sched.record_used; i++)
-		if (sched.records[i].stack)
-			munmap(sched.records[i].stack, STACK_SIZE);
+		drop_stack(&sched.records[i]);
 	munmap(sched.records, sched.max_threads * sizeof(*sched.records));
 	sched.records = NULL;
 }
 
 bool weft__thread_reserve(void)
 {
-	sched.records = weft__stack_reserve(sched.max_threads * sizeof(*sched.records));
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	sched.thread_stack = round_up(OWN_STACK + sched.needs.thread_local_bytes, page);
+	sched.records = weft__stack_table(sched.max_threads * sizeof(*sched.records));
 	return sched.records != NULL;
 }

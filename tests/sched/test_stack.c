@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stack.c: stacks of tasks. What was asked for can be used, what lies below is a guard, and
+ * who writes there dies by name: for every size of stack and of frame, with MADV_GUARD_INSTALL and
+ * without, with pages of 4 KiB and of 64, in memory that is locked and in memory that is not.
+ */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../tasks.h"
+#include "sched/sched.h"
+#include "sched/stack.h"
+
+enum { KIB = 1024, GUARD = 64 * KIB, PAGE = 4 * KIB };
+
+static const size_t sizes[] = {
+	1,	   16 * KIB,  16 * KIB + 1, 20000,	64 * KIB,   100000,
+	128 * KIB, 256 * KIB, 300001,	    1024 * KIB, 8192 * KIB,
+};
+
+/* ---- other kernels: the linker brings these calls of libweft.a here ---- */
+
+enum world { THIS_KERNEL, NO_GUARD_ADVICE, PAGES_OF_64_KIB, WORLDS };
+static enum world world;
+
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
+int __real_madvise(void *address, size_t size, int advice);
+int __wrap_madvise(void *address, size_t size, int advice);
+long __real_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
+
+long __wrap_sysconf(int name)
+{
+	return name == _SC_PAGESIZE && world == PAGES_OF_64_KIB ? 64 * KIB : __real_sysconf(name);
+}
+
+int __wrap_madvise(void *address, size_t size, int advice)
+{
+	if (advice != 102 || world != NO_GUARD_ADVICE)
+		return __real_madvise(address, size, advice);
+	errno = EINVAL;
+	return -1;
+}
+
+long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	if (number == SYS_process_madvise && d == 102 && world == NO_GUARD_ADVICE)
+		return -EINVAL;
+	return __real_weft__syscall(number, a, b, c, d, e, f);
+}
+
+/* ---- what this task's stack is ---- */
+
+static char *my_bottom(void)
+{
+	return weft__stack_bottom((struct task *)weft_self());
+}
+
+static size_t page(void)
+{
+	return world == PAGES_OF_64_KIB ? 64 * KIB : PAGE;
+}
+
+static struct weft_task *start_with(size_t stack, const char *name, int (*fn)(void *), void *arg)
+{
+	struct weft_spawn_options o = {.size = sizeof(o), .name = name, .stack_size = stack};
+	struct weft_task *task;
+	ck_assert_int_eq(weft_spawn(&task, &o, fn, arg), 0);
+	return task;
+}
+
+/* Does the kernel read there? It refuses to read from a guard, and does not die of it. */
+static bool readable(const char *address)
+{
+	int sink[2];
+	ck_assert_int_eq(pipe(sink), 0);
+	bool yes = write(sink[1], address, 1) == 1;
+	close(sink[0]);
+	close(sink[1]);
+	return yes;
+}
+
+static bool executable(const char *address)
+{
+	char line[512], x = '-';
+	unsigned long from, to;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx %*c%*c%c", &from, &to, &x) == 3 &&
+		    from <= (uintptr_t)address && (uintptr_t)address < to)
+			break;
+	fclose(maps);
+	return x == 'x';
+}
+
+/* ---- what was asked for can be used ---- */
+
+enum { OF_OUR_OWN = 512, FRAMES_OF_A_WAIT = 8 * KIB, NEIGHBOURS = 20 };
+
+static int uses_all(void *arg)
+{
+	volatile char *bottom = my_bottom();
+	char *top = __builtin_frame_address(0);
+	size_t asked = *(size_t *)arg, usable = (size_t)(top - bottom);
+	char mine = (char)weft_task_id(weft_self());
+	ck_assert_uint_ge(usable + OF_OUR_OWN, round_up(asked, page()));
+	ck_assert(!executable(top));
+	for (size_t at = 0; at < usable - FRAMES_OF_A_WAIT; at += 512)
+		bottom[at] = mine;
+	weft_sleep(MS);
+	for (size_t at = 0; at < usable - FRAMES_OF_A_WAIT; at += 512)
+		ck_assert_int_eq(bottom[at], mine);
+	return 0;
+}
+
+static int use_all_of_each_size(void *arg)
+{
+	struct weft_task *tasks[NEIGHBOURS];
+	for (size_t i = 0; i < array_len(sizes); i++) {
+		for (int k = 0; k < NEIGHBOURS; k++)
+			tasks[k] = start_with(sizes[i], "", uses_all, (void *)&sizes[i]);
+		for (int k = 0; k < NEIGHBOURS; k++)
+			ck_assert_int_eq(tasks_join(tasks[k]), 0);
+	}
+	return 42;
+}
+
+START_TEST(the_asked_stack_is_usable)
+{
+	world = (enum world)_i;
+	ck_assert_int_eq(tasks_run(1, use_all_of_each_size, NULL), 42);
+}
+END_TEST
+
+/* ---- below it lies a guard, and below that no record ---- */
+
+static int looks_at_guard(void *arg)
+{
+	const char *bottom = my_bottom();
+	const struct task *self = (struct task *)weft_self();
+	ck_assert(readable(bottom));
+	for (size_t below = 1; below < GUARD; below += PAGE)
+		ck_assert(!readable(bottom - below));
+	ck_assert(!readable(bottom - GUARD));
+	if (self->slot % STACK_FIRST) {
+		const struct task *next = weft__stack_task(self->class, self->slot - 1);
+		ck_assert_int_ge(bottom - GUARD - (const char *)(next + 1), 128);
+	}
+	weft_sleep(MS); /* so that others need stacks of their own */
+	return 0;
+}
+
+static void look_at_guards(size_t size)
+{
+	struct weft_task *tasks[100];
+	for (size_t i = 0; i < array_len(tasks); i++)
+		tasks[i] = start_with(size, "", looks_at_guard, NULL);
+	for (size_t i = 0; i < array_len(tasks); i++)
+		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+}
+
+static int look_at_guards_of_each_size(void *arg)
+{
+	for (size_t i = 0; i < array_len(sizes); i++)
+		look_at_guards(sizes[i]);
+	return 42;
+}
+
+START_TEST(below_each_stack_lies_a_guard_and_no_record)
+{
+	world = (enum world)_i;
+	ck_assert_int_eq(tasks_run(1, look_at_guards_of_each_size, NULL), 42);
+}
+END_TEST
+
+/* ---- who writes there dies by name ---- */
+
+static const size_t frames[] = {4 * KIB, 8 * KIB, 24 * KIB, 40 * KIB, 64 * KIB - 128, 64 * KIB};
+static const size_t left_over[] = {0, 2048}; /* of the stack, when the frame is entered */
+enum { SURVIVED = 3 };
+
+static struct {
+	size_t stack, frame, left;
+} fall;
+
+/* The lowest byte of a frame that is larger than what is left. */
+static int falls(void *arg)
+{
+	volatile char *sp = my_bottom() + fall.left;
+	*sp = 1;
+	sp -= fall.frame;
+	*sp = 1;
+	return SURVIVED;
+}
+
+static int sleeps(void *arg)
+{
+	weft_sleep(1000 * MS);
+	return 0;
+}
+
+static int fall_among_others(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		weft_detach(start_with(fall.stack, "other", sleeps, NULL));
+	return tasks_join(start_with(fall.stack, "culprit", falls, NULL));
+}
+
+static void expect_death_by_name(void)
+{
+	char said[4096] = "", report[64];
+	struct rlimit no_core = {0, 0};
+	int err[2], status;
+	ck_assert_int_eq(pipe(err), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		dup2(err[1], STDERR_FILENO);
+		_exit(tasks_run(1, fall_among_others, NULL));
+	}
+	close(err[1]);
+	for (size_t n = 0, got = 1; got && n < sizeof(said) - 1; n += got) {
+		ssize_t some = read(err[0], said + n, sizeof(said) - 1 - n);
+		got = some > 0 ? (size_t)some : 0;
+	}
+	close(err[0]);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(status && !(WIFEXITED(status) && WEXITSTATUS(status) == SURVIVED),
+		      "stack %zu, frame %zu, %zu left: survived", fall.stack, fall.frame,
+		      fall.left);
+	snprintf(report, sizeof(report), "'culprit' overflowed its %zu KiB stack",
+		 weft__stack_class(fall.stack)->usable / KIB);
+	ck_assert_msg(strstr(said, report), "stack %zu, frame %zu, %zu left: \"%s\", not \"%s\"",
+		      fall.stack, fall.frame, fall.left, said, report);
+}
+
+START_TEST(a_frame_that_does_not_fit_dies_by_its_tasks_name)
+{
+	world = (enum world)_i;
+	for (size_t i = 0; i < array_len(sizes); i++)
+		for (size_t k = 0; k < array_len(frames); k++)
+			for (size_t n = 0; n < array_len(left_over); n++) {
+				fall.stack = sizes[i];
+				fall.frame = frames[k];
+				fall.left = left_over[n];
+				expect_death_by_name();
+			}
+}
+END_TEST
+
+/* ---- locked memory: not with a sanitizer, whose shadow is too large to be locked ---- */
+
+#if !defined(WEFT_ASAN) && !defined(WEFT_TSAN)
+enum { MANY = 600, MIB = 1024 * KIB, RUNTIME = 32 * MIB };
+
+static size_t locked_bytes(void)
+{
+	char line[256];
+	size_t kib = 0;
+	FILE *status = fopen("/proc/self/status", "r");
+	ck_assert_ptr_nonnull(status);
+	while (fgets(line, sizeof(line), status) && sscanf(line, "VmLck: %zu", &kib) != 1)
+		;
+	fclose(status);
+	return kib * KIB;
+}
+
+static int run_many(void *arg)
+{
+	struct weft_task *tasks[MANY];
+	size_t before = *(size_t *)arg, stack = 256 * KIB;
+	for (int i = 0; i < MANY; i++)
+		tasks[i] = start_with(stack, "", sleeps, NULL);
+	tasks_settle();
+	ck_assert_uint_le(locked_bytes() - before, MANY * stack + RUNTIME);
+	for (int i = 0; i < MANY; i++)
+		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+	look_at_guards(stack);
+	return 42;
+}
+
+START_TEST(tasks_lock_no_more_memory_than_threads_would)
+{
+	size_t before = locked_bytes();
+	if (mlockall(MCL_FUTURE) < 0)
+		return; /* not allowed here */
+	ck_assert_int_eq(tasks_run(2, run_many, &before), 42);
+}
+END_TEST
+
+/* The limit counts what is mapped, not what is touched: room for the runtime's threads, and for few
+ * of the tasks. */
+START_TEST(tasks_are_to_be_had_under_a_limit_of_locked_memory)
+{
+	struct rlimit few = {64 * MIB, 64 * MIB};
+	size_t before = locked_bytes();
+	if (setrlimit(RLIMIT_MEMLOCK, &few) < 0 || (geteuid() == 0 && setuid(65534) < 0) ||
+	    mlockall(MCL_FUTURE) < 0)
+		return; /* not allowed here */
+	ck_assert_int_eq(tasks_run(2, run_many, &before), 42);
+}
+END_TEST
+
+static int lock_everything(void *arg)
+{
+	look_at_guards(64 * KIB);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		return 42; /* not allowed here */
+	for (size_t i = 0; i < array_len(sizes) - 1; i++)
+		look_at_guards(sizes[i]);
+	return 42;
+}
+
+START_TEST(guards_hold_in_memory_that_was_locked_while_the_runtime_ran)
+{
+	ck_assert_int_eq(tasks_run(2, lock_everything, NULL), 42);
+}
+END_TEST
+#endif
+
+static void add_all(TCase *t)
+{
+	tcase_add_loop_test(t, the_asked_stack_is_usable, 0, WORLDS);
+	tcase_add_loop_test(t, below_each_stack_lies_a_guard_and_no_record, 0, WORLDS);
+	tcase_add_loop_test(t, a_frame_that_does_not_fit_dies_by_its_tasks_name, 0, WORLDS);
+#if !defined(WEFT_ASAN) && !defined(WEFT_TSAN)
+	tcase_add_test(t, tasks_lock_no_more_memory_than_threads_would);
+	tcase_add_test(t, tasks_are_to_be_had_under_a_limit_of_locked_memory);
+	tcase_add_test(t, guards_hold_in_memory_that_was_locked_while_the_runtime_ran);
+#endif
+}
+
+TESTS_MAIN("stack", add_all)
