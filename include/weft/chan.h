@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/chan.h: channels, and select over several of them.
+ * weft/chan.h: channels, and select over several of them. Since 0.1.
  *
  * A channel carries items of one size, first in, first out. With capacity 0 a send meets a receive;
  * otherwise up to `capacity` items wait inside. Items are copied in and out; the channel never owns
@@ -8,7 +8,8 @@
  *
  * Any thread may use channels while the runtime runs (a thread that is not the runtime's blocks in
  * the kernel where a task would wait), and may make them before. Sends and receives by tasks are
- * cancellable.
+ * cancellable. The order is the same in every call: what is ready is delivered, then -ECANCELED,
+ * then -EAGAIN (weft/task.h).
  */
 #ifndef WEFT_CHAN_H
 #define WEFT_CHAN_H
@@ -16,51 +17,55 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weft/attr.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Counted references: weft_chan_new gives the first, the last weft_chan_unref frees. */
+/* References are counted: weft_chan_new returns the first, the last weft_chan_unref frees. */
 struct weft_chan;
 
 /*
- * A channel for items of `item_size` bytes, 0 for a pure signal. The caller holds one reference.
- * NULL: no memory, or sizes whose product does not fit. Since 0.1.
+ * Returns a channel for items of `item_size` bytes, 0 for a pure signal. The caller holds one
+ * reference. NULL: no memory, or sizes whose product does not fit.
  */
-struct weft_chan *weft_chan_new(size_t item_size, size_t capacity);
+WEFT_MALLOC struct weft_chan *weft_chan_new(size_t item_size, size_t capacity);
 
-/* One more reference to `c`; gives `c`. NULL stays NULL. Since 0.1. */
-struct weft_chan *weft_chan_ref(struct weft_chan *c);
-/* One reference less; the last frees the channel and what waits in it. Nobody may be waiting then.
- * NULL: nothing. Since 0.1. */
-void weft_chan_unref(struct weft_chan *c);
+/* Takes one more reference and returns `chan`. NULL stays NULL. */
+struct weft_chan *weft_chan_ref(struct weft_chan *chan);
+/*
+ * Drops one reference; the last frees the channel and what waits in it. Nobody may be waiting then.
+ * NULL: nothing.
+ */
+void weft_chan_unref(struct weft_chan *chan);
 
 /*
- * Sends a copy of the item. 0: a receiver has it, or it is in the buffer. `item` may be NULL when
- * the item size is 0. Errors: -EPIPE the channel is closed (the item was not sent); -EAGAIN,
- * -ETIMEDOUT, -ECANCELED nothing was sent. A NULL channel is never ready: the call waits for its
- * deadline alone. Since 0.1.
+ * Sends a copy of the item. Returns 0 when a receiver has it, or it is in the buffer. `item` may be
+ * NULL when the item size is 0. Errors: -EPIPE the channel is closed (the item was not sent);
+ * -EAGAIN, -ETIMEDOUT, -ECANCELED nothing was sent. A NULL channel is never ready: the call waits
+ * for its deadline alone.
  */
-int weft_chan_send(struct weft_chan *c, const void *item, int64_t deadline);
+WEFT_MUST_CHECK int weft_chan_send(struct weft_chan *chan, const void *item, int64_t deadline);
 
 /*
- * Receives into `item`, which may be NULL to drop it. 0: an item came. Errors: -EPIPE closed and
- * drained (*item is zeroed); -EAGAIN, -ETIMEDOUT, -ECANCELED nothing was received and *item is
- * unchanged. NULL channel as above. Since 0.1.
+ * Receives into `item`, which may be NULL to drop it. Returns 0 when an item came. Errors: -EPIPE
+ * the channel is closed and empty (*item is zeroed); -EAGAIN, -ETIMEDOUT, -ECANCELED nothing was
+ * received and *item is unchanged. NULL channel: as in weft_chan_send.
  */
-int weft_chan_recv(struct weft_chan *c, void *item, int64_t deadline);
+WEFT_MUST_CHECK int weft_chan_recv(struct weft_chan *chan, void *item, int64_t deadline);
 
 /*
- * Closes: every waiting and later send gives -EPIPE, receives drain what is inside and then give
- * -EPIPE. Not cancellable. Errors: -EPIPE closed already; -EINVAL c is NULL. Since 0.1.
+ * Closes: every waiting and later send returns -EPIPE; receives take what is inside and then return
+ * -EPIPE. Not cancellable. Errors: -EPIPE closed already; -EINVAL the channel is NULL.
  */
-int weft_chan_close(struct weft_chan *c);
+int weft_chan_close(struct weft_chan *chan);
 
-/* Items inside at this moment; 0 for NULL. Since 0.1. */
-size_t weft_chan_len(const struct weft_chan *c);
-/* The capacity given to weft_chan_new; 0 for NULL. Since 0.1. */
-size_t weft_chan_cap(const struct weft_chan *c);
+/* Returns the number of items inside at this moment; 0 for NULL. */
+size_t weft_chan_len(const struct weft_chan *chan);
+/* Returns the capacity that weft_chan_new was told; 0 for NULL. */
+size_t weft_chan_cap(const struct weft_chan *chan);
 
 /* What a case of weft_select does. 0 in `op` leaves the case out. */
 enum {
@@ -77,12 +82,12 @@ struct weft_case {
 };
 
 /*
- * Runs exactly one ready case and gives its index, or waits until one is ready; fair among those
- * that are. Two cases may name one channel, send and receive included: they may meet. Since 0.1.
- * Errors, no case ran: -EAGAIN, -ETIMEDOUT, -ECANCELED; -EINVAL unknown op, or cases NULL with a
- * count; -ENOMEM.
+ * Runs exactly one ready case and returns its index, or waits until one is ready; fair among those
+ * that are. Two cases may name one channel, send and receive included: they may meet. Errors, no
+ * case ran: -EAGAIN, -ETIMEDOUT, -ECANCELED; -EINVAL unknown op, or cases NULL with a count;
+ * -ENOMEM.
  */
-int weft_select(struct weft_case *cases, unsigned count, int64_t deadline);
+WEFT_MUST_CHECK int weft_select(struct weft_case *cases, unsigned count, int64_t deadline);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

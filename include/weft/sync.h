@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * weft/sync.h: mutex, rwmutex, condition, semaphore, once, wait group: for tasks and for threads,
- * between each other.
+ * between each other. Since 0.1, but for what says 0.2.
  *
  * All-zero is the initial value (static storage, calloc, or the initialisers below); there is no
- * destroy and nothing is ever allocated. An object must not be moved or freed while somebody uses
- * it, and is not shared between processes. The members are private; spare words leave room to grow
- * without a new ABI.
+ * destroy and nothing is ever allocated. An object must not be moved or freed while it is in use,
+ * and is not shared between processes. The members are private; spare words leave room to grow
+ * without a new ABI. A pointer to an object must not be NULL.
  *
  * Threads that the runtime does not own may use all of them while it runs, and before; they block
  * in the kernel where a task would wait.
@@ -16,13 +16,17 @@
 
 #include <stdint.h>
 
+#include "weft/attr.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Mutual exclusion. Belongs to the task, not to its thread: a task may move while it holds one. Not
- * recursive. */
+/*
+ * Mutual exclusion. Belongs to the task, not to its thread: a task may move while it holds one. Not
+ * recursive.
+ */
 struct weft_mutex {
 	uint64_t weft_private[4];
 };
@@ -62,63 +66,79 @@ struct weft_waitgroup {
 /* clang-format on */
 
 /*
- * Locks; waits as long as it takes, cancelled or not. Fair: who has waited for 1 ms is next.
- * Locking what one holds is a deadlock. Since 0.1.
+ * Locks; waits as long as it takes, cancelled or not. Fair: a caller that has waited for 1 ms is
+ * next. Locking a mutex that the caller holds is a deadlock.
  */
-void weft_mutex_lock(struct weft_mutex *m);
-/* 0: locked; -EAGAIN: somebody holds it. Since 0.1. */
-int weft_mutex_trylock(struct weft_mutex *m);
-/* Locks, or gives -EAGAIN (deadline 0) or -ETIMEDOUT. Not cancellable. Since 0.1. */
-int weft_mutex_lock_until(struct weft_mutex *m, int64_t deadline);
-/* Unlocks what the caller holds. Unlocking what nobody holds is misuse: a message and abort. Since
- * 0.1. */
-void weft_mutex_unlock(struct weft_mutex *m);
+WEFT_NONNULL(1) void weft_mutex_lock(struct weft_mutex *mutex);
+/* Returns 0 when it has locked the mutex, -EAGAIN when somebody holds it. */
+WEFT_NONNULL(1) WEFT_MUST_CHECK int weft_mutex_trylock(struct weft_mutex *mutex);
+/* Locks, or returns -EAGAIN (deadline 0) or -ETIMEDOUT. Not cancellable. */
+WEFT_NONNULL(1)
+WEFT_MUST_CHECK int weft_mutex_lock_until(struct weft_mutex *mutex, int64_t deadline);
+/*
+ * Unlocks what the caller holds. Unlocking a mutex that the caller does not hold is misuse: a
+ * message and abort.
+ */
+WEFT_NONNULL(1) void weft_mutex_unlock(struct weft_mutex *mutex);
 
-/* Locks for reading or for writing; waits as long as it takes, cancelled or not. Since 0.1. */
-void weft_rwmutex_rdlock(struct weft_rwmutex *m);
-void weft_rwmutex_wrlock(struct weft_rwmutex *m);
-/* 0: locked; -EAGAIN: it would have had to wait. Since 0.1. */
-int weft_rwmutex_tryrdlock(struct weft_rwmutex *m);
-int weft_rwmutex_trywrlock(struct weft_rwmutex *m);
-/* Unlocks what the caller holds in that way. Anything else is misuse: a message and abort. Since
- * 0.1. */
-void weft_rwmutex_rdunlock(struct weft_rwmutex *m);
-void weft_rwmutex_wrunlock(struct weft_rwmutex *m);
+/* Locks for reading or for writing; waits as long as it takes, cancelled or not. */
+WEFT_NONNULL(1) void weft_rwmutex_rdlock(struct weft_rwmutex *rwmutex);
+WEFT_NONNULL(1) void weft_rwmutex_wrlock(struct weft_rwmutex *rwmutex);
+/* Returns 0 when it has locked, -EAGAIN when it would have had to wait. */
+WEFT_NONNULL(1) WEFT_MUST_CHECK int weft_rwmutex_tryrdlock(struct weft_rwmutex *rwmutex);
+WEFT_NONNULL(1) WEFT_MUST_CHECK int weft_rwmutex_trywrlock(struct weft_rwmutex *rwmutex);
+/* Locks, or returns -EAGAIN (deadline 0) or -ETIMEDOUT. Not cancellable. Since 0.2. */
+WEFT_NONNULL(1)
+WEFT_MUST_CHECK int weft_rwmutex_rdlock_until(struct weft_rwmutex *rwmutex, int64_t deadline);
+WEFT_NONNULL(1)
+WEFT_MUST_CHECK int weft_rwmutex_wrlock_until(struct weft_rwmutex *rwmutex, int64_t deadline);
+/* Unlocks what the caller holds in that way. Anything else is misuse: a message and abort. */
+WEFT_NONNULL(1) void weft_rwmutex_rdunlock(struct weft_rwmutex *rwmutex);
+WEFT_NONNULL(1) void weft_rwmutex_wrunlock(struct weft_rwmutex *rwmutex);
 
 /*
- * Unlocks `m`, waits for a signal or broadcast, locks `m` again, in every case. 0: woken, never
- * without a reason of weft's, but what was waited for may have gone again: loop. Errors, the mutex
- * is held again: -EAGAIN, -ETIMEDOUT, -ECANCELED; a signal that came first is delivered, not lost.
- * Since 0.1.
+ * Unlocks `mutex`, waits for a signal or broadcast, locks `mutex` again, in every case. Returns 0
+ * when woken, never without a signal or broadcast; but what the caller waits for may be gone again:
+ * loop. Errors, the mutex is held again: -EAGAIN, -ETIMEDOUT, -ECANCELED; a signal that came first
+ * is delivered, not lost. Waiting without holding the mutex is misuse: a message and abort.
  */
-int weft_cond_wait(struct weft_cond *c, struct weft_mutex *m, int64_t deadline);
-/* Wakes who has waited longest, if anybody. The mutex may be held or not. Since 0.1. */
-void weft_cond_signal(struct weft_cond *c);
-/* Wakes all who wait now. Since 0.1. */
-void weft_cond_broadcast(struct weft_cond *c);
+WEFT_NONNULL(1, 2)
+WEFT_MUST_CHECK int weft_cond_wait(struct weft_cond *cond, struct weft_mutex *mutex,
+				   int64_t deadline);
+/* Wakes the caller that has waited longest, if there is one. The mutex may be held or not. */
+WEFT_NONNULL(1) void weft_cond_signal(struct weft_cond *cond);
+/* Wakes all callers that wait now. */
+WEFT_NONNULL(1) void weft_cond_broadcast(struct weft_cond *cond);
 
 /*
- * Takes n units at once, waiting until there are as many; those who came first are served first. 0:
- * taken. Errors, nothing taken: -EAGAIN, -ETIMEDOUT, -ECANCELED. Since 0.1.
+ * Takes `count` units at once, waiting until there are as many; callers that came first are served
+ * first. Returns 0 when taken. Errors, nothing taken: -EAGAIN, -ETIMEDOUT, -ECANCELED.
  */
-int weft_sem_acquire(struct weft_sem *s, unsigned n, int64_t deadline);
-/* Gives n units back, or new ones. More than UINT32_MAX / 2 in all is misuse: a message and abort.
- * Since 0.1. */
-void weft_sem_release(struct weft_sem *s, unsigned n);
+WEFT_NONNULL(1)
+WEFT_MUST_CHECK int weft_sem_acquire(struct weft_sem *sem, unsigned count, int64_t deadline);
+/*
+ * Gives `count` units back, or new ones. More than UINT32_MAX / 2 in all is misuse: a message and
+ * abort.
+ */
+WEFT_NONNULL(1) void weft_sem_release(struct weft_sem *sem, unsigned count);
 
 /*
- * Calls fn(arg) if no call for `o` ever has; returns when that one call has returned, whoever makes
- * it. fn must not come back to the same `o`. Not cancellable. Since 0.1.
+ * Calls fn(arg) if no call for `once` ever has; returns when that one call has ended, whichever
+ * caller made it. A call that ends by weft_exit has ended, too. fn must not come back to the same
+ * `once`. Not cancellable.
  */
-void weft_once(struct weft_once *o, void (*fn)(void *arg), void *arg);
+WEFT_NONNULL(1, 2) void weft_once(struct weft_once *once, void (*fn)(void *arg), void *arg);
 
-/* Adds n, which may be negative. Below zero is misuse: a message and abort. Since 0.1. */
-void weft_waitgroup_add(struct weft_waitgroup *w, int n);
-/* The same as adding -1. Since 0.1. */
-void weft_waitgroup_done(struct weft_waitgroup *w);
-/* Waits until the count is 0. 0: it was; -EAGAIN, -ETIMEDOUT, -ECANCELED. May be used again
- * afterwards. Since 0.1. */
-int weft_waitgroup_wait(struct weft_waitgroup *w, int64_t deadline);
+/* Adds `delta`, which may be negative. Below zero is misuse: a message and abort. */
+WEFT_NONNULL(1) void weft_waitgroup_add(struct weft_waitgroup *waitgroup, int delta);
+/* The same as adding -1. */
+WEFT_NONNULL(1) void weft_waitgroup_done(struct weft_waitgroup *waitgroup);
+/*
+ * Waits until the count is 0. Returns 0 when it was, else -EAGAIN, -ETIMEDOUT, -ECANCELED. May be
+ * used again afterwards.
+ */
+WEFT_NONNULL(1)
+WEFT_MUST_CHECK int weft_waitgroup_wait(struct weft_waitgroup *waitgroup, int64_t deadline);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

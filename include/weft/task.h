@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/task.h: start the runtime, start tasks, wait for them, cancel them.
+ * weft/task.h: start the runtime, start tasks, wait for them, cancel them. Since 0.1.
  *
  * A task is a function with a stack of its own that the runtime runs on one of its threads. A task
  * that is not locked to its thread (weft/thread.h) may move to another thread at any weft call, and
  * while it is in other code it never moves.
  *
  * Deadlines, here and in every other header: absolute CLOCK_MONOTONIC nanoseconds, made by
- * weft_after. WEFT_FOREVER never ends; 0 tries once and gives -EAGAIN where the call would wait;
- * any other deadline, passed already or passing meanwhile, tries at least once and then gives
+ * weft_after. WEFT_FOREVER never ends; 0 tries once and returns -EAGAIN where the call would wait;
+ * any other deadline, passed already or passing meanwhile, tries at least once and then returns
  * -ETIMEDOUT.
  *
- * Cancellation is sticky: once cancelled, each cancellable wait of a task gives -ECANCELED until
- * the task itself calls weft_cancel_clear. What was ready is delivered all the same. Not
- * cancellable: locking a mutex or rwmutex, once, the relock inside weft_cond_wait, and blocking
- * calls that are not weft's.
+ * Cancellation is sticky: once cancelled, each cancellable call of a task that would have to wait
+ * returns -ECANCELED, until the task itself calls weft_cancel_clear. So with every deadline, 0
+ * included, the order is the same: what is ready is delivered; else a cancelled task that is not
+ * masked gets -ECANCELED; else a deadline that does not let the call wait gives -EAGAIN or
+ * -ETIMEDOUT. Not cancellable: locking a mutex or rwmutex, once, the relock inside weft_cond_wait,
+ * and blocking calls that are not weft's.
  *
  * Threads that the runtime does not own may call weft_go and weft_cancel, weft_stop, weft_detach
- * and weft_now while it runs; spawn, join, sleep and the keys give -EINVAL there.
+ * and weft_now while it runs; spawn, join, sleep and the keys return -EINVAL there.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -25,13 +27,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "weft/attr.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* A task that was spawned and is not yet joined or detached. Made by weft_spawn, freed by weft_join
- * or weft_detach. */
+/*
+ * A task that was spawned and is not yet joined or detached. Made by weft_spawn, freed by weft_join
+ * or weft_detach.
+ */
 struct weft_task;
 
 /* The deadline that never comes. */
@@ -45,8 +51,10 @@ enum {
 	WEFT_NO_SIGNALS = 2,
 };
 
-/* What weft_run may be told. A zero field means its default. The caller owns it; it is read during
- * the call only. */
+/*
+ * What weft_run may be told. A zero field means its default. The caller owns it; it is read during
+ * the call only.
+ */
 struct weft_options {
 	/* sizeof(struct weft_options); 0: that of version 0.1. */
 	size_t size;
@@ -67,24 +75,32 @@ struct weft_options {
 
 /*
  * Starts the runtime, runs `main_task(arg)` as the first task, waits until it and every other task
- * has ended, stops the runtime and gives main_task's result. All threads of the runtime are gone
- * when it returns; it may be called again afterwards. `options` may be NULL. Since 0.1.
+ * has ended, and stops the runtime. All threads of the runtime are gone when it returns; it may be
+ * called again afterwards. `options` may be NULL.
  *
- * Errors, before anything ran: -EBUSY a runtime runs in this process already (also when called by a
- * task); -EINVAL an unknown flag, an absurd number, main_task NULL; -ENOMEM, -EAGAIN no memory or
- * no thread to start with.
+ * Returns what main_task returned, as it is. weft_run's own errors are negative, and each means
+ * that main_task has not been called; so a main_task whose results are 0 and above, as those of a
+ * program are, leaves no doubt. One that returns negative numbers tells its own by what it wrote to
+ * `arg`.
+ *
+ * Errors: -EBUSY a runtime runs in this process already (also when called by a task); -EINVAL an
+ * unknown flag, an absurd number, main_task NULL; -E2BIG options of a later version; -ENOMEM,
+ * -EAGAIN no memory or no thread to start with.
  */
-int weft_run(const struct weft_options *options, int (*main_task)(void *arg), void *arg);
+WEFT_MUST_CHECK int weft_run(const struct weft_options *options, int (*main_task)(void *arg),
+			     void *arg);
 
 /*
- * Asks every task to end: cancels all of them, each once, and refuses new ones (-ESHUTDOWN). Returns
- * at once: a task that calls it is cancelled by then, the others very soon. Async-signal-safe; any
- * thread may call it. -EINVAL: no runtime runs. Since 0.1.
+ * Asks every task to end: cancels all of them, each once, and refuses new ones (-ESHUTDOWN).
+ * Returns at once: a task that calls it is cancelled by then, the others very soon.
+ * Async-signal-safe; any thread may call it. Returns 0, or -EINVAL when no runtime runs.
  */
 int weft_stop(void);
 
-/* What weft_spawn may be told. A zero field means its default. Read during the call only; `name` is
- * copied. */
+/*
+ * What weft_spawn may be told. A zero field means its default. Read during the call only; `name` is
+ * copied.
+ */
 struct weft_spawn_options {
 	/* sizeof(struct weft_spawn_options); 0: that of version 0.1. */
 	size_t size;
@@ -95,109 +111,117 @@ struct weft_spawn_options {
 };
 
 /*
- * Starts a task that nobody joins. Any thread may call it while the runtime runs. Since 0.1.
+ * Starts a task that nobody joins. Any thread may call it while the runtime runs. Returns 0.
  * Errors: -ENOMEM; -ESHUTDOWN after weft_stop; -EINVAL no runtime runs, or fn is NULL; -ENOTSUP in
  * a forked child.
  */
-int weft_go(void (*fn)(void *arg), void *arg);
+WEFT_MUST_CHECK int weft_go(void (*fn)(void *arg), void *arg);
 
 /*
  * Starts a task and stores its handle in *task. The caller owns the handle and must give it to
- * weft_join or to weft_detach, once. `options` may be NULL. Since 0.1. Errors: -ENOMEM; -ESHUTDOWN
- * after weft_stop; -EINVAL outside a task, or a NULL or absurd argument; -ENOTSUP in a forked
- * child.
+ * weft_join or to weft_detach, once. `options` may be NULL. Returns 0. Errors: -ENOMEM; -ESHUTDOWN
+ * after weft_stop; -EINVAL outside a task, or a NULL or absurd argument; -E2BIG options of a later
+ * version; -ENOTSUP in a forked child.
  */
-int weft_spawn(struct weft_task **task, const struct weft_spawn_options *options,
-	       int (*fn)(void *arg), void *arg);
+WEFT_MUST_CHECK int weft_spawn(struct weft_task **task, const struct weft_spawn_options *options,
+			       int (*fn)(void *arg), void *arg);
 
 /*
- * Waits until the task has ended and stores what its function returned, or gave to weft_exit, in
- * *result (may be NULL). Frees the handle when it gives 0, and only then. Since 0.1. Errors:
- * -EAGAIN, -ETIMEDOUT, -ECANCELED; -EDEADLK the task is the caller itself; -EINVAL outside a task, or
- * task is NULL.
- * Two joins of one task, or a join of a detached one, are misuse: a message and abort.
+ * Waits until the task has ended and stores what its function returned, or passed to weft_exit, in
+ * *result (may be NULL). Frees the handle when it returns 0, and only then. Errors: -EAGAIN,
+ * -ETIMEDOUT, -ECANCELED; -EDEADLK the task is the caller itself; -EINVAL outside a task, or `task`
+ * is NULL. Two joins of one task, or a join of a detached one, are misuse: a message and abort.
  */
-int weft_join(struct weft_task *task, int *result, int64_t deadline);
+WEFT_MUST_CHECK int weft_join(struct weft_task *task, int *result, int64_t deadline);
 
-/* Gives the handle back: the task frees itself when it ends. 0; -EINVAL task is NULL, or no runtime
- * runs; twice is misuse. Since 0.1. */
+/*
+ * Gives the handle back: the task frees itself when it ends. Returns 0, or -EINVAL when `task` is
+ * NULL or no runtime runs. Twice is misuse.
+ */
 int weft_detach(struct weft_task *task);
 
 /*
- * Cancels a task: its cancellable waits, the one it is in included, give -ECANCELED from now on.
- * Returns at once and does not wait for the task. The handle must still be owned by somebody. 0,
- * also when the task has ended; -EINVAL task is NULL, or no runtime runs. Since 0.1.
+ * Cancels a task: its cancellable waits, the one it is in included, return -ECANCELED from now on.
+ * Does not wait for the task. The handle must not have been joined or detached. Returns 0, also
+ * when the task has ended, or -EINVAL when `task` is NULL or no runtime runs.
  */
 int weft_cancel(struct weft_task *task);
 
-/* 1 when the calling task is cancelled (masked or not), 0 when it is not or outside a task. Since
- * 0.1. */
+/*
+ * Returns 1 when the calling task is cancelled (masked or not), 0 when it is not or outside a task.
+ */
 int weft_cancelled(void);
 
-/* Takes the calling task's cancellation back: its waits wait again, until the next weft_cancel.
- * Since 0.1. */
+/* Takes the calling task's cancellation back: its waits wait again, until the next weft_cancel. */
 void weft_cancel_clear(void);
 
 /*
- * Masks (1) or unmasks (0) cancellation for the calling task, for clean-up that has to wait. Gives
- * the old mask, 0 or 1; -EINVAL outside a task. A cancellation that comes meanwhile is not lost.
- * Since 0.1.
+ * Masks (1) or unmasks (0) cancellation for the calling task, for clean-up that has to wait.
+ * Returns the old mask, 0 or 1, or -EINVAL outside a task. A cancellation that comes meanwhile is
+ * not lost.
  */
 int weft_cancel_mask(int on);
 
-/* Lets other ready tasks run first. Outside a task: sched_yield. Since 0.1. */
+/* Lets other ready tasks run first. Outside a task: sched_yield. */
 void weft_yield(void);
 
 /*
  * Ends the calling task with this result; does not return. No C++ destructor and no clean-up
  * handler of its stack runs, the destructors of its keys do. Outside a task it is misuse: a message
- * and abort. Since 0.1.
+ * and abort.
  */
 __attribute__((__noreturn__)) void weft_exit(int result);
 
 /*
- * Sleeps. 0 when the time was reached, at once for a duration <= 0; -ECANCELED; -EINVAL outside a
- * task. Signals do not cut it short. Since 0.1.
+ * Sleeps. Returns 0 when the time was reached, at once for a duration <= 0. Errors: -ECANCELED;
+ * -EINVAL outside a task. Signals do not cut it short.
  */
 int weft_sleep(int64_t nanoseconds);
-/* The same until a moment on weft_now's clock; at once when it has passed. Since 0.1. */
+/* The same until a moment on weft_now's clock; returns 0 at once when it has passed. */
 int weft_sleep_until(int64_t deadline);
 
-/* CLOCK_MONOTONIC in nanoseconds. Async-signal-safe. Since 0.1. */
+/* Returns CLOCK_MONOTONIC in nanoseconds. Async-signal-safe. */
 int64_t weft_now(void);
 
 /*
- * The deadline so many nanoseconds from now: saturates at WEFT_FOREVER, and a duration <= 0 gives a
- * deadline that has passed (never 0, which would mean "try once"). Async-signal-safe. Since 0.1.
+ * Returns the deadline so many nanoseconds from now: at most WEFT_FOREVER; for a duration <= 0 one
+ * that has passed (never 0, which would mean "try once"). Async-signal-safe.
  */
 int64_t weft_after(int64_t nanoseconds);
 
-/* The calling task; NULL outside a task. Borrowed: not to be joined or detached by way of this
- * pointer. Since 0.1. */
+/*
+ * Returns the calling task; NULL outside a task. Borrowed: not to be joined or detached by way of
+ * this pointer.
+ */
 struct weft_task *weft_self(void);
 
-/* A number that no other task of this process ever has, from 1; 0 for NULL. Since 0.1. */
+/* Returns a number that no other task of this process ever has, from 1; 0 for NULL. */
 uint64_t weft_task_id(const struct weft_task *task);
 
 /*
  * Names the calling task for dumps, traces and debuggers: the first 31 bytes are copied; NULL or ""
- * takes the name away. -EINVAL outside a task. Since 0.1.
+ * takes the name away. Returns 0, or -EINVAL outside a task.
  */
 int weft_set_name(const char *name);
 
 /*
  * Task-local storage. Makes a key for the life of the process; each task has its own value under
  * it, NULL at first. When a task ends, `destructor` (may be NULL) is called with each value that is
- * not NULL, in that task, again while destructors set new values, up to four rounds. Keys are made by
- * tasks, or while no runtime runs. Errors: -EAGAIN no key left (1,024); -EINVAL key is NULL, or the
- * caller is a thread that is not the runtime's while that runs; -ENOTSUP in a forked child. Since 0.1.
+ * not NULL, in that task, again while destructors set new values, up to four rounds. Keys are made
+ * by tasks, or while no runtime runs. Returns 0. Errors: -EAGAIN no key left (1,024); -EINVAL `key`
+ * is NULL, or the caller is a thread that is not the runtime's while that runs; -ENOTSUP in a
+ * forked child.
  */
-int weft_key_create(unsigned *key, void (*destructor)(void *value));
-/* Sets the calling task's value. -EINVAL outside a task or for a key never made; -ENOMEM. Since
- * 0.1. */
-int weft_key_set(unsigned key, void *value);
-/* The calling task's value; NULL when none was set, outside a task, or for a key never made. Since
- * 0.1. */
+WEFT_MUST_CHECK int weft_key_create(unsigned *key, void (*destructor)(void *value));
+/*
+ * Sets the calling task's value. Returns 0. Errors: -EINVAL outside a task or for a key never made;
+ * -ENOMEM.
+ */
+WEFT_MUST_CHECK int weft_key_set(unsigned key, void *value);
+/*
+ * Returns the calling task's value; NULL when none was set, outside a task, or for a key never
+ * made.
+ */
 void *weft_key_get(unsigned key);
 
 #pragma GCC visibility pop

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/thread.h: a task and its thread.
+ * weft/thread.h: a task and its thread. Since 0.1.
  *
  * Lock a task to its thread when what it does belongs to the thread: namespaces, credentials,
  * signal masks, thread-local state of a library, a GUI's main thread. While locked, the task runs
@@ -20,26 +20,29 @@ extern "C" {
 
 /*
  * Locks the calling task to the thread that it runs on. Nests: as many unlocks take it back.
- * -EINVAL outside a task. Since 0.1.
+ * Returns 0, or -EINVAL outside a task.
  */
 int weft_lock_os_thread(void);
 
 /*
  * Takes one lock back; after the last the task may move again, and its thread serves others: undo
  * first what you did to the thread, or end locked. Errors: -EPERM not locked (nothing changes);
- * -EINVAL outside a task. Since 0.1.
+ * -EINVAL outside a task.
  */
 int weft_unlock_os_thread(void);
 
 /*
  * A hint that the calling task is about to block in code that is not weft's: hands the processor on
- * at once instead of when the monitor notices. No call needs it. Nests. No weft call but weft_now,
- * weft_stop, the random functions and weft_blocking_end may be made in between. -EINVAL outside a
- * task. Since 0.1.
+ * at once instead of when the monitor notices. No call needs it. Nests. Returns 0, or -EINVAL
+ * outside a task. In between only weft_now, weft_after, weft_stop, the random functions and these
+ * two calls may be made: a call that waits, wakes or starts something is misuse: a message and
+ * abort.
  */
 int weft_blocking_begin(void);
-/* Ends the hint; waits for a processor. -EINVAL outside a task; -EPERM without weft_blocking_begin.
- * Since 0.1. */
+/*
+ * Ends the hint; waits for a processor. Returns 0. Errors: -EINVAL outside a task; -EPERM without
+ * weft_blocking_begin.
+ */
 int weft_blocking_end(void);
 
 #pragma GCC visibility pop

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/timer.h: timers that do something while nobody waits for them: send into a channel, or start a
- * task; once, or again and again.
+ * weft/timer.h: timers that do something while nobody waits for them: send into a channel, or start
+ * a task; once, or again and again. Since 0.1.
  *
  * For a limit on a single wait no timer is needed: every call that waits takes a deadline.
  *
- * Timers belong to one run of the runtime: free them before weft_run returns, or after it and before
- * the next. A timer that is still running when all tasks have ended does not keep the runtime alive.
+ * Timers belong to one run of the runtime: free them before weft_run returns, or after it and
+ * before the next. Starting one that was started in an earlier run is misuse: a message and abort.
+ * A timer that is still running when all tasks have ended does not keep the runtime alive.
  */
 #ifndef WEFT_TIMER_H
 #define WEFT_TIMER_H
 
 #include <stdint.h>
+
+#include "weft/attr.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,42 +23,44 @@ extern "C" {
 
 struct weft_chan;
 
-/* Made by one of the two calls below, freed by weft_timer_free. Its owner starts and stops it, from
- * several tasks at once if need be. */
+/*
+ * Made by one of the two calls below, freed by weft_timer_free. Its owner starts and stops it, from
+ * several tasks at once if need be.
+ */
 struct weft_timer;
 
 /*
- * A timer that sends the moment for which it was set, an int64_t on weft_now's clock, into `chan`
- * (or a pure signal if the item size is 0) each time it fires. It never waits: what does not fit is
- * dropped, so give the channel room for one. Holds a reference to the channel. It does not run yet.
- * NULL: no memory, `chan` NULL, or another item size. Since 0.1.
+ * Returns a timer that sends the moment for which it was set, an int64_t on weft_now's clock, into
+ * `chan` (or a pure signal if the item size is 0) each time it fires. It never waits: what does not
+ * fit is dropped, so make the channel with room for one. Holds a reference to the channel. It does
+ * not run yet. NULL: no memory, `chan` NULL, or another item size.
  */
 struct weft_timer *weft_timer_new_chan(struct weft_chan *chan);
 
 /*
- * A timer that starts a detached task, fn(arg), each time it fires; none after weft_stop. When there
- * is no memory for the task it tries again every millisecond. It does not run yet. NULL: no memory,
- * or fn NULL. Since 0.1.
+ * Returns a timer that starts a detached task, fn(arg), each time it fires; none after weft_stop.
+ * When there is no memory for the task it tries again every millisecond. It does not run yet. NULL:
+ * no memory, or fn NULL.
  */
 struct weft_timer *weft_timer_new_task(void (*fn)(void *arg), void *arg);
 
 /*
  * Sets the timer to fire at `deadline` (at once when that has passed), and then, if `period` is not
- * 0, every `period` nanoseconds after it; ticks that nobody had time to fire are left out. 1: it was
- * running, and the firing for which it was set before will not happen; 0: it was not. Since 0.1.
- * Errors, nothing changed: -EINVAL outside a task, timer NULL or period negative; -ENOTSUP in a
- * forked child. -ENOMEM: it does not run.
+ * 0, every `period` nanoseconds after it; ticks that came too late to fire are left out. Returns 1
+ * when it was running, and the firing for which it was set before will not happen; 0 when it was
+ * not. Errors, nothing changed: -EINVAL outside a task, timer NULL or period negative; -ENOTSUP in
+ * a forked child. -ENOMEM: it does not run.
  */
 int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period);
 
 /*
- * Stops the timer. 1: it was running and does not fire any more; 0: it was not running: its last
- * firing is over (what it sent is in the channel, its task has been started), or it never was
- * started. -EINVAL timer NULL. Since 0.1.
+ * Stops the timer. Returns 1 when it was running, and it does not fire any more; 0 when it was not
+ * running: its last firing is over (what it sent is in the channel, its task has been started), or
+ * it never was started. -EINVAL: timer NULL.
  */
 int weft_timer_stop(struct weft_timer *timer);
 
-/* Stops the timer and frees it. NULL: nothing. Since 0.1. */
+/* Stops the timer and frees it. NULL: nothing. */
 void weft_timer_free(struct weft_timer *timer);
 
 #pragma GCC visibility pop

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/version.h: which version a program was compiled against, and which one it runs with.
+ * weft/version.h: which version a program was compiled against, and which one it runs with. Since
+ * 0.1.
  *
  * The build reads the three numbers from here: this is their only home. While the first is 0 a new
  * minor version may change the API; the CHANGELOG says what changed, and the shared library's name
@@ -18,7 +19,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* The version of the library that runs, "0.1.0"; a constant string that nobody frees. Since 0.1. */
+/* Returns the version of the library that runs, "0.1.0": a constant string. */
 const char *weft_version(void);
 
 #pragma GCC visibility pop

@@ -18,21 +18,24 @@
  *   weft/sim.h      the same schedule again: find races and replay them
  *   weft/error.h    what the negative numbers mean
  *   weft/version.h  which weft this is
+ *   weft/attr.h     what the compiler is told about all of these; NULL
  *
  *	static void hello(void *chan)
  *	{
  *		int answer = 42;
- *		weft_chan_send(chan, &answer, WEFT_FOREVER);
+ *		if (weft_chan_send(chan, &answer, WEFT_FOREVER) < 0)
+ *			return; // cancelled, or closed
  *	}
  *
  *	static int main_task(void *arg)
  *	{
  *		struct weft_chan *chan = weft_chan_new(sizeof(int), 0);
  *		int answer;
- *		weft_go(hello, chan);
- *		weft_chan_recv(chan, &answer, weft_after(1000000000));
+ *		int err = weft_go(hello, chan);
+ *		if (!err)
+ *			err = weft_chan_recv(chan, &answer, weft_after(1000000000));
  *		weft_chan_unref(chan);
- *		return 0;
+ *		return err ? 1 : 0;
  *	}
  *
  *	int main(void)
@@ -43,6 +46,7 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include "weft/attr.h"
 #include "weft/chan.h"
 #include "weft/debug.h"
 #include "weft/error.h"

@@ -44,21 +44,21 @@ struct weft_chan *weft_chan_new(size_t item_size, size_t capacity)
 	return c;
 }
 
-struct weft_chan *weft_chan_ref(struct weft_chan *c)
+struct weft_chan *weft_chan_ref(struct weft_chan *chan)
 {
-	if (c)
-		add_relaxed(&c->refs, 1);
-	return c;
+	if (chan)
+		add_relaxed(&chan->refs, 1);
+	return chan;
 }
 
-void weft_chan_unref(struct weft_chan *c)
+void weft_chan_unref(struct weft_chan *chan)
 {
 	/* The last one sees what the others did: pairs with weft_chan_unref. */
-	if (!c || sub_acq_rel(&c->refs, 1) != 1)
+	if (!chan || sub_acq_rel(&chan->refs, 1) != 1)
 		return;
-	if (unlikely(!waitq_empty(&c->senders) || !waitq_empty(&c->receivers)))
+	if (unlikely(!waitq_empty(&chan->senders) || !waitq_empty(&chan->receivers)))
 		weft__misuse("weft_chan_unref", "somebody still waits");
-	free(c);
+	free(chan);
 }
 
 /* Waits for the other side. The lock is held, and dropped here. */
@@ -111,24 +111,24 @@ static always_inline bool surely_waits(const struct weft_chan *c, int op)
 	return !chan_ready(c, op);
 }
 
-int weft_chan_send(struct weft_chan *c, const void *item, int64_t deadline)
+int weft_chan_send(struct weft_chan *chan, const void *item, int64_t deadline)
 {
-	if (unlikely(!c))
+	if (unlikely(!chan))
 		return weft__wait_alone("send on a NULL channel", deadline);
-	if (deadline == 0 && surely_waits(c, WEFT_CHAN_SEND))
+	if (deadline == 0 && surely_waits(chan, WEFT_CHAN_SEND))
 		return weft__would_wait();
-	return operate(c, WEFT_CHAN_SEND, (void *)item, deadline);
+	return operate(chan, WEFT_CHAN_SEND, (void *)item, deadline);
 }
 
-int weft_chan_recv(struct weft_chan *c, void *item, int64_t deadline)
+int weft_chan_recv(struct weft_chan *chan, void *item, int64_t deadline)
 {
-	if (unlikely(!c))
+	if (unlikely(!chan))
 		return weft__wait_alone("recv on a NULL channel", deadline);
-	if (deadline == 0 && surely_waits(c, WEFT_CHAN_RECV))
+	if (deadline == 0 && surely_waits(chan, WEFT_CHAN_RECV))
 		return weft__would_wait();
-	int result = operate(c, WEFT_CHAN_RECV, item, deadline);
+	int result = operate(chan, WEFT_CHAN_RECV, item, deadline);
 	if (unlikely(result == -EPIPE))
-		chan_zero(c, item);
+		chan_zero(chan, item);
 	return result;
 }
 
@@ -142,20 +142,20 @@ static void refuse_all(struct waitq *q, struct waitq *woken)
 	}
 }
 
-int weft_chan_close(struct weft_chan *c)
+int weft_chan_close(struct weft_chan *chan)
 {
 	struct waitq woken = {0};
-	if (!c)
+	if (!chan)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (call_forked(t))
 		return -ENOTSUP;
-	lock_take(&c->lock, RANK_CHAN);
-	int result = c->closed ? -EPIPE : 0;
-	store_release(&c->closed, 1); /* pairs with chan.h:chan_ready */
-	refuse_all(&c->receivers, &woken);
-	refuse_all(&c->senders, &woken);
-	lock_drop_lightly(&c->lock, RANK_CHAN);
+	lock_take(&chan->lock, RANK_CHAN);
+	int result = chan->closed ? -EPIPE : 0;
+	store_release(&chan->closed, 1); /* pairs with chan.h:chan_ready */
+	refuse_all(&chan->receivers, &woken);
+	refuse_all(&chan->senders, &woken);
+	lock_drop_lightly(&chan->lock, RANK_CHAN);
 	weft__wake_all(t, &woken);
 	call_leave(t);
 	return result;
@@ -172,12 +172,12 @@ int weft__chan_offer(struct weft_chan *c, const void *item, struct list *ready)
 	return result == CHAN_WAIT ? -EAGAIN : result;
 }
 
-size_t weft_chan_len(const struct weft_chan *c)
+size_t weft_chan_len(const struct weft_chan *chan)
 {
-	return c ? load_relaxed(&c->count) : 0;
+	return chan ? load_relaxed(&chan->count) : 0;
 }
 
-size_t weft_chan_cap(const struct weft_chan *c)
+size_t weft_chan_cap(const struct weft_chan *chan)
 {
-	return c ? c->capacity : 0;
+	return chan ? chan->capacity : 0;
 }

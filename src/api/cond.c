@@ -40,12 +40,12 @@ static int await(struct cond *c, struct weft_mutex *m, int64_t deadline)
 	return weft__wait_result(reason, deadline);
 }
 
-int weft_cond_wait(struct weft_cond *c, struct weft_mutex *m, int64_t deadline)
+int weft_cond_wait(struct weft_cond *cond, struct weft_mutex *mutex, int64_t deadline)
 {
 	if (deadline == 0)
 		return weft__would_wait();
-	int result = await(cond_of(c), m, deadline);
-	weft_mutex_lock(m);
+	int result = await(cond_of(cond), mutex, deadline);
+	weft_mutex_lock(mutex);
 	return result;
 }
 
@@ -65,12 +65,12 @@ static void wake(struct cond *c, bool all)
 	call_leave(t);
 }
 
-void weft_cond_signal(struct weft_cond *c)
+void weft_cond_signal(struct weft_cond *cond)
 {
-	wake(cond_of(c), false);
+	wake(cond_of(cond), false);
 }
 
-void weft_cond_broadcast(struct weft_cond *c)
+void weft_cond_broadcast(struct weft_cond *cond)
 {
-	wake(cond_of(c), true);
+	wake(cond_of(cond), true);
 }

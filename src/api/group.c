@@ -109,14 +109,14 @@ no_task:
 	return err;
 }
 
-int weft_group_go(struct weft_group *g, int (*fn)(void *arg), void *arg)
+int weft_group_go(struct weft_group *group, int (*fn)(void *arg), void *arg)
 {
-	if (!g || !fn)
+	if (!group || !fn)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
 		return weft__outside();
-	int err = load_relaxed(&sched.stopping) ? -ESHUTDOWN : start_member(t, g, fn, arg);
+	int err = load_relaxed(&sched.stopping) ? -ESHUTDOWN : start_member(t, group, fn, arg);
 	leave(t);
 	return err;
 }
@@ -163,39 +163,39 @@ static int await(struct thread **t, struct weft_group *g, struct waiter *w, int6
 	return weft__wait_result(reason, deadline);
 }
 
-int weft_group_wait(struct weft_group *g, int *result, int64_t deadline)
+int weft_group_wait(struct weft_group *group, int *result, int64_t deadline)
 {
 	bool ended;
 	int err = 0;
-	if (!g)
+	if (!group)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
 		return weft__outside();
-	struct waiter *w = announce(t, g, &ended, deadline != 0);
+	struct waiter *w = announce(t, group, &ended, deadline != 0);
 	if (w)
-		err = await(&t, g, w, deadline);
+		err = await(&t, group, w, deadline);
 	else if (!ended)
 		err = weft__would_wait();
 	if (!err) {
 		if (result)
-			*result = g->result;
-		weft__cache_free(t, g, sizeof(*g));
+			*result = group->result;
+		weft__cache_free(t, group, sizeof(*group));
 	}
 	leave(t);
 	return err;
 }
 
-int weft_group_cancel(struct weft_group *g)
+int weft_group_cancel(struct weft_group *group)
 {
-	if (!g)
+	if (!group)
 		return -EINVAL;
 	struct thread *t = enter();
 	if (!t)
 		return weft__outside();
-	lock_take(&g->lock, RANK_GROUP);
-	cancel_members(t, g);
-	lock_drop(&g->lock, RANK_GROUP);
+	lock_take(&group->lock, RANK_GROUP);
+	cancel_members(t, group);
+	lock_drop(&group->lock, RANK_GROUP);
 	leave(t);
 	return 0;
 }

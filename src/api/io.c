@@ -250,12 +250,12 @@ static ssize_t try_read_nothing(struct io *io)
 
 /* ---- the calls ---- */
 
-static ssize_t length_of(const struct iovec *v, int n)
+static ssize_t length_of(const struct iovec *v, unsigned n)
 {
 	size_t total = 0;
-	if (n < 0 || n > IOV_MAX || (n && !v))
+	if (n > IOV_MAX || (n && !v))
 		return -EINVAL;
-	for (int i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (__builtin_add_overflow(total, v[i].iov_len, &total) || total > SSIZE_MAX)
 			return -EINVAL;
 	return (ssize_t)total;
@@ -280,16 +280,16 @@ ssize_t weft_read(int fd, void *buf, size_t len, int64_t deadline)
 	return weft__io_run(&io, deadline);
 }
 
-ssize_t weft_readv(int fd, const struct iovec *v, int n, int64_t deadline)
+ssize_t weft_readv(int fd, const struct iovec *iov, unsigned count, int64_t deadline)
 {
-	ssize_t len = length_of(v, n);
+	ssize_t len = length_of(iov, count);
 	if (len < 0)
 		return len;
 	struct io io = reading(fd, NULL, 0);
-	if (n == 1)
-		io.one = *v;
-	io.v = v;
-	io.count = n;
+	if (count == 1)
+		io.one = *iov;
+	io.v = iov;
+	io.count = (int)count;
 	io.attempt = len ? try_read : try_read_nothing;
 	return weft__io_run(&io, deadline);
 }
@@ -336,10 +336,10 @@ ssize_t weft_write(int fd, const void *buf, size_t len, int64_t deadline)
 	return write_all(fd, &one, 1, len, deadline);
 }
 
-ssize_t weft_writev(int fd, const struct iovec *v, int n, int64_t deadline)
+ssize_t weft_writev(int fd, const struct iovec *iov, unsigned count, int64_t deadline)
 {
-	ssize_t len = length_of(v, n);
-	return len < 0 ? len : write_all(fd, v, n, (size_t)len, deadline);
+	ssize_t len = length_of(iov, count);
+	return len < 0 ? len : write_all(fd, iov, (int)count, (size_t)len, deadline);
 }
 
 /* What recv's flags mean for the wait. */
@@ -402,10 +402,10 @@ ssize_t weft_recv(int fd, void *buf, size_t len, int flags, int64_t deadline)
 	return receive_from(fd, buf, len, flags, NULL, NULL, deadline);
 }
 
-ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *a, socklen_t *al,
-		      int64_t deadline)
+ssize_t weft_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *address,
+		      socklen_t *address_len, int64_t deadline)
 {
-	return receive_from(fd, buf, len, flags, a, al, deadline);
+	return receive_from(fd, buf, len, flags, address, address_len, deadline);
 }
 
 ssize_t weft_send(int fd, const void *buf, size_t len, int flags, int64_t deadline)
@@ -413,25 +413,25 @@ ssize_t weft_send(int fd, const void *buf, size_t len, int flags, int64_t deadli
 	return send_to(fd, buf, len, flags, NULL, 0, deadline);
 }
 
-ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *a,
-		    socklen_t al, int64_t deadline)
+ssize_t weft_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *address,
+		    socklen_t address_len, int64_t deadline)
 {
-	return send_to(fd, buf, len, flags, a, al, deadline);
+	return send_to(fd, buf, len, flags, address, address_len, deadline);
 }
 
-ssize_t weft_recvmsg(int fd, struct msghdr *m, int flags, int64_t deadline)
+ssize_t weft_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline)
 {
 	struct io io = reading(fd, NULL, 0);
 	io.attempt = receive_message;
-	io.message = m;
+	io.message = message;
 	return weft__io_run(&io, apply_flags(&io, flags, deadline));
 }
 
-ssize_t weft_sendmsg(int fd, const struct msghdr *m, int flags, int64_t deadline)
+ssize_t weft_sendmsg(int fd, const struct msghdr *message, int flags, int64_t deadline)
 {
 	struct io io = writing(fd, NULL, 0);
 	io.attempt = transmit_message;
-	io.message = (struct msghdr *)m;
+	io.message = (struct msghdr *)message;
 	io.flags = flags;
 	return weft__io_run(&io, flags & MSG_DONTWAIT ? 0 : deadline);
 }

@@ -189,24 +189,24 @@ static always_inline bool take_fast(struct mutex *m, uint64_t me)
 	return !holder(word) && cas_acquire(&m->word, &word, word | me);
 }
 
-void weft_mutex_lock(struct weft_mutex *m)
+void weft_mutex_lock(struct weft_mutex *mutex)
 {
 	uint64_t me = call_holder();
-	if (unlikely(!take_fast(mutex_of(m), me)))
-		lock_slow(mutex_of(m), me, WEFT_FOREVER);
+	if (unlikely(!take_fast(mutex_of(mutex), me)))
+		lock_slow(mutex_of(mutex), me, WEFT_FOREVER);
 }
 
-int weft_mutex_trylock(struct weft_mutex *m)
+int weft_mutex_trylock(struct weft_mutex *mutex)
 {
-	return take(mutex_of(m), call_holder(), 0) ? 0 : -EAGAIN;
+	return take(mutex_of(mutex), call_holder(), 0) ? 0 : -EAGAIN;
 }
 
-int weft_mutex_lock_until(struct weft_mutex *m, int64_t deadline)
+int weft_mutex_lock_until(struct weft_mutex *mutex, int64_t deadline)
 {
 	uint64_t me = call_holder();
-	if (likely(take_fast(mutex_of(m), me)))
+	if (likely(take_fast(mutex_of(mutex), me)))
 		return 0;
-	return deadline == 0 ? weft_mutex_trylock(m) : lock_slow(mutex_of(m), me, deadline);
+	return deadline == 0 ? weft_mutex_trylock(mutex) : lock_slow(mutex_of(mutex), me, deadline);
 }
 
 /* ---- unlocking ---- */
@@ -290,14 +290,14 @@ static noinline void unlock_slow(struct weft_mutex *m)
 	call_leave(t);
 }
 
-void weft_mutex_unlock(struct weft_mutex *m)
+void weft_mutex_unlock(struct weft_mutex *mutex)
 {
-	uint64_t me = call_holder(), word = load_relaxed(&mutex_of(m)->word);
+	uint64_t me = call_holder(), word = load_relaxed(&mutex_of(mutex)->word);
 	/* pairs with take, take_fast */
-	if (likely(word == me) && likely(cas_release(&mutex_of(m)->word, &word, 0)))
+	if (likely(word == me) && likely(cas_release(&mutex_of(mutex)->word, &word, 0)))
 		return;
 	bool alone = holder(word) == me && !must_wake(word);
 	/* pairs with take, take_fast */
-	if (!alone || !cas_release(&mutex_of(m)->word, &word, word & FLAGS))
-		unlock_slow(m);
+	if (!alone || !cas_release(&mutex_of(mutex)->word, &word, word & FLAGS))
+		unlock_slow(mutex);
 }

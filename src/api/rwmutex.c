@@ -2,18 +2,25 @@
 /*
  * rwmutex.c: many readers or one writer, first come first served.
  *
- * The word counts readers in units of READER, and has two flags: WRITER, somebody writes; QUEUED, somebody waits.
+ * The word counts readers in units of READER, and has two flags: WRITER, somebody writes; QUEUED,
+ * somebody waits.
  *
- *   move                        who                  how
- *   + READER                    a reader             CAS, acquire, only while neither flag is set
- *   0 -> WRITER                 a writer             CAS, acquire
- *   - READER                    a reader, leaving    CAS, release; the last one serves the queue if there is one
- *   WRITER -> 0                 the writer, leaving  CAS, release; or it serves the queue
- *   QUEUED set                  a waiter             CAS under the queue's lock, only while it could not have its turn
- *   QUEUED -> what was granted  who serves           store under the lock: with QUEUED alone nobody else moves the word
+ *   move              who                     how
+ *   + READER          a reader                CAS, acquire, only while neither flag is set
+ *   0 -> WRITER       a writer                CAS, acquire
+ *   - READER          a reader, leaving       CAS, release; the last one serves the queue
+ *   WRITER -> 0       the writer, leaving     CAS, release; then it serves the queue
+ *   QUEUED set        a waiter                CAS under the lock, only while its turn cannot come
+ *   + READER, WRITER  grant, for a waiter     under the lock, QUEUED set: others only leave
+ *   QUEUED cleared    grant, the queue empty  under the lock
  *
- * Who leaves hands over: to the writer at the head of the queue, or to all readers up to the next writer. So a waiting
- * writer keeps new readers out, a batch of readers keeps the next writer waiting once, and nobody starves.
+ * A caller that leaves hands over: to the writer at the head of the queue, or to all readers up to
+ * the next writer. So a waiting writer keeps new readers out, a batch of readers keeps the next
+ * writer waiting once, and nobody starves. A waiter that gives up at its deadline hands over as
+ * well: behind a writer that is gone, readers may join those inside.
+ *
+ * Rejected: serving by a plain store of the word (right only while nobody is inside, so a waiter
+ * that gives up needs a second way to serve).
  */
 #include "api/call.h"
 #include "api/waitq.h"
@@ -41,7 +48,7 @@ static struct rwmutex *rwmutex_of(struct weft_rwmutex *m)
 	return (struct rwmutex *)m;
 }
 
-/* ---- locking ---- */
+/* ---- the word ---- */
 
 static bool take_read(struct rwmutex *m)
 {
@@ -77,11 +84,57 @@ static bool take_or_announce(struct rwmutex *m, uint64_t writer)
 	}
 }
 
-static noinline void lock_slow(struct rwmutex *m, uint64_t writer)
+/* ---- serving the queue ---- */
+
+/* The first in the queue, when its turn has come. The lock is held. */
+static struct turn *next_turn(struct rwmutex *m)
+{
+	if (waitq_empty(&m->waiting))
+		return NULL;
+	struct turn *turn = container_of(m->waiting.first, struct turn, link);
+	uint64_t word = load_relaxed(&m->word); /* others only leave: what is free stays free */
+	return word & WRITER || (turn->writer && word != QUEUED) ? NULL : turn;
+}
+
+/* Claims all whose turn has come, into `served`. The lock is held, QUEUED is set. */
+static void grant(struct rwmutex *m, struct waitq *served)
+{
+	struct turn *turn;
+	while ((turn = next_turn(m))) {
+		waitq_remove(&m->waiting, &turn->link);
+		if (!wait_claim(turn->link.waiter))
+			continue; /* its deadline has passed */
+		waitq_push_tail(served, &turn->link);
+		if (turn->writer)
+			store_relaxed(&m->writer, turn->writer);
+		/* pairs with weft_rwmutex_rdunlock, weft_rwmutex_wrunlock */
+		add_acq_rel(&m->word, turn->writer ? WRITER : READER);
+	}
+	if (waitq_empty(&m->waiting))
+		and_relaxed(&m->word, ~(uint64_t)QUEUED);
+}
+
+/* Somebody has left, from inside or from the queue. */
+static void serve(struct thread *t, struct rwmutex *m, struct turn *gone)
+{
+	struct waitq served = {0};
+	lock_take(&m->lock, RANK_SYNC);
+	if (gone)
+		waitq_remove(&m->waiting, &gone->link);
+	if (load_relaxed(&m->word) & QUEUED)
+		grant(m, &served);
+	lock_drop(&m->lock, RANK_SYNC);
+	weft__wake_all(t, &served);
+}
+
+/* ---- the calls that lock ---- */
+
+static noinline int lock_slow(struct rwmutex *m, uint64_t writer, int64_t deadline)
 {
 	struct waiter lone;
 	struct thread *t = enter();
 	struct turn turn = {.writer = writer};
+	uint32_t reason = WAKE_USER;
 	turn.link.waiter =
 		weft__wait_begin(t, &lone, writer ? "rwmutex write" : "rwmutex read", false);
 	lock_take(&m->lock, RANK_SYNC);
@@ -92,93 +145,83 @@ static noinline void lock_slow(struct rwmutex *m, uint64_t writer)
 	if (taken)
 		weft__wait_abandon(turn.link.waiter);
 	else
-		weft__wait_park(&t, turn.link.waiter, WEFT_FOREVER);
+		reason = weft__wait_park(&t, turn.link.waiter, deadline);
+	if (reason != WAKE_USER)
+		serve(t, m, &turn);
 	call_leave(t);
+	return weft__wait_result(reason, deadline);
 }
 
-void weft_rwmutex_rdlock(struct weft_rwmutex *m)
+int weft_rwmutex_tryrdlock(struct weft_rwmutex *rwmutex)
 {
-	if (unlikely(!take_read(rwmutex_of(m))))
-		lock_slow(rwmutex_of(m), 0);
+	return take_read(rwmutex_of(rwmutex)) ? 0 : -EAGAIN;
 }
 
-int weft_rwmutex_tryrdlock(struct weft_rwmutex *m)
+int weft_rwmutex_rdlock_until(struct weft_rwmutex *rwmutex, int64_t deadline)
 {
-	return take_read(rwmutex_of(m)) ? 0 : -EAGAIN;
+	if (likely(take_read(rwmutex_of(rwmutex))))
+		return 0;
+	return deadline == 0 ? -EAGAIN : lock_slow(rwmutex_of(rwmutex), 0, deadline);
 }
 
-void weft_rwmutex_wrlock(struct weft_rwmutex *m)
+void weft_rwmutex_rdlock(struct weft_rwmutex *rwmutex)
+{
+	if (unlikely(!take_read(rwmutex_of(rwmutex))))
+		lock_slow(rwmutex_of(rwmutex), 0, WEFT_FOREVER);
+}
+
+int weft_rwmutex_trywrlock(struct weft_rwmutex *rwmutex)
+{
+	return take_write(rwmutex_of(rwmutex), call_holder()) ? 0 : -EAGAIN;
+}
+
+int weft_rwmutex_wrlock_until(struct weft_rwmutex *rwmutex, int64_t deadline)
 {
 	uint64_t me = call_holder();
-	if (unlikely(!take_write(rwmutex_of(m), me)))
-		lock_slow(rwmutex_of(m), me);
+	if (likely(take_write(rwmutex_of(rwmutex), me)))
+		return 0;
+	return deadline == 0 ? -EAGAIN : lock_slow(rwmutex_of(rwmutex), me, deadline);
 }
 
-int weft_rwmutex_trywrlock(struct weft_rwmutex *m)
+void weft_rwmutex_wrlock(struct weft_rwmutex *rwmutex)
 {
-	return take_write(rwmutex_of(m), call_holder()) ? 0 : -EAGAIN;
+	uint64_t me = call_holder();
+	if (unlikely(!take_write(rwmutex_of(rwmutex), me)))
+		lock_slow(rwmutex_of(rwmutex), me, WEFT_FOREVER);
 }
 
 /* ---- unlocking ---- */
 
-/* Claims whose turn it is, into `served`, and sets the word to it. The lock is held, the word is QUEUED. */
-static void grant(struct rwmutex *m, struct waitq *served)
+static noinline void leave_slow(struct rwmutex *m)
 {
-	uint64_t word = 0;
-	while (!waitq_empty(&m->waiting)) {
-		struct turn *turn = container_of(m->waiting.first, struct turn, link);
-		if (turn->writer && word)
-			break;
-		waitq_remove(&m->waiting, &turn->link);
-		bool claimed = wait_claim(turn->link.waiter);
-		check(claimed); /* these waits end in no other way */
-		waitq_push_tail(served, &turn->link);
-		word += turn->writer ? WRITER : READER;
-		if (turn->writer) {
-			store_relaxed(&m->writer, turn->writer);
-			break;
-		}
-	}
-	store_relaxed(&m->word, word | (waitq_empty(&m->waiting) ? 0 : QUEUED));
-}
-
-/* Nobody reads or writes any more, and somebody waits. */
-static noinline void serve(struct rwmutex *m)
-{
-	struct waitq served = {0};
 	struct thread *t = enter();
-	lock_take(&m->lock, RANK_SYNC);
-	/* pairs with weft_rwmutex_rdunlock, weft_rwmutex_wrunlock */
-	if (load_acquire(&m->word) == QUEUED)
-		grant(m, &served);
-	lock_drop(&m->lock, RANK_SYNC);
-	weft__wake_all(t, &served);
+	serve(t, m, NULL);
 	call_leave(t);
 }
 
-void weft_rwmutex_rdunlock(struct weft_rwmutex *m)
+void weft_rwmutex_rdunlock(struct weft_rwmutex *rwmutex)
 {
-	uint64_t *word = &rwmutex_of(m)->word, old = load_relaxed(word);
+	uint64_t *word = &rwmutex_of(rwmutex)->word, old = load_relaxed(word);
 	do {
 		if (unlikely(old < READER))
 			weft__misuse("weft_rwmutex_rdunlock",
 				     "nobody holds this rwmutex for reading");
-	} while (!cas_acq_rel(word, &old, old - READER)); /* pairs with take_write, serve */
+	} while (!cas_acq_rel(word, &old, old - READER)); /* pairs with take_write, grant */
 	if (unlikely(old == (READER | QUEUED)))
-		serve(rwmutex_of(m));
+		leave_slow(rwmutex_of(rwmutex));
 }
 
-void weft_rwmutex_wrunlock(struct weft_rwmutex *m)
+void weft_rwmutex_wrunlock(struct weft_rwmutex *rwmutex)
 {
-	struct rwmutex *rw = rwmutex_of(m);
-	uint64_t old = load_relaxed(&rw->word);
-	if (unlikely(!(old & WRITER) || load_relaxed(&rw->writer) != call_holder()))
+	struct rwmutex *m = rwmutex_of(rwmutex);
+	uint64_t old = load_relaxed(&m->word);
+	if (unlikely(!(old & WRITER) || load_relaxed(&m->writer) != call_holder()))
 		weft__misuse("weft_rwmutex_wrunlock",
 			     "the caller does not hold this rwmutex for writing");
-	store_relaxed(&rw->writer, 0);
-	/* pairs with take_read, take_write, serve */
-	while (!cas_release(&rw->word, &old, old & ~(uint64_t)WRITER))
+	store_relaxed(&m->writer, 0);
+	while (!cas_release(&m->word, &old,
+			    old & ~(uint64_t)WRITER)) /* pairs with take_read, take_write, grant */
 		;
 	if (unlikely(old & QUEUED))
-		serve(rw);
+		leave_slow(m);
 }

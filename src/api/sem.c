@@ -107,11 +107,11 @@ static noinline int await(struct sem *s, unsigned n, int64_t deadline)
 	return weft__wait_result(reason, deadline);
 }
 
-int weft_sem_acquire(struct weft_sem *s, unsigned n, int64_t deadline)
+int weft_sem_acquire(struct weft_sem *sem, unsigned count, int64_t deadline)
 {
-	if (likely(take(sem_of(s), n)))
+	if (likely(take(sem_of(sem), count)))
 		return 0;
-	return deadline == 0 ? weft__would_wait() : await(sem_of(s), n, deadline);
+	return deadline == 0 ? weft__would_wait() : await(sem_of(sem), count, deadline);
 }
 
 static void check_units(uint64_t units)
@@ -136,13 +136,13 @@ static noinline void give_in_turn(struct sem *s, unsigned n)
 	call_leave(t);
 }
 
-void weft_sem_release(struct weft_sem *s, unsigned n)
+void weft_sem_release(struct weft_sem *sem, unsigned count)
 {
-	uint64_t word = load_relaxed(&sem_of(s)->word);
+	uint64_t word = load_relaxed(&sem_of(sem)->word);
 	while (!(word & QUEUED)) {
-		check_units(word + n);
-		if (cas_release(&sem_of(s)->word, &word, word + n)) /* pairs with take */
+		check_units(word + count);
+		if (cas_release(&sem_of(sem)->word, &word, word + count)) /* pairs with take */
 			return;
 	}
-	give_in_turn(sem_of(s), n);
+	give_in_turn(sem_of(sem), count);
 }

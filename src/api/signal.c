@@ -96,16 +96,16 @@ static int exchange(int signo, struct weft_chan **c)
 	return err;
 }
 
-int weft_signal_notify(struct weft_chan *ints, int signo)
+int weft_signal_notify(struct weft_chan *chan, int signo)
 {
 	int err = call_outside();
 	if (err)
 		return err;
-	if (signo < 1 || signo >= NSIG || (ints && ints->item_size != sizeof(int)))
+	if (signo < 1 || signo >= NSIG || (chan && chan->item_size != sizeof(int)))
 		return -EINVAL;
-	struct weft_chan *c = weft_chan_ref(ints);
-	err = exchange(signo, &c);
-	weft_chan_unref(c);
+	struct weft_chan *given = weft_chan_ref(chan);
+	err = exchange(signo, &given);
+	weft_chan_unref(given);
 	return err;
 }
 

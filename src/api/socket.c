@@ -92,11 +92,11 @@ static int adopt(int fd, uint32_t flags)
 	return err;
 }
 
-int weft_accept(int fd, struct sockaddr *a, socklen_t *al, int64_t deadline)
+int weft_accept(int fd, struct sockaddr *address, socklen_t *address_len, int64_t deadline)
 {
 	struct io io = {.attempt = try_accept, .why = "accept", .token = POLLIN, .fd = fd};
-	io.address = a;
-	io.address_length = al;
+	io.address = address;
+	io.address_length = address_len;
 	int got = (int)weft__io_run(&io, deadline);
 	return got < 0 ? got : adopt(got, load_relaxed(&io.d->flags) & DESCRIPTOR_TCP);
 }
@@ -132,11 +132,11 @@ static ssize_t try_connect(struct io *io)
 	return try_connected(io);
 }
 
-int weft_connect(int fd, const struct sockaddr *a, socklen_t al, int64_t deadline)
+int weft_connect(int fd, const struct sockaddr *address, socklen_t address_len, int64_t deadline)
 {
 	struct io io = {.attempt = try_connect, .why = "connect", .token = POLLOUT, .fd = fd};
-	io.address = (struct sockaddr *)a;
-	io.address_given = al;
+	io.address = (struct sockaddr *)address;
+	io.address_given = address_len;
 	return (int)weft__io_run(&io, deadline);
 }
 

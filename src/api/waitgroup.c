@@ -71,14 +71,14 @@ static always_inline void add(struct waitgroup *w, int n, const char *call)
 	}
 }
 
-void weft_waitgroup_add(struct weft_waitgroup *w, int n)
+void weft_waitgroup_add(struct weft_waitgroup *waitgroup, int delta)
 {
-	add(waitgroup_of(w), n, "weft_waitgroup_add");
+	add(waitgroup_of(waitgroup), delta, "weft_waitgroup_add");
 }
 
-void weft_waitgroup_done(struct weft_waitgroup *w)
+void weft_waitgroup_done(struct weft_waitgroup *waitgroup)
 {
-	add(waitgroup_of(w), -1, "weft_waitgroup_done");
+	add(waitgroup_of(waitgroup), -1, "weft_waitgroup_done");
 }
 
 /* Sets QUEUED. False: the count is zero. The lock is held. */
@@ -123,9 +123,9 @@ static int await(struct waitgroup *w, int64_t deadline)
 	return weft__wait_result(reason, deadline);
 }
 
-int weft_waitgroup_wait(struct weft_waitgroup *w, int64_t deadline)
+int weft_waitgroup_wait(struct weft_waitgroup *waitgroup, int64_t deadline)
 {
-	if (load_acquire(&waitgroup_of(w)->word) == 0) /* pairs with finish, add */
+	if (load_acquire(&waitgroup_of(waitgroup)->word) == 0) /* pairs with finish, add */
 		return 0;
-	return deadline == 0 ? weft__would_wait() : await(waitgroup_of(w), deadline);
+	return deadline == 0 ? weft__would_wait() : await(waitgroup_of(waitgroup), deadline);
 }

@@ -167,8 +167,95 @@ START_TEST(unlocking_what_is_not_held_that_way_is_misuse)
 }
 END_TEST
 
+/* ---- deadlines ---- */
+
+
+/* Waits behind the main task's read lock, and in vain. */
+static int write_in_vain(void *arg)
+{
+	int err = weft_rwmutex_wrlock_until(&rw, weft_after(20 * MS));
+	return err;
+}
+
+static int read_behind(void *arg)
+{
+	weft_rwmutex_rdlock(&rw);
+	weft_rwmutex_rdunlock(&rw);
+	return 0;
+}
+
+/* The writer keeps the readers behind it out until it gives up; the lock is held all the time. */
+TEST_TASKS(readers_join_when_the_writer_before_them_gives_up)
+{
+	struct weft_task *writer, *behind[TASKS];
+	int result;
+	weft_rwmutex_rdlock(&rw);
+	ck_assert_int_eq(weft_spawn(&writer, NULL, write_in_vain, NULL), 0);
+	while (weft_rwmutex_tryrdlock(&rw) == 0) { /* until the writer waits */
+		weft_rwmutex_rdunlock(&rw);
+		weft_yield();
+	}
+	for (int i = 0; i < TASKS; i++)
+		ck_assert_int_eq(weft_spawn(&behind[i], NULL, read_behind, NULL), 0);
+	for (int i = 0; i < TASKS; i++)
+		ck_assert_int_eq(weft_join(behind[i], NULL, soon()), 0);
+	ck_assert_int_eq(weft_join(writer, &result, soon()), 0);
+	ck_assert_int_eq(result, -ETIMEDOUT);
+	weft_rwmutex_rdunlock(&rw);
+	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), 0); /* nothing is left of those who waited */
+	weft_rwmutex_wrunlock(&rw);
+}
+
+TEST_TASKS(deadlines_are_kept)
+{
+	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, 0), 0);
+	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, 0), -EAGAIN);
+	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, 0), -EAGAIN);
+	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, weft_after(-1)), -ETIMEDOUT);
+	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, weft_after(MS)), -ETIMEDOUT);
+	weft_rwmutex_wrunlock(&rw);
+	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, 0), 0);
+	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, weft_after(-1)), 0);
+	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, weft_after(MS)), -ETIMEDOUT);
+	weft_rwmutex_rdunlock(&rw);
+	weft_rwmutex_rdunlock(&rw);
+	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, WEFT_FOREVER), 0);
+	weft_rwmutex_wrunlock(&rw);
+}
+
+static int use_until(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		int64_t deadline = weft_after((i % 7) * MS / 10);
+		if (i % 3 == 0 && weft_rwmutex_wrlock_until(&rw, deadline) == 0) {
+			write_inside();
+			weft_rwmutex_wrunlock(&rw);
+		} else if (i % 3 && weft_rwmutex_rdlock_until(&rw, deadline) == 0) {
+			read_inside();
+			weft_rwmutex_rdunlock(&rw);
+		}
+	}
+	return 0;
+}
+
+/* Waiters of both kinds come and give up at every moment: nobody is lost, nothing is left. */
+TEST_TASKS(those_who_give_up_leave_nothing_behind)
+{
+	struct weft_task *tasks[TASKS];
+	for (int i = 0; i < TASKS; i++)
+		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, i % 3 ? use_until : use_often, NULL),
+				 0);
+	for (int i = 0; i < TASKS; i++)
+		ck_assert_int_eq(weft_join(tasks[i], NULL, soon()), 0);
+	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), 0);
+	weft_rwmutex_wrunlock(&rw);
+}
+
 static void add_all(TCase *tcase)
 {
+	add_tasks_test(tcase, readers_join_when_the_writer_before_them_gives_up);
+	add_tasks_test(tcase, deadlines_are_kept);
+	add_tasks_test(tcase, those_who_give_up_leave_nothing_behind);
 	add_tasks_test(tcase, readers_together_writers_alone);
 	add_tasks_test(tcase, try_forms_never_wait);
 	add_tasks_test(tcase, a_waiting_writer_keeps_new_readers_out);

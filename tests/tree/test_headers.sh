@@ -20,7 +20,7 @@ compiles() {
 	case $3 in
 	*++) language=c++ standard=c++17 ;;
 	esac
-	printf '#include "%s"\n' "$2" >"$work/one.c"
+	printf '#include "%s"\nint main(void) { return 0; }\n' "$2" >"$work/one.c"
 	"$3" -x $language -std=$standard -Wall -Wextra -Wpedantic -Werror -I"$1" -fsyntax-only "$work/one.c"
 }
 
