@@ -5,9 +5,8 @@
  *
  * For a limit on a single wait no timer is needed: every call that waits takes a deadline.
  *
- * Timers belong to one run of the runtime: free them before weft_run returns, or after it and
- * before the next. Starting one that was started in an earlier run is misuse: a message and abort.
- * A timer that is still running when all tasks have ended does not keep the runtime alive.
+ * A timer that is still running when all tasks have ended does not keep the runtime alive: it stops
+ * then. It may be started again in a later run, or freed at any time.
  */
 #ifndef WEFT_TIMER_H
 #define WEFT_TIMER_H

@@ -42,6 +42,7 @@ static int await(struct cond *c, struct weft_mutex *m, int64_t deadline)
 
 int weft_cond_wait(struct weft_cond *cond, struct weft_mutex *mutex, int64_t deadline)
 {
+	weft__mutex_require(mutex, "weft_cond_wait");
 	if (deadline == 0)
 		return weft__would_wait();
 	int result = await(cond_of(cond), mutex, deadline);

@@ -153,7 +153,7 @@ static uint32_t await(struct mutex *m, struct attempt *a, int64_t deadline)
 	if (queued) {
 		reason = weft__wait_park(&t, a->link.waiter, deadline);
 		a->mine = reason == WAKE_TRY ? AWAKE : 0;
-		if (reason == WAKE_TIMEOUT)
+		if (reason != WAKE_TRY && reason != WAKE_HANDED)
 			dequeue(m, a);
 	} else {
 		weft__wait_abandon(a->link.waiter);
@@ -171,7 +171,7 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 			return 0;
 		reason = await(m, &a, deadline);
 	}
-	return reason == WAKE_HANDED ? 0 : -ETIMEDOUT;
+	return reason == WAKE_HANDED ? 0 : weft__wait_result(reason, deadline);
 }
 
 /*
@@ -263,13 +263,23 @@ static void pass_on(struct thread *t, struct mutex *m, uint64_t me)
 		call_wake(t, w, reason);
 }
 
+static void require_holder(uint64_t word, uint64_t me, const char *call)
+{
+	if (unlikely(holder(word) != me))
+		weft__misuse(call, "the caller does not hold this mutex");
+}
+
+void weft__mutex_require(const struct weft_mutex *m, const char *call)
+{
+	require_holder(load_relaxed(&((const struct mutex *)m)->word), call_holder(), call);
+}
+
 /* Lets go when nobody has to be woken. False: somebody has. */
 static bool let_go_alone(struct mutex *m, uint64_t me, const char *call)
 {
 	uint64_t word = load_relaxed(&m->word);
 	do {
-		if (unlikely(holder(word) != me))
-			weft__misuse(call, "the caller does not hold this mutex");
+		require_holder(word, me, call);
 		if (must_wake(word))
 			return false;
 	} while (!cas_release(&m->word, &word, word & FLAGS)); /* pairs with take, take_fast */

@@ -10,4 +10,7 @@ struct thread;
 /* weft_mutex_unlock for who is inside the runtime (t; NULL: not the runtime's thread). `call`: for the message. */
 void weft__mutex_unlock(struct thread *t, struct weft_mutex *m, const char *call);
 
+/* Misuse, named after `call`, unless the caller holds the mutex. */
+void weft__mutex_require(const struct weft_mutex *m, const char *call);
+
 #endif

@@ -7,7 +7,13 @@
  *   RUNNING     fn runs                      RUNNING, a node -> a node: a later caller, by CAS; it waits
  *   a node      fn runs, these wait          RUNNING, a node -> DONE: the first caller, by swap; it wakes the chain
  *   DONE        fn has returned              pairs with the acquire of all that come later
+ *
+ * A call that weft_exit ends in the middle has ended as well (Go's sync.Once does it so): the task
+ * keeps a chain of the calls that it is in, and weft_exit finishes them. An exception must not leave
+ * fn: to notice one, libweft would need libgcc's unwinder.
  */
+#include "api/once.h"
+
 #include "api/call.h"
 #include "weft/sync.h"
 
@@ -18,6 +24,12 @@ struct once {
 	uintptr_t spare;
 };
 _Static_assert(sizeof(struct once) == sizeof(struct weft_once), "ABI");
+
+/* A call of fn that is under way: on its caller's stack. */
+struct once_call {
+	struct once *once;
+	struct once_call *outer; /* fn of that one has called this one */
+};
 
 struct once_node {
 	struct once_node *next;
@@ -56,6 +68,26 @@ static void finish(struct once *o)
 	call_leave(t);
 }
 
+static void run(struct once *o, void (*fn)(void *arg), void *arg)
+{
+	const struct thread *t = weft__thread_self();
+	struct task *task = t ? t->task : NULL;
+	struct once_call call = {.once = o, .outer = task ? task->onces : NULL};
+	if (task)
+		task->onces = &call;
+	fn(arg);
+	if (task)
+		task->onces = call.outer;
+	finish(o);
+}
+
+void weft__once_end_all(struct task *task)
+{
+	for (struct once_call *call = task->onces; call; call = call->outer)
+		finish(call->once);
+	task->onces = NULL;
+}
+
 void weft_once(struct weft_once *once, void (*fn)(void *arg), void *arg)
 {
 	struct once *o = (struct once *)once;
@@ -64,8 +96,7 @@ void weft_once(struct weft_once *once, void (*fn)(void *arg), void *arg)
 		return;
 	/* pairs with weft_once: another first caller's */
 	if (seen == NEW && cas_acq_rel(&o->word, &seen, RUNNING)) {
-		fn(arg);
-		finish(o);
+		run(o, fn, arg);
 	} else if (seen != DONE) {
 		await(o, seen);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/once.h"
 #include "base/sized.h"
 #include "base/sys.h"
 #include "base/time.h"
@@ -275,8 +276,11 @@ void weft_yield(void)
 
 void weft_exit(int result)
 {
-	if (unlikely(!self()) && !sched.forked)
+	struct task *task = self();
+	if (unlikely(!task) && !sched.forked)
 		weft__misuse("weft_exit", "there is no task to end");
+	if (task && unlikely(task->onces))
+		weft__once_end_all(task);
 	weft__task_exit(result);
 }
 
@@ -292,9 +296,20 @@ static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct wait
 	return reason == WAKE_TIMEOUT ? 0 : weft__wait_result(reason, deadline);
 }
 
+/* The moment that a sleeper waits for has come: that is delivered to a cancelled task, too. */
+static int sleep_no_more(void)
+{
+	struct thread *t = enter();
+	if (!t)
+		return sched.forked ? -ENOTSUP : -EINVAL;
+	leave(t);
+	return 0;
+}
+
 int weft_sleep_until(int64_t deadline)
 {
-	return sleep_by(weft__wait_park, deadline);
+	return deadline <= weft__sched_now() ? sleep_no_more()
+					     : sleep_by(weft__wait_park, deadline);
 }
 
 int weft_sleep(int64_t nanoseconds)

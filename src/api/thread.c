@@ -34,9 +34,12 @@ int weft_blocking_begin(void)
 	int err = call_outside();
 	if (err)
 		return err;
-	if (t->task->in_user_wait++)
+	if (t->task->in_user_wait) {
+		t->task->in_user_wait++;
 		return 0;
+	}
 	t = enter();
+	t->task->in_user_wait = 1; /* from here on an entry is misuse: weft__enter_slow */
 	weft__proc_lend(t);
 	leave(t);
 	return 0;

@@ -6,6 +6,8 @@
  * out of the queue and did not fire, or the firing is over. A ticker goes back into the queue while it fires. What a
  * start changes (time, period) it changes while the timer is in no queue. The timer's own lock orders starts and stops
  * among each other.
+ *
+ * The queues end with a run of the runtime, a timer may be kept: `run` says to which run's queue its record belongs.
  */
 #include "weft/timer.h"
 
@@ -23,6 +25,7 @@
 struct weft_timer {
 	struct timer timer;
 	struct lock lock; /* rank USER_TIMER */
+	uint32_t run;	  /* of its last start [lock] */
 	int64_t period;	  /* 0: once */
 	struct weft_chan *chan;
 	void (*fn)(void *arg);
@@ -122,7 +125,7 @@ struct weft_timer *weft_timer_new_task(void (*fn)(void *arg), void *arg)
 /* The timer's lock is held. Gives whether it was running. */
 static bool stop(struct weft_timer *timer)
 {
-	bool running = timer->timer.processor && weft__timer_stop(&timer->timer);
+	bool running = timer->run == sched.run && weft__timer_stop(&timer->timer);
 	tsan_acquire(timer);
 	return running;
 }
@@ -137,6 +140,8 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);
 	timer->timer.when = deadline;
+	timer->timer.index = 0; /* in the queue of a run that has ended, it is in none */
+	timer->run = sched.run;
 	timer->period = period;
 	timer->fp_env = arch_fp_env();
 	tsan_release(timer);

@@ -60,15 +60,16 @@ static void await_publish(struct waiter *w)
 	}
 }
 
-static void give_up(struct waiter *w)
+static void give_up(struct waiter *w, enum wake_reason reason)
 {
-	if (!wait_end_open(w, WAKE_TIMEOUT))
+	if (!wait_end_open(w, reason))
 		await_publish(w);
 }
 
 void weft__wait_abandon(struct waiter *w)
 {
-	give_up(w); /* only weft_cancel could still be about to claim it; then it has set
+	give_up(w,
+		WAKE_TIMEOUT); /* only weft_cancel could still be about to claim it; then it has set
 		       `cancelled`, too */
 }
 
@@ -84,7 +85,7 @@ static uint32_t park_foreign(struct waiter *w, int64_t deadline)
 			word |= WAIT_PARKED;
 		}
 		if (weft__futex_wait(&w->word, word, deadline) == -ETIMEDOUT)
-			give_up(w);
+			give_up(w, WAKE_TIMEOUT);
 		/* pairs with park.h:wait_publish, park.h:wait_end_open */
 		word = load_acquire(&w->word);
 	}
@@ -109,29 +110,35 @@ uint32_t weft__wait_park_forever(struct thread **t, struct waiter *w)
 	return ended(w);
 }
 
+static void park_timed(struct thread **t, struct waiter *w, int64_t deadline)
+{
+	struct timer *timer = &w->task->timer;
+	timer->when = deadline;
+	timer->fire = fire_timeout;
+	if (weft__timer_start(*t, timer) < 0) {
+		give_up(w, WAKE_NO_TIMER);
+		return;
+	}
+	*t = park(*t, w->task);
+	if (wait_reason(w) != WAKE_TIMEOUT)
+		weft__timer_stop(timer);
+}
+
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline)
 {
 	if (!*t)
 		return park_foreign(w, deadline);
 	if (deadline == WEFT_FOREVER)
 		return weft__wait_park_forever(t, w);
-	if (wait_open(w)) {
-		struct timer *timer = &w->task->timer;
-		timer->when = deadline;
-		timer->fire = fire_timeout;
-		if (weft__timer_start(*t, timer) < 0)
-			weft__fatal("no memory for a timer");
-		*t = park(*t, w->task);
-		if (wait_reason(w) != WAKE_TIMEOUT)
-			weft__timer_stop(timer);
-	}
+	if (wait_open(w))
+		park_timed(t, w, deadline);
 	return ended(w);
 }
 
 uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline)
 {
 	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
-		give_up(w);
+		give_up(w, WAKE_TIMEOUT);
 	return weft__wait_park_ahead(t, w, deadline);
 }
 
@@ -186,6 +193,8 @@ int weft__wait_result(uint32_t reason, int64_t deadline)
 		return deadline == 0 ? -EAGAIN : -ETIMEDOUT;
 	case WAKE_CANCELLED:
 		return -ECANCELED;
+	case WAKE_NO_TIMER:
+		return -ENOMEM;
 	default:
 		return 0;
 	}

@@ -49,7 +49,13 @@ enum {
 };
 
 /* Why a wait ended. Users of a wait may number their own from WAKE_USER on (select: which case). */
-enum wake_reason { WAKE_TIMEOUT = 1, WAKE_CANCELLED, WAKE_CLOSED, WAKE_USER = 16 };
+enum wake_reason {
+	WAKE_TIMEOUT = 1,
+	WAKE_CANCELLED,
+	WAKE_CLOSED,
+	WAKE_NO_TIMER, /* there was no memory to watch its deadline */
+	WAKE_USER = 16
+};
 
 /*
  * Announces a wait of the calling task (t) or thread (t NULL, `lone` then is its waiter). From here
@@ -61,8 +67,8 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 
 /*
  * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at
- * once unless it was claimed already). Gives the reason. *t is the caller's thread, another one
- * perhaps when it returns.
+ * once unless it was claimed already; WAKE_NO_TIMER when there is no memory to watch it). Returns the
+ * reason. *t is the caller's thread, another one perhaps when it returns.
  */
 static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
@@ -197,7 +203,10 @@ static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int6
 /* Sets the task's sticky cancellation and ends the cancellable wait that it may be in. */
 void weft__task_cancel(struct thread *t, struct task *task);
 
-/* The result that a reason stands for: -ETIMEDOUT (-EAGAIN for deadline 0), -ECANCELED, else 0. */
+/*
+ * The result that a reason stands for: -ETIMEDOUT (-EAGAIN for deadline 0), -ECANCELED, -ENOMEM for
+ * WAKE_NO_TIMER, else 0.
+ */
 int weft__wait_result(uint32_t reason, int64_t deadline);
 
 #endif

@@ -82,15 +82,20 @@ int weft__foreign_enter(void)
 void weft__foreign_leave(void)
 {
 	tsan_release(&sched.foreign_inside);
-	/* pairs with await_foreigners */
-	sub_seq_cst(&sched.foreign_inside, 1);
+	/* The count, then `running`, await_foreigners the other way round: pairs with await_foreigners */
+	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 && load_seq_cst(&sched.running) != 1)
+		weft__futex_wake(&sched.foreign_inside, 1);
 }
 
+/* The runtime ends. A caller may be inside for long: a dump to a pipe that nobody reads. */
 static void await_foreigners(void)
 {
+	uint32_t inside;
+	/* after `running`: pairs with weft__foreign_enter, weft__foreign_leave */
+	fence_seq_cst();
 	/* pairs with weft__foreign_enter, weft__foreign_leave */
-	while (load_seq_cst(&sched.foreign_inside))
-		weft__yield_cpu();
+	while ((inside = load_seq_cst(&sched.foreign_inside)))
+		weft__futex_wait(&sched.foreign_inside, inside, INT64_MAX);
 	tsan_acquire(&sched.foreign_inside);
 }
 
@@ -261,6 +266,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	if (!cas_acq_rel(&sched.running, &none, 3))
 		return -EBUSY;
 	pthread_once(&once, watch_forks);
+	sched.run++;
 	int err = init(options);
 	if (!err && !(options->flags & WEFT_NO_SIGNALS))
 		weft__overflow_watch();

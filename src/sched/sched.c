@@ -41,10 +41,20 @@ void weft__enter_twice(void)
 		    "random functions");
 }
 
+/* The processor was lent: any call that needs one shows it, whichever it is. */
+static _Noreturn cold void enter_lent(const struct task *task)
+{
+	weft__fatal("task %llu '%s' waits, wakes or starts something between weft_blocking_begin "
+		    "and weft_blocking_end",
+		    (unsigned long long)task->id, task_name(task));
+}
+
 struct thread *weft__enter_slow(struct thread *t)
 {
 	if (lease_answer(&t->lease))
 		return unlikely(sched.sim) ? weft__sim_entered(t) : t;
+	if (unlikely(t->task->in_user_wait))
+		enter_lent(t->task);
 	t->task->why = "processor";
 	if (weft__proc_return(t)) {
 		trace_exact(t, run, t->task->id, NULL);

@@ -132,6 +132,7 @@ struct task {
 	} fn;
 	void *arg;
 	struct task_values *values; /* task-local storage, NULL when none [owner] */
+	struct once_call *onces; /* calls of weft_once that it is in: api/once.c [owner] */
 	struct stack_class *class;
 	uint32_t slot; /* number of its stack in the class */
 	int result;
@@ -272,6 +273,7 @@ struct runtime {
 	uint32_t spin;	      /* rounds a thread without work looks around before it sleeps */
 	uint64_t chance_seed; /* of all threads: chance.h */
 
+	uint32_t run;		 /* number of this run of the runtime [weft_run] */
 	uint32_t foreign_inside; /* threads of others inside a call; outlives the runtime [any] */
 	uint32_t running;	 /* 0 no runtime, 3 begins, 1 runs, 2 ends: threads go home [any] */
 	/* all below is zero when a runtime begins */

@@ -81,6 +81,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	task->cancelled = task->cancel_masked = 0;
 	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
 	task->values = NULL;
+	task->onces = NULL;
 	task->in_user_wait = 0;
 	task->called_stop = 0;
 	task->id = new_id(t ? t->processor : NULL);
