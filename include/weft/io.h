@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * weft/io.h: reading, writing, sockets, signals and child processes that stop the task, not its
- * thread. Since 0.1.
+ * thread. Since 0.1, but for what says 0.2.
  *
  * weft never sets O_NONBLOCK on a descriptor that the program can see. Descriptors that weft opened
  * (listen, dial, accept) are closed with weft_close. A plain close(2), fclose(3) or dup2(2) of any
@@ -33,6 +33,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+struct addrinfo;
 struct weft_chan;
 
 /* Reads what there is, at least one byte; returns how many, 0 at the end. */
@@ -88,18 +89,29 @@ WEFT_MUST_CHECK int weft_wait_fd(int fd, short events, int64_t deadline);
 int weft_close(int fd);
 
 /*
- * Returns a socket that listens on host (NULL: every address) and service (a name, or a number from
- * 0 to 65535), close-on-exec, with SO_REUSEADDR and TCP_NODELAY, which accepted connections
- * inherit; a backlog <= 0 is the system's largest. The caller owns the descriptor. A name is
- * resolved without holding anybody else up, and weft_cancel ends that wait. Errors also: -ENOENT
- * the name does not resolve, or there is no such service or port; -EINVAL both are NULL.
+ * getaddrinfo(3): the addresses of host and service (a name, or a number from 0 to 65535), which
+ * freeaddrinfo frees; `hints` may be NULL. A name server that does not answer holds nobody up: the
+ * deadline and weft_cancel end the wait, and weft_run does not wait for a resolver that was given
+ * up. But a task that is locked to its thread asks on that thread, where neither ends the wait.
+ * Returns 0. Errors also: -ENOENT the name does not resolve, or there is no such service or port;
+ * -EHOSTDOWN no name server answers; -EINVAL host and service are both NULL, or bad hints. Since
+ * 0.2.
+ */
+WEFT_MUST_CHECK int weft_resolve(const char *host, const char *service,
+				 const struct addrinfo *hints, struct addrinfo **result,
+				 int64_t deadline);
+
+/*
+ * Returns a socket that listens on host (NULL: every address) and service, close-on-exec, with
+ * SO_REUSEADDR and TCP_NODELAY, which accepted connections inherit; a backlog <= 0 is the system's
+ * largest. The caller owns the descriptor. weft_cancel ends the resolution of a name. Errors also:
+ * those of weft_resolve.
  */
 WEFT_MUST_CHECK int weft_tcp_listen(const char *host, const char *service, int backlog);
 /*
  * Returns a connection to the first address of host and service that answers; the deadline holds
  * for the resolution of the name too, and each address of several gets a share of it. The caller
- * owns the descriptor, which has TCP_NODELAY. Errors also: -ENOENT and -EINVAL as for
- * weft_tcp_listen.
+ * owns the descriptor, which has TCP_NODELAY. Errors also: those of weft_resolve.
  */
 WEFT_MUST_CHECK int weft_tcp_dial(const char *host, const char *service, int64_t deadline);
 /*

@@ -40,7 +40,7 @@ static int pause_until(const struct io *io, int64_t deadline)
 static int wait_for_token(struct io *io, bool fruitless, int64_t deadline)
 {
 	int err = fruitless ? pause_until(io, deadline) : 0;
-	return err ? err : weft__descriptor_wait(io->fd, io->d, io->token, io->why, deadline);
+	return err ? err : weft__descriptor_wait(io->fd, io->d, io->token, io->why, deadline, true);
 }
 
 /* Token or not, the first try: what has become ready lately may not be known yet. */

@@ -91,12 +91,12 @@ static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io)
 		return weft__outside();
 	struct descriptor *d = io->d = weft__descriptor(io->fd);
 	if (unlikely(!d))
-		return io->fd < 0 ? -EBADF : -ENOMEM;
+		return weft__descriptor_missing(io->fd);
 	if (unlikely(!descriptor_enter(d, io->token, &tokens)))
 		return -EBADF;
 	bool may = tokens || !descriptor_is(d, DESCRIPTOR_OWN);
 	if (!may && deadline) {
-		err = weft__descriptor_wait(io->fd, d, io->token, io->why, deadline);
+		err = weft__descriptor_wait(io->fd, d, io->token, io->why, deadline, false);
 		may = !err;
 	}
 	ssize_t n = likely(may) ? io_try(io, try) : -EAGAIN;

@@ -11,10 +11,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/un.h>
 
-#include "api/address.h"
 #include "api/attempt.h"
 #include "base/sys.h"
 #include "base/time.h"
@@ -44,6 +46,25 @@ static int finish(int fd, int err, uint32_t flags)
 		return fd;
 	sys_close(fd);
 	return err;
+}
+
+/* The path as an address; its size, or -errno. */
+static int unix_address(const char *path, struct sockaddr_un *a)
+{
+	size_t len = path ? strlen(path) : 0;
+	if (!path)
+		return -EINVAL;
+	if (!len)
+		return -ENOENT; /* the kernel would take it for a nameless abstract address */
+	if (len >= sizeof(a->sun_path))
+		return -ENAMETOOLONG;
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	memcpy(a->sun_path, path, len);
+	if (*path != '@')
+		return (int)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+	a->sun_path[0] = 0; /* the abstract name space; its names end where the address does */
+	return (int)(offsetof(struct sockaddr_un, sun_path) + len);
 }
 
 /* ---- listening ---- */
@@ -84,10 +105,9 @@ static int listen_first(struct addrinfo *list, int family, bool passive, int bac
 
 int weft_tcp_listen(const char *host, const char *service, int backlog)
 {
+	const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *list;
-	int fd = call_outside();
-	if (!fd)
-		fd = weft__resolve(host, service, AI_PASSIVE, &list);
+	int fd = weft_resolve(host, service, &hints, &list, WEFT_FOREVER);
 	if (fd)
 		return fd;
 	fd = -ENOENT;
@@ -102,7 +122,7 @@ int weft_tcp_listen(const char *host, const char *service, int backlog)
 int weft_unix_listen(const char *path, int backlog)
 {
 	struct sockaddr_un a;
-	int len = path ? weft__unix_address(path, &a) : -EINVAL;
+	int len = unix_address(path, &a);
 	int fd = len < 0 ? len : call_outside();
 	if (!fd)
 		fd = new_socket(AF_UNIX, 0);
@@ -153,10 +173,9 @@ static int dial_each(const struct addrinfo *list, int64_t deadline)
 
 int weft_tcp_dial(const char *host, const char *service, int64_t deadline)
 {
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list;
-	int fd = call_outside();
-	if (!fd)
-		fd = weft__resolve_until(host, service, &list, deadline);
+	int fd = weft_resolve(host, service, &hints, &list, deadline);
 	if (fd)
 		return fd;
 	fd = dial_each(list, deadline);
@@ -167,7 +186,7 @@ int weft_tcp_dial(const char *host, const char *service, int64_t deadline)
 int weft_unix_dial(const char *path, int64_t deadline)
 {
 	struct sockaddr_un a;
-	int len = path ? weft__unix_address(path, &a) : -EINVAL;
+	int len = unix_address(path, &a);
 	int err = len < 0 ? len : call_outside();
 	return err ? err : dial_one(AF_UNIX, (struct sockaddr *)&a, (socklen_t)len, 0, deadline);
 }

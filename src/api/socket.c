@@ -149,6 +149,6 @@ int weft_close(int fd)
 		return err;
 	struct descriptor *d = weft__descriptor(fd);
 	if (!d)
-		return fd < 0 ? -EBADF : -ENOMEM;
+		return weft__descriptor_missing(fd);
 	return weft__descriptor_close(fd, d);
 }

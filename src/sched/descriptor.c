@@ -3,18 +3,27 @@
 #include "sched/descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "base/sys.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/sched.h"
+#include "sched/timer.h"
+
+enum { BELIEVED = 100 * 1000 * 1000 /* ns */ };
+enum { WAKE_DOUBT = WAKE_USER + 1 };
 
 /* A task that waits: on its stack. */
 struct wait_node {
 	struct list link;
 	struct waiter *waiter;
 	uint32_t tokens; /* any of which it takes */
+	int fd;
+	bool borrowed;	    /* it counts in the poller's interest */
+	bool checked;	    /* the poller knew the number after the wait began [any, atomically] */
+	struct timer doubt; /* checks it later, when it is not */
 };
 
 /* ---- the table ---- */
@@ -45,6 +54,16 @@ static noinline struct descriptor *region_map(unsigned k)
 	return none;
 }
 
+static bool is_open(int fd)
+{
+	return weft__syscall(SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0) >= 0;
+}
+
+int weft__descriptor_missing(int fd)
+{
+	return is_open(fd) ? -ENOMEM : -EBADF;
+}
+
 struct descriptor *weft__descriptor_far(int fd)
 {
 	if (unlikely(fd < 0))
@@ -52,7 +71,7 @@ struct descriptor *weft__descriptor_far(int fd)
 	uint32_t place = (uint32_t)fd + FIRST;
 	unsigned k = 21 - (unsigned)__builtin_clz(place);      /* log2(place) - log2(FIRST) */
 	struct descriptor *region = load_acquire(&regions[k]); /* pairs with region_map */
-	if (unlikely(!region) && !(region = region_map(k)))
+	if (unlikely(!region) && (!is_open(fd) || !(region = region_map(k))))
 		return NULL;
 	return &region[place - ((uint32_t)FIRST << k)];
 }
@@ -119,17 +138,65 @@ static void hand_out(struct descriptor *d, uint32_t tokens, struct list *woken)
 		or_seq_cst(&d->word, tokens);
 }
 
+/* ---- lives ---- */
+
+/* The file that the record was about is gone from the number: all that is of it ends. [lock] */
+static void end_life(struct descriptor *d, struct list *woken)
+{
+	struct list *next;
+	for (struct list *l = d->waiting.next; l != &d->waiting; l = next) {
+		struct wait_node *node = container_of(l, struct wait_node, link);
+		next = l->next;
+		if (node->tokens == TOKEN_UNUSED)
+			continue;
+		list_remove(l);
+		weft__wait_finish(node->waiter,
+				  load_relaxed(&node->checked) ? WAKE_CLOSED : WAKE_USER, woken);
+	}
+	if (descriptor_is(d, DESCRIPTOR_OWN))
+		weft__netpoll_interest(-1);
+	store_relaxed(&d->flags, 0);
+	and_relaxed(&d->word, ~TOKENS);
+}
+
+/* Does the number still stand for what the record is about? If not, the record is wiped. A close by
+ * weft wipes it itself. [lock] */
+static bool same_life(int fd, struct descriptor *d, struct list *woken)
+{
+	if (!descriptor_is(d, DESCRIPTOR_KNOWN) || load_relaxed(&d->word) & DESCRIPTOR_CLOSING ||
+	    weft__netpoll_knows(fd))
+		return true;
+	end_life(d, woken);
+	return false;
+}
+
+static struct wait_node *first_for(struct descriptor *d, uint32_t tokens)
+{
+	list_each (l, &d->waiting) {
+		struct wait_node *node = container_of(l, struct wait_node, link);
+		if (node->tokens & tokens)
+			return node;
+	}
+	return NULL;
+}
+
+static void wake_all(struct thread *t, struct list *woken)
+{
+	for (struct list *l; (l = list_pop_head(woken));)
+		weft__wake(t, container_of(l, struct task, link), NULL);
+}
+
 void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 {
 	struct list woken;
 	struct thread *t = enter();
 	list_init(&woken);
 	take_lock(d);
-	if (take_tokens(d, tokens))
+	const struct wait_node *node = first_for(d, tokens & ~(uint32_t)TOKEN_UNUSED);
+	if ((!node || same_life(node->fd, d, &woken)) && take_tokens(d, tokens))
 		hand_out(d, tokens, &woken);
 	drop_lock(d);
-	for (struct list *l; (l = list_pop_head(&woken));)
-		weft__wake(t, container_of(l, struct task, link), NULL);
+	wake_all(t, &woken);
 	leave(t);
 }
 
@@ -152,11 +219,18 @@ static uint32_t wanted(struct descriptor *d)
 	return tokens;
 }
 
-/* One event for those who wait on a borrowed descriptor. The number may stand for another file than when
- * the poller saw it last. [lock] */
+static uint32_t once(uint32_t tokens)
+{
+	return (tokens & ~(uint32_t)TOKEN_UNUSED) | EPOLLONESHOT;
+}
+
+/*
+ * One event for those who wait on a borrowed descriptor. The number may stand for another file than
+ * when the poller saw it last. [lock]
+ */
 static int arm(int fd, struct descriptor *d, uint32_t tokens)
 {
-	uint32_t events = (tokens & ~(uint32_t)TOKEN_UNUSED) | EPOLLONESHOT;
+	uint32_t events = once(tokens);
 	int err = -ENOENT;
 	if (descriptor_is(d, DESCRIPTOR_KNOWN))
 		err = weft__netpoll_control(EPOLL_CTL_MOD, fd, events);
@@ -169,59 +243,118 @@ static int arm(int fd, struct descriptor *d, uint32_t tokens)
 	return err;
 }
 
-/* Queues the node. 0: queued; 1: a token was there, and is taken; -errno. */
-static int await_token(int fd, struct descriptor *d, struct wait_node *node)
+/* The same for those who go on waiting after an event: the poller knew the number then. [lock] */
+static void arm_again(int fd, struct descriptor *d, uint32_t tokens, struct list *woken)
+{
+	if (weft__netpoll_control(EPOLL_CTL_MOD, fd, once(tokens)) < 0)
+		end_life(d, woken);
+}
+
+/* Is a wait that begins now to be checked at once? [lock] */
+static bool doubtful(struct descriptor *d, const struct wait_node *node, bool tried)
+{
+	if (node->tokens == TOKEN_UNUSED)
+		return false;
+	return !list_empty(&d->waiting) || (tried && descriptor_is(d, DESCRIPTOR_OWN));
+}
+
+/* A token, the beginning of a wait that will be woken by one, or why there is none. [lock] */
+static int take_or_arm(struct descriptor *d, struct wait_node *node)
 {
 	bool lasts = node->tokens == TOKEN_UNUSED; /* the closer */
-	int err = 0;
+	if (!lasts && load_relaxed(&d->word) & DESCRIPTOR_CLOSING)
+		return -EBADF; /* set before the closer takes the lock */
+	node->borrowed = !descriptor_is(d, DESCRIPTOR_OWN);
+	if (node->borrowed)
+		weft__netpoll_interest(1);
+	if (lasts || !node->borrowed)
+		return take_tokens(d, node->tokens);
+	node->checked = true;
+	return arm(node->fd, d, wanted(d));
+}
+
+/* Queues the node. 0: queued; 1: a token was there, and is taken; -errno. */
+static int await_token(struct descriptor *d, struct wait_node *node, bool tried, struct list *woken)
+{
 	take_lock(d);
+	if (doubtful(d, node, tried)) {
+		same_life(node->fd, d, woken);
+		node->checked = true;
+	}
 	list_push_tail(&d->waiting, &node->link);
 	/* pairs with weft__descriptor_give, descriptor.h:descriptor_leave */
 	fence_seq_cst();
-	if (!lasts && (load_relaxed(&d->word) &
-		       DESCRIPTOR_CLOSING)) /* set before the closer takes the lock */
-		err = -EBADF;
-	else if (lasts || descriptor_is(d, DESCRIPTOR_OWN))
-		err = take_tokens(d, node->tokens);
-	else
-		err = arm(fd, d, wanted(d));
+	int err = take_or_arm(d, node);
 	if (err)
 		list_remove(&node->link);
 	drop_lock(d);
 	return err;
 }
 
-static int park(struct thread **t, struct descriptor *d, struct wait_node *node, int64_t deadline)
+static void fire_doubt(struct timer *timer, struct list *ready)
 {
+	struct wait_node *node = container_of(timer, struct wait_node, doubt);
+	if (weft__netpoll_knows(node->fd))
+		store_relaxed(&node->checked, true);
+	else
+		weft__wait_finish(node->waiter, WAKE_DOUBT, ready);
+}
+
+/* Without memory for the timer the wait is checked when it ends. */
+static void doubt_later(struct thread *t, struct wait_node *node, int64_t deadline)
+{
+	node->doubt.when = weft__sched_now() + BELIEVED;
+	node->doubt.fire = fire_doubt;
+	if (node->doubt.when < deadline)
+		weft__timer_start(t, &node->doubt);
+}
+
+/* Nobody else has ended the wait in the queue. */
+static void withdraw(struct descriptor *d, struct wait_node *node, struct list *woken)
+{
+	take_lock(d);
+	list_remove(&node->link);
+	if (!load_relaxed(&node->checked) && node->tokens != TOKEN_UNUSED)
+		same_life(node->fd, d, woken);
+	drop_lock(d);
+}
+
+static int park(struct thread **t, struct descriptor *d, struct wait_node *node, int64_t deadline,
+		struct list *woken)
+{
+	bool doubt = !node->checked && node->tokens != TOKEN_UNUSED;
+	if (doubt)
+		doubt_later(*t, node, deadline);
 	uint32_t reason = weft__wait_park(t, node->waiter, deadline);
+	if (doubt && node->doubt.processor)
+		weft__timer_stop(&node->doubt);
 	if (reason == WAKE_USER)
 		return 0;
 	if (reason == WAKE_CLOSED)
 		return -EBADF;
-	take_lock(d);
-	list_remove(&node->link);
-	drop_lock(d);
+	withdraw(d, node, woken);
 	return weft__wait_result(reason, deadline);
 }
 
 int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
-			  int64_t deadline)
+			  int64_t deadline, bool tried)
 {
+	struct list woken;
 	struct thread *t = enter();
-	struct wait_node node = {.tokens = tokens};
-	bool own = descriptor_is(d, DESCRIPTOR_OWN);
-	if (unlikely(!own))
-		weft__netpoll_interest(1);
+	struct wait_node node = {.tokens = tokens, .fd = fd};
+	list_init(&woken);
 	node.waiter = weft__wait_begin(t, NULL, why, tokens != TOKEN_UNUSED);
-	int err = await_token(fd, d, &node);
+	int err = await_token(d, &node, tried || sched.sim, &woken);
+	wake_all(t, &woken);
 	if (err) {
 		weft__wait_abandon(node.waiter);
 	} else {
 		count_owned(&t->processor->awaiting_poller, 1);
-		err = park(&t, d, &node, deadline);
+		err = park(&t, d, &node, deadline, &woken);
 		count_owned(&t->processor->awaiting_poller, -1u);
+		wake_all(t, &woken);
 	}
-	if (unlikely(!own))
+	if (unlikely(node.borrowed))
 		weft__netpoll_interest(-1);
 	leave(t);
 	return min_of(err, 0);
@@ -241,13 +374,26 @@ void weft__descriptor_event(int fd, uint32_t events, struct list *woken)
 		or_relaxed(&d->flags, DESCRIPTOR_UNSURE);
 	hand_out(d, tokens, woken);
 	if (!descriptor_is(d, DESCRIPTOR_OWN) && !list_empty(&d->waiting))
-		arm(fd, d,
-		    wanted(d) &
-			    ~tokens); /* fails for a number that is closed: nobody can tell them */
+		arm_again(fd, d, wanted(d) & ~tokens, woken);
 	drop_lock(d);
 }
 
 /* ---- opening and closing ---- */
+
+/* Everybody who waits ends with -EBADF, and the poller forgets the descriptor. */
+static void turn_out(int fd, struct descriptor *d)
+{
+	struct list ended;
+	struct thread *t = enter();
+	list_init(&ended);
+	take_lock(d);
+	end_waits(d, UINT32_MAX, WAKE_CLOSED, &ended);
+	if (descriptor_is(d, DESCRIPTOR_KNOWN))
+		weft__netpoll_control(EPOLL_CTL_DEL, fd, 0);
+	drop_lock(d);
+	wake_all(t, &ended);
+	leave(t);
+}
 
 int weft__descriptor_adopt(int fd, uint32_t flags)
 {
@@ -256,6 +402,8 @@ int weft__descriptor_adopt(int fd, uint32_t flags)
 	if (!d)
 		return -ENOMEM;
 	lock_take(&d->closing, RANK_IO); /* its last life may be just ending */
+	if (unlikely(descriptor_awaited(d)))
+		turn_out(fd, d); /* they wait since a life that was closed behind our back */
 	bool was_own =
 		descriptor_is(d, DESCRIPTOR_OWN); /* and then it was closed behind our back */
 	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
@@ -279,22 +427,6 @@ bool weft__descriptor_enter_slow(struct descriptor *d)
 	return !closing;
 }
 
-/* Everybody who waits ends with -EBADF, and the poller forgets the descriptor. */
-static void turn_out(int fd, struct descriptor *d)
-{
-	struct list ended;
-	struct thread *t = enter();
-	list_init(&ended);
-	take_lock(d);
-	end_waits(d, UINT32_MAX, WAKE_CLOSED, &ended);
-	if (descriptor_is(d, DESCRIPTOR_KNOWN))
-		weft__netpoll_control(EPOLL_CTL_DEL, fd, 0);
-	drop_lock(d);
-	for (struct list *l; (l = list_pop_head(&ended));)
-		weft__wake(t, container_of(l, struct task, link), NULL);
-	leave(t);
-}
-
 int weft__descriptor_close(int fd, struct descriptor *d)
 {
 	/* pairs with descriptor.h:descriptor_enter */
@@ -303,7 +435,7 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 	turn_out(fd, d);
 	/* pairs with descriptor.h:descriptor_leave, attempt.h:io_hold */
 	while ((load_acquire(&d->word) & ~TOKENS) != DESCRIPTOR_CLOSING)
-		weft__descriptor_wait(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER);
+		weft__descriptor_wait(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER, false);
 	lock_take(&d->closing, RANK_IO);
 	if (descriptor_is(d, DESCRIPTOR_OWN))
 		weft__netpoll_interest(-1);

@@ -6,8 +6,7 @@
  *
  *   own       opened by weft: registered with the poller once, edge triggered, for its life, and
  *             closed with weft_close
- *   borrowed  all others: armed for one event, level triggered, each time somebody waits; so a
- *             plain close() by a library, and the number's reuse, leave nothing wrong behind
+ *   borrowed  all others: armed for one event, level triggered, each time somebody waits
  *
  * Tokens. A token for IN (OUT, ...) says: a try to read (write, ...) may succeed. It lies in
  * `word`, or a task that tries has it. An event makes one and hands it to the first task that
@@ -35,7 +34,27 @@
  * adoption that meets the number's next life waiting until this one is over. Plain blocking calls
  * are not counted as users: nobody can end them.
  *
- * Rejected: generation numbers (a call under way would still read a stranger's bytes), waking
+ * Lives. Anybody may close a number plainly (close, fclose, dup2), and the kernel gives it to another
+ * file. The poller's registration ends with the file, without a word; but it belongs to file and
+ * number together, so asking the poller whether it knows the number (weft__netpoll_knows) tells
+ * whether this is still the life that it registered. When it is not, what the record says is wiped:
+ * tasks that wait end with -EBADF, and the number is borrowed from then on. Asked
+ *
+ *   before a wait           that follows a try in vain, or joins others that wait
+ *   during a wait           once, BELIEVED after it began: of the others, begun without a try as a
+ *                           read had come short, which is what a server's connections do all day
+ *   before a token goes on  from one task to another that waits, since a former life perhaps
+ *   by arming               a borrowed number: what is armed must be known
+ *
+ * A wait that has not been checked when its number is found in a new life counts as the new life's:
+ * the call tries again. All others are of the life that ended. So a task can meet a stranger's bytes
+ * only when its number is closed and used again, by others than weft's calls, within BELIEVED of the
+ * wait's beginning; or while something else (a dup, a child) keeps the closed file open and that has
+ * an event.
+ *
+ * Rejected: asking before every wait (a system call each: a tenth of an echo's time), intercepting
+ * close (static programs, raw system calls), comparing what fstat says (a system call as well),
+ * generation numbers (a call under way would still read a stranger's bytes), waking
  * everybody for each event (a thundering herd for a listener with many acceptors).
  */
 #ifndef WEFT_SCHED_DESCRIPTOR_H
@@ -74,13 +93,16 @@ struct descriptor {
 	struct lock closing; /* rank IO */
 } cache_aligned;
 
-/* Region k of the table: FIRST << k records; never moved. */
-enum { DESCRIPTOR_FIRST = 1024, DESCRIPTOR_REGIONS = 21 };
+/* Region k of the table: FIRST << k records; never moved. The last one reaches beyond INT_MAX. */
+enum { DESCRIPTOR_FIRST = 1024, DESCRIPTOR_REGIONS = 22 };
 extern struct descriptor *weft__descriptors[DESCRIPTOR_REGIONS];
 
 struct descriptor *weft__descriptor_far(int fd);
 
-/* The record of a number; NULL: no memory for it, or a negative number. */
+/* Why there is no record of the number: -EBADF, it is not open; or -ENOMEM. */
+int weft__descriptor_missing(int fd);
+
+/* The record of a number. NULL: see weft__descriptor_missing. */
 static inline struct descriptor *weft__descriptor(int fd)
 {
 	/* pairs with descriptor.c:region_map */
@@ -148,11 +170,11 @@ void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
 
 /*
  * Waits until a token comes, and takes it: 0. Tasks only, outside of the runtime, between enter and
- * leave. -EAGAIN, -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled, it is always
+ * leave. `tried`: after a try in vain. 0 also: try again, the number has a new life. -EAGAIN, -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled, it is always
  * ready; or what else the poller says.
  */
 int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
-			  int64_t deadline);
+			  int64_t deadline, bool tried);
 
 /* Closes as said above. Tasks only, outside of the runtime. 0 or -errno. */
 int weft__descriptor_close(int fd, struct descriptor *d);

@@ -49,6 +49,14 @@ int weft__netpoll_control(int operation, int fd, uint32_t events)
 	return sys_epoll_ctl(epoll_fd, operation, fd, &event);
 }
 
+bool weft__netpoll_knows(int fd)
+{
+	int err = weft__netpoll_control(EPOLL_CTL_ADD, fd, 0);
+	if (!err)
+		weft__netpoll_control(EPOLL_CTL_DEL, fd, 0);
+	return err == -EEXIST;
+}
+
 /* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
 static int poll_events(struct epoll_event *events, int64_t until)
 {

@@ -43,6 +43,8 @@ void weft__netpoll_deliver(const struct netpoll_events *got, struct list *ready)
 void weft__netpoll_kick(void);
 /* epoll_ctl(2) on the poller's instance for `fd`: 0 or -errno. */
 int weft__netpoll_control(int operation, int fd, uint32_t events);
+/* Is the file that `fd` stands for registered under that number? One system call. */
+bool weft__netpoll_knows(int fd);
 /* One more reason to look, or one less (-1): an own descriptor lives, or somebody waits for another one. */
 void weft__netpoll_interest(int more);
 /* May a look bring anything? */
