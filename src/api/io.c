@@ -5,8 +5,10 @@
  *   descriptor            how it is tried without blocking
  *   socket                MSG_DONTWAIT
  *   pipe, eventfd, ...    RWF_NOWAIT
- *   terminal, named pipe  poll(2) first, then a plain call: it blocks when somebody else was
- *                         faster; writes are cut to what a pipe takes at once
+ *   terminal, named pipe  the file opened anew for the call, with O_NONBLOCK, which belongs to that
+ *                         opening alone (api/reopen.c)
+ *   other streams, and    poll(2) first, then a plain call: it blocks when somebody else was faster,
+ *   where that fails      so a write is cut to what surely fits
  *   regular file, device  a plain call: it is always ready, and may take its time on the disk
  *
  * Plain calls rely on the lease: the monitor gives the processor to others while they block.
@@ -17,6 +19,7 @@
 #include "weft/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +28,8 @@
 #include <time.h>
 
 #include "api/attempt.h"
+#include "api/reopen.h"
+#include "base/refuse.h"
 #include "base/sys.h"
 
 #ifndef RWF_NOWAIT
@@ -35,6 +40,9 @@
 #endif
 
 enum { PIECES = 16 }; /* of an io vector that are written at a time */
+/* What a stream takes that poll(2) calls writable: a terminal's least buffer is 256 bytes, and it
+ * may make eight of one. */
+enum { SURELY_FITS = 32 };
 
 /* ---- sockets ---- */
 
@@ -102,22 +110,30 @@ static void sigpipe_restore(const struct sigpipe *s, long result)
 	pthread_sigmask(SIG_SETMASK, &s->old, NULL);
 }
 
-/* pwritev2 at the file's own position. */
-static ssize_t write_flags(struct io *io, int flags, const struct iovec *v, int count)
+/* The flags are not for this file, or not to be had: -EOPNOTSUPP. */
+static ssize_t with_flags(long n)
 {
-	return sys_pwritev2(io->fd, v, count, flags);
+	return unlikely(call_refused(n)) ? -EOPNOTSUPP : n;
 }
 
-static ssize_t write_silently(struct io *io, int flags, const struct iovec *v, int count)
+/* pwritev2 at the file's own position; without flags the plain call. */
+static ssize_t write_flags(int fd, int flags, const struct iovec *v, int count)
+{
+	if (!flags)
+		return sys_writev(fd, v, count);
+	return with_flags(sys_pwritev2(fd, v, count, flags));
+}
+
+static ssize_t write_silently(int fd, int flags, const struct iovec *v, int count)
 {
 	if (!load_relaxed(&no_nosignal)) {
-		ssize_t n = write_flags(io, flags | RWF_NOSIGNAL, v, count);
+		ssize_t n = write_flags(fd, flags | RWF_NOSIGNAL, v, count);
 		if (n != -EOPNOTSUPP)
 			return n;
 	}
 	struct sigpipe s;
 	sigpipe_block(&s);
-	ssize_t n = write_flags(io, flags, v, count);
+	ssize_t n = write_flags(fd, flags, v, count);
 	sigpipe_restore(&s, n);
 	if (flags && n != -EOPNOTSUPP)
 		store_relaxed(&no_nosignal, true);
@@ -165,15 +181,17 @@ static ssize_t socket_write(struct io *io)
 	return transmit_message(io);
 }
 
-static ssize_t read_flags(struct io *io, int flags)
+static ssize_t read_flags(struct io *io, int fd, int flags)
 {
-	return sys_preadv2(io->fd, io->v, io->count, flags);
+	if (!flags)
+		return sys_readv(fd, io->v, io->count);
+	return with_flags(sys_preadv2(fd, io->v, io->count, flags));
 }
 
 static ssize_t plain_read(struct io *io)
 {
 	io_unhold(io);
-	ssize_t n = read_flags(io, 0);
+	ssize_t n = read_flags(io, io->fd, 0);
 	io_hold(io);
 	return n;
 }
@@ -181,29 +199,55 @@ static ssize_t plain_read(struct io *io)
 static ssize_t plain_write(struct io *io, const struct iovec *v, int count)
 {
 	io_unhold(io);
-	ssize_t n = write_silently(io, 0, v, count);
+	ssize_t n = write_silently(io->fd, 0, v, count);
 	io_hold(io);
+	return n;
+}
+
+/* Through an opening of the call's own, which cannot block. */
+static ssize_t read_aside(struct io *io)
+{
+	int own = weft__reopen(io->fd, O_RDONLY);
+	if (own < 0)
+		return -EOPNOTSUPP;
+	ssize_t n = read_flags(io, own, 0);
+	sys_close(own);
+	return n;
+}
+
+static ssize_t write_aside(struct io *io)
+{
+	int own = weft__reopen(io->fd, O_WRONLY);
+	if (own < 0)
+		return -EOPNOTSUPP;
+	ssize_t n = write_silently(own, 0, io->v, io->count);
+	sys_close(own);
 	return n;
 }
 
 static ssize_t stream_read(struct io *io)
 {
-	ssize_t n = read_flags(io, RWF_NOWAIT);
+	ssize_t n = read_flags(io, io->fd, RWF_NOWAIT);
 	if (n != -EOPNOTSUPP)
 		return n;
-	int ready = weft__io_ready(io->fd, POLLIN);
-	return ready > 0 ? plain_read(io) : ready < 0 ? ready : -EAGAIN;
+	int ready = weft__io_ready(io->fd, POLLIN); /* first: a terminal may want several bytes */
+	if (ready <= 0)
+		return ready < 0 ? ready : -EAGAIN;
+	n = read_aside(io);
+	return n == -EOPNOTSUPP ? plain_read(io) : n;
 }
 
 static ssize_t stream_write(struct io *io)
 {
-	ssize_t n = write_silently(io, RWF_NOWAIT, io->v, io->count);
+	ssize_t n = write_silently(io->fd, RWF_NOWAIT, io->v, io->count);
+	if (n == -EOPNOTSUPP)
+		n = write_aside(io);
 	if (n != -EOPNOTSUPP)
 		return n;
 	int ready = weft__io_ready(io->fd, POLLOUT);
 	if (ready <= 0)
 		return ready < 0 ? ready : -EAGAIN;
-	struct iovec cut = {io->v->iov_base, min_of(io->v->iov_len, PIPE_BUF)};
+	struct iovec cut = {io->v->iov_base, min_of(io->v->iov_len, SURELY_FITS)};
 	return plain_write(io, &cut, 1);
 }
 
@@ -245,7 +289,7 @@ static ssize_t try_write(struct io *io)
 /* Reading nothing never waits. */
 static ssize_t try_read_nothing(struct io *io)
 {
-	return read_flags(io, 0);
+	return read_flags(io, io->fd, 0);
 }
 
 /* ---- the calls ---- */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "api/attempt.h"
+#include "base/refuse.h"
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/sched.h"
@@ -55,7 +56,7 @@ int weft_wait_pid(pid_t pid, int *status, int64_t deadline)
 	if (reap(pid, status, &err))
 		return err;
 	int pidfd = sys_pidfd_open(pid);
-	if (pidfd == -EMFILE || pidfd == -ENFILE || pidfd == -ENOMEM)
+	if (pidfd < 0 && pidfd != -ESRCH && !call_refused(pidfd))
 		return pidfd;
 	do {
 		int waited = await_end(pidfd, deadline);

@@ -162,6 +162,21 @@ static inline ssize_t sys_write(int fd, const void *buf, size_t len)
 	return weft__syscall(SYS_write, fd, (long)buf, (long)len, 0, 0, 0);
 }
 
+static inline ssize_t sys_readv(int fd, const struct iovec *v, int count)
+{
+	return weft__syscall(SYS_readv, fd, (long)v, count, 0, 0, 0);
+}
+
+static inline ssize_t sys_writev(int fd, const struct iovec *v, int count)
+{
+	return weft__syscall(SYS_writev, fd, (long)v, count, 0, 0, 0);
+}
+
+static inline int sys_ioctl(int fd, unsigned long request, void *argument)
+{
+	return (int)weft__syscall(SYS_ioctl, fd, (long)request, (long)argument, 0, 0, 0);
+}
+
 /* At the file's own position. */
 static inline ssize_t sys_preadv2(int fd, const struct iovec *v, int count, int flags)
 {

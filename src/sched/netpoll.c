@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/refuse.h"
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/descriptor.h"
@@ -64,7 +65,7 @@ static int poll_events(struct epoll_event *events, int64_t until)
 	left = until == INT64_MAX ? -1 : max_of(left, 0);
 	struct timespec ts = timespec_of(left);
 	int n = sys_epoll_pwait2(epoll_fd, events, BATCH, left < 0 ? NULL : &ts);
-	if (n == -ENOSYS) {
+	if (unlikely(call_refused(n))) {
 		int64_t most = min_of(left + MS(1) - 1, SECONDS(1000));
 		int ms = left < 0 ? -1 : (int)(most / MS(1));
 		n = epoll_wait(epoll_fd, events, BATCH, ms);

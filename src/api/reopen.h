@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* reopen.h: see reopen.c. */
+#ifndef WEFT_API_REOPEN_H
+#define WEFT_API_REOPEN_H
+
+/*
+ * Opens the terminal or pipe that `fd` stands for anew, non-blocking, for reading (O_RDONLY) or
+ * writing (O_WRONLY). The descriptor, which the caller closes; -errno: it cannot be had.
+ */
+int weft__reopen(int fd, int access);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * refuse.h: what it means when a system call that weft can do without fails.
+ *
+ *   -ENOSYS           the kernel is older than the call
+ *   -EPERM, -EACCES   a sandbox does not allow it: container engines answer so for calls that their
+ *                     policy does not name, which were new when it was written
+ *
+ *   call              file                   instead
+ *   epoll_pwait2      sched/netpoll.c        epoll_wait, in milliseconds
+ *   preadv2           api/io.c               poll(2) first, then a plain readv
+ *   pwritev2          api/io.c               the same with writev, SIGPIPE blocked meanwhile
+ *   pidfd_open        api/process.c          looks once a millisecond
+ *   membarrier        sched/runtime.c        a fence at each entry: any failure counts
+ *   process_madvise   sched/stack.c          one madvise after the other: any failure counts
+ *   getrandom         random/getrandom.c     /dev/urandom: any failure counts
+ *
+ * Where a call may fail with these for reasons of its own (EPERM from a sealed file), the call that
+ * is made instead says so again.
+ */
+#ifndef WEFT_BASE_REFUSE_H
+#define WEFT_BASE_REFUSE_H
+
+#include <errno.h>
+#include <stdbool.h>
+
+/* The kernel or a sandbox does not let weft make that call at all. */
+static inline bool call_refused(long err)
+{
+	return err == -ENOSYS || err == -EPERM || err == -EACCES;
+}
+
+#endif
