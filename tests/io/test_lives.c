@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_lives.c: a number that is closed plainly and used again. Who waited gets -EBADF or its
+ * deadline, never a byte of the next life; the next life works.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io_test.h"
+
+static int peer; /* the other end of the first life, if it has one */
+
+/* ---- first lives ---- */
+
+static int open_dialled(void)
+{
+	int fd[2];
+	tcp_pair(fd);
+	peer = fd[1];
+	return fd[0];
+}
+
+static int open_accepted(void)
+{
+	int fd[2];
+	tcp_pair(fd);
+	peer = fd[0];
+	return fd[1];
+}
+
+/* The last read has come short: the next one waits without a try. */
+static int open_drained(void)
+{
+	char buf[64];
+	int fd = open_dialled();
+	ck_assert_int_eq(weft_write(peer, "abc", 3, soon()), 3);
+	ck_assert_int_eq(weft_read(fd, buf, sizeof(buf), soon()), 3);
+	return fd;
+}
+
+static int open_listener(void)
+{
+	peer = -1;
+	return weft_tcp_listen("127.0.0.1", "0", 0);
+}
+
+static int open_pipe(void)
+{
+	int fd[2];
+	ck_ok(pipe(fd));
+	peer = fd[1];
+	return fd[0];
+}
+
+static int open_socket(void)
+{
+	int fd[2];
+	ck_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	peer = fd[1];
+	return fd[0];
+}
+
+static int (*const first_lives[])(void) = {open_dialled,  open_accepted, open_drained,
+					   open_listener, open_pipe,	 open_socket};
+enum { LIVES = sizeof(first_lives) / sizeof(*first_lives) };
+
+/* ---- plain closes ---- */
+
+enum { CLOSE, FCLOSE, DUP2, CLOSES };
+
+/* `fd` is the reading end of a pipe from now on; the writing end. */
+static int begin_again(int fd, int how)
+{
+	int next[2];
+	if (how == CLOSE)
+		ck_ok(close(fd));
+	else if (how == FCLOSE)
+		ck_ok(fclose(fdopen(fd, "r")));
+	ck_ok(pipe(next));
+	if (next[1] == fd) { /* the ends keep apart */
+		next[1] = dup(fd);
+	}
+	if (next[0] != fd) {
+		ck_assert_int_eq(dup2(next[0], fd), fd);
+		close(next[0]);
+	}
+	return next[1];
+}
+
+static void end_all(int fd, int writer)
+{
+	close(fd);
+	close(writer);
+	if (peer >= 0)
+		ck_ok(weft_close(peer));
+}
+
+/* ---- the tests ---- */
+
+static int read_one(void *arg)
+{
+	char c;
+	return (int)weft_read(*(int *)arg, &c, 1, soon());
+}
+
+static void live_again(int (*first)(void), int how)
+{
+	int fd = first();
+	int writer = begin_again(fd, how);
+	struct weft_task *reader = tasks_start(read_one, &fd);
+	tasks_settle();
+	ck_assert_int_eq(write(writer, "xy", 2), 2);
+	ck_assert_int_eq(tasks_join(reader), 1);
+	ck_assert_int_eq(read_one(&fd), 1);
+	end_all(fd, writer);
+}
+
+TEST_TASKS(the_next_life_works)
+{
+	for (int i = 0; i < LIVES * CLOSES; i++)
+		live_again(first_lives[i / CLOSES], i % CLOSES);
+}
+
+/* Without anything that was tried since it began. */
+static int first_wait(int (*first)(void))
+{
+	return first == open_listener || first == open_drained;
+}
+
+static int await_old(void *arg)
+{
+	char c;
+	return (int)weft_read(*(int *)arg, &c, 1, WEFT_FOREVER);
+}
+
+static int accept_old(void *arg)
+{
+	return weft_accept(*(int *)arg, NULL, NULL, WEFT_FOREVER);
+}
+
+static void wait_across(int (*first)(void), int how)
+{
+	int fd = first();
+	struct weft_task *old = tasks_start(first == open_listener ? accept_old : await_old, &fd);
+	tasks_settle();
+	int writer = begin_again(fd, how);
+	struct weft_task *reader = tasks_start(read_one, &fd);
+	ck_assert_int_eq(tasks_join(old), -EBADF); /* it learns of it by the number's next use */
+	ck_assert_int_eq(write(writer, "x", 1), 1);
+	ck_assert_int_eq(tasks_join(reader), 1);
+	end_all(fd, writer);
+}
+
+TEST_TASKS(who_waited_learns_of_it_and_takes_nothing)
+{
+	for (int i = 0; i < LIVES * CLOSES; i++)
+		if (!first_wait(first_lives[i / CLOSES]))
+			wait_across(first_lives[i / CLOSES], i % CLOSES);
+}
+
+/* The new owner finds what it wants and never waits: it passes its token on to nobody. */
+static void pass_by(int (*first)(void))
+{
+	int fd = first();
+	struct weft_task *old = tasks_start(await_old, &fd);
+	tasks_settle();
+	int writer = begin_again(fd, CLOSE);
+	ck_assert_int_eq(write(writer, "xy", 2), 2);
+	ck_assert_int_eq(read_one(&fd), 1);
+	ck_assert_int_eq(tasks_join(old), -EBADF);
+	ck_assert_int_eq(read_one(&fd), 1);
+	end_all(fd, writer);
+}
+
+TEST_TASKS(a_token_is_not_passed_on_into_another_life)
+{
+	for (int i = 0; i < LIVES; i++)
+		if (!first_wait(first_lives[i]))
+			pass_by(first_lives[i]);
+}
+
+/* weft itself opens the number again. */
+TEST_TASKS(who_waited_leaves_when_weft_opens_the_number)
+{
+	int fd[2], next[2];
+	tcp_pair(fd);
+	struct weft_task *old = tasks_start(await_old, &fd[0]);
+	tasks_settle();
+	close(fd[0]);
+	tcp_pair(next);
+	ck_assert(next[0] == fd[0] || next[1] == fd[0]);
+	ck_assert_int_eq(tasks_join(old), -EBADF);
+	ck_ok(weft_close(next[0]));
+	ck_ok(weft_close(next[1]));
+	ck_ok(weft_close(fd[1]));
+}
+
+/* Nobody uses the number by a call of weft's: the deadline stands, the bytes stay. */
+TEST_TASKS(a_strangers_bytes_stay_where_they_are)
+{
+	char c;
+	int fd = open_dialled();
+	struct weft_task *old = tasks_start(read_one, &fd);
+	tasks_settle();
+	int writer = begin_again(fd, CLOSE);
+	ck_assert_int_eq(write(writer, "x", 1), 1);
+	tasks_settle();
+	ck_assert_int_eq(read(fd, &c, 1), 1);
+	ck_ok(weft_close(fd)); /* so that the test need not wait for the deadline */
+	ck_assert_int_eq(tasks_join(old), -EBADF);
+	fd = writer;
+	ck_ok(close(fd));
+	ck_ok(weft_close(peer));
+}
+
+TEST_TASKS(numbers_that_cannot_be_open_are_refused)
+{
+	const int numbers[] = {-1,	 INT32_MIN, 1023, 1024, INT32_MAX - 1024, INT32_MAX - 1023,
+			       INT32_MAX};
+	char c;
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		ck_assert_int_eq(weft_read(numbers[i], &c, 1, 0), -EBADF);
+		ck_assert_int_eq(weft_wait_fd(numbers[i], 1, WEFT_FOREVER), -EBADF);
+		ck_assert_int_eq(weft_close(numbers[i]), -EBADF);
+	}
+}
+
+static void add_all(TCase *tcase)
+{
+	add_tasks_test(tcase, the_next_life_works);
+	add_tasks_test(tcase, who_waited_learns_of_it_and_takes_nothing);
+	add_tasks_test(tcase, a_token_is_not_passed_on_into_another_life);
+	add_tasks_test(tcase, who_waited_leaves_when_weft_opens_the_number);
+	add_tasks_test(tcase, a_strangers_bytes_stay_where_they_are);
+	add_tasks_test(tcase, numbers_that_cannot_be_open_are_refused);
+}
+
+TESTS_MAIN("lives", add_all)
