@@ -32,7 +32,7 @@ struct io {
 	int fd;
 	int flags;	 /* of recv, send and their kin */
 	bool exhausted;	 /* out: there was no more than this try took */
-	bool unpollable; /* in: always ready as far as the poller knows: only a plain call is left */
+	bool unpollable; /* in: always ready for the poller: only a plain call is left */
 	struct descriptor *d;
 	struct iovec one;      /* the buffer of calls that have one */
 	const struct iovec *v; /* that, or several pieces */

@@ -9,7 +9,9 @@
 
 void weft__foreign_wake(struct waiter *w, uint32_t reason)
 {
-	/* A task that waits keeps the runtime alive, but for the child of a fork, where it is not. */
+	/*
+	 * A task that waits keeps the runtime alive, but for the child of a fork, where it is not.
+	 */
 	bool task = w->task;
 	if (task && weft__foreign_enter() < 0)
 		return;

@@ -2,9 +2,10 @@
 /*
  * call.h: what the calls of src/api share: who calls, whom to wake, and chance.
  *
- * A caller is a task (its thread t, between enter and leave) or a thread that is not the runtime's (t NULL). The
- * latter waits in the kernel, on a waiter of its own stack, without keeping the runtime from ending; only while it
- * makes a task runnable is it counted as inside. So objects work between such threads before weft_run, too.
+ * A caller is a task (its thread t, between enter and leave) or a thread that is not the runtime's
+ * (t NULL). The latter waits in the kernel, on a waiter of its own stack, without keeping the
+ * runtime from ending; only while it makes a task runnable is it counted as inside. So objects work
+ * between such threads before weft_run, too.
  */
 #ifndef WEFT_API_CALL_H
 #define WEFT_API_CALL_H
@@ -56,8 +57,8 @@ static always_inline void call_wake(struct thread *t, struct waiter *w, uint32_t
 void weft__wake_all(struct thread *t, const struct waitq *claimed);
 
 /*
- * The result of a cancellable call that would have to wait and may not (deadline 0): -ECANCELED for a cancelled task,
- * as from any wait, else -EAGAIN. Needs no way into the runtime.
+ * The result of a cancellable call that would have to wait and may not (deadline 0): -ECANCELED for
+ * a cancelled task, as from any wait, else -EAGAIN. Needs no way into the runtime.
  */
 int weft__would_wait(void);
 
@@ -67,8 +68,10 @@ int weft__wait_alone(const char *why, int64_t deadline);
 /* Lets a new task run; cancelled when weft_stop came before. */
 void weft__task_launch(struct thread *t, struct task *task);
 
-/* Who can hold something: the calling task, or the thread that is not the runtime's (what its pthread_self() gives).
- * Never 0, low four bits 0. */
+/*
+ * Who can hold something: the calling task, or the thread that is not the runtime's (what its
+ * pthread_self() gives). Never 0, low four bits 0.
+ */
 static always_inline uint64_t call_holder(void)
 {
 	struct thread *t = weft__thread_self();

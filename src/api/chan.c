@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chan.c: channels: a ring of items, a queue of waiting receivers, a queue of waiting senders, one short lock.
+ * chan.c: channels: a ring of items, a queue of waiting receivers, a queue of waiting senders, one
+ * short lock.
  *
  * What holds whenever the lock is free
- *  1. receivers wait only while the ring is empty, senders only while it is full: so at most one queue has anybody
- *     in it, but for a select that waits on both sides, which never meets itself (it takes one case only).
+ *  1. receivers wait only while the ring is empty, senders only while it is full: so at most one
+ *     queue has anybody in it, but for a select that waits on both sides, which never meets itself
+ *     (it takes one case only).
  *  2. a closed channel has nobody in either queue.
- *     ("Waits" means a wait that can still be claimed; those that end by deadline or cancel may linger.)
+ *     ("Waits" means a wait that can still be claimed; those that end by deadline or cancel may
+ *     linger.)
  *
- * Hand-over is direct: a sender that finds a waiting receiver copies the item to where that one wants it, and a
- * receiver that makes room in a full ring fills it from the first waiting sender. Nobody who was woken has to try
- * again, so first in, first out needs nothing more, and an item costs one copy where it can.
+ * Hand-over is direct: a sender that finds a waiting receiver copies the item to where that one
+ * wants it, and a receiver that makes room in a full ring fills it from the first waiting sender.
+ * A woken caller need not try again, so first in, first out needs nothing more, and an item
+ * costs one copy where it can.
  *
- * Who wakes claims the other's wait under the lock, copies, drops the lock and publishes: deadline, cancel, close and
- * the other cases of a select compete for the same claim, and exactly one of them wins. That is why an error always
- * means that nothing happened.
+ * A waker claims the other's wait under the lock, copies, drops the lock and publishes: deadline,
+ * cancel, close and the other cases of a select compete for the same claim, and exactly one of them
+ * wins. That is why an error always means that nothing happened.
  *
  * A call that may not wait (deadline 0) and sees that it would have to takes no lock at all.
  *
- * Rejected: a lock-free ring beside the queues (closing, select and direct hand-over then need a protocol between
- * ring and queues, for the price of one CAS), waking without handing over (the woken may find the item gone), one
- * lock for each end (a receive that makes room touches both).
+ * Rejected: a lock-free ring beside the queues (closing, select and direct hand-over then need a
+ * protocol between ring and queues, for the price of one CAS), waking without handing over (the
+ * woken may find the item gone), one lock for each end (a receive that makes room touches both).
  */
 #include "api/chan.h"
 
@@ -105,8 +109,11 @@ static always_inline int operate(struct weft_chan *c, int op, void *item, int64_
 /* Without the lock, for calls that may not wait. */
 static always_inline bool surely_waits(const struct weft_chan *c, int op)
 {
-	/* After what this thread did to other channels: of two that each send to one channel and then try to
-	 * receive from the other's, one at least finds the item. It pairs with surely_waits. */
+	/*
+	 * After what this thread did to other channels: of two that each send to one channel and
+	 * then try to receive from the other's, one at least finds the item. It pairs with
+	 * surely_waits.
+	 */
 	fence_seq_cst();
 	return !chan_ready(c, op);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* chan.h: the inside of a channel, for chan.c, select.c and those who send from within the runtime. */
+/*
+ * chan.h: the inside of a channel, for chan.c, select.c and those who send from within the runtime.
+ */
 #ifndef WEFT_API_CHAN_H
 #define WEFT_API_CHAN_H
 
@@ -40,7 +42,10 @@ static always_inline struct chan_node *chan_node_of(struct waitq_node *link)
 	return link ? container_of(link, struct chan_node, link) : NULL;
 }
 
-/* Items are mostly words: spare them the call. Either side may be NULL: a dropped item, or one of no size. */
+/*
+ * Items are mostly words: spare them the call. Either side may be NULL: a dropped item, or one of
+ * no size.
+ */
 static always_inline void item_copy(void *to, const void *from, size_t size)
 {
 	if (likely(size == sizeof(uint64_t)) && to)
@@ -63,8 +68,8 @@ static always_inline void chan_advance(struct weft_chan *c)
 }
 
 /*
- * One try, the lock held: 0, -EPIPE, or CHAN_WAIT. *peer: the other side when it waited, claimed and served: to be
- * woken (WAKE_USER) once the lock is dropped.
+ * One try, the lock held: 0, -EPIPE, or CHAN_WAIT. *peer: the other side when it waited, claimed
+ * and served: to be woken (WAKE_USER) once the lock is dropped.
  */
 static always_inline int chan_try_send(struct weft_chan *c, const void *item,
 				       struct chan_node **peer)
@@ -126,9 +131,10 @@ static always_inline void chan_zero(const struct weft_chan *c, void *item)
 }
 
 /*
- * Without the lock: false: there was a moment during this call when the operation would have had to wait. True: it is
- * worth a try. A closed channel stays closed and is never "not ready" again; so for sending, open is looked at
- * before full, and for receiving empty before open: either way both held at one moment.
+ * Without the lock: false: there was a moment during this call when the operation would have had to
+ * wait. True: it is worth a try. A closed channel stays closed and is never "not ready" again; so
+ * for sending, open is looked at before full, and for receiving empty before open: either way both
+ * held at one moment.
  */
 static always_inline bool chan_ready(const struct weft_chan *c, int op)
 {
@@ -146,8 +152,8 @@ static always_inline bool chan_ready(const struct weft_chan *c, int op)
 }
 
 /*
- * Sends if that is possible at once, from within the runtime (timers, signals); tasks to wake are added to `ready`.
- * 0, -EPIPE or -EAGAIN.
+ * Sends if that is possible at once, from within the runtime (timers, signals); tasks to wake are
+ * added to `ready`. 0, -EPIPE or -EAGAIN.
  */
 int weft__chan_offer(struct weft_chan *c, const void *item, struct list *ready);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cond.c: condition variables: a queue. A waiter is in it before it lets the mutex go, so no signal that follows a
- * change made under the mutex can miss it; and it is woken by its claim alone, so no wake-up is without a reason and
- * a signal that loses against a deadline goes to the next in the queue.
+ * cond.c: condition variables: a queue. A waiter is in it before it lets the mutex go, so no signal
+ * that follows a change made under the mutex can miss it; and it is woken by its claim alone, so no
+ * wake-up is without a reason and a signal that loses against a deadline goes to the next in the
+ * queue.
  */
 #include "api/call.h"
 #include "api/mutex.h"

@@ -2,15 +2,16 @@
 /*
  * group.c: tasks that belong together.
  *
- * A member is a task whose handle belongs to the group (JOIN_MEMBER); a record of the processor's cache ties the two.
- * A member has ended when its task has, destructors of its keys included, and whichever way it ended (weft_exit, too):
- * the scheduler then calls member_ended on the stack that runs next. So whoever waited finds the members' stacks gone.
+ * A member is a task whose handle belongs to the group (JOIN_MEMBER); a record of the processor's
+ * cache ties the two. A member has ended when its task has, destructors of its keys included, and
+ * whichever way it ended (weft_exit, too): the scheduler then calls member_ended on the stack that
+ * runs next. So whoever waited finds the members' stacks gone.
  *
- * The lock guards everything in the group. The last member claims the waiter under it, and touches the group no more
- * once it is dropped: the waiter frees it.
+ * The lock guards everything in the group. The last member claims the waiter under it, and touches
+ * the group no more once it is dropped: the waiter frees it.
  *
- * Rejected: joining the members one by one (the first failure has to be noticed whichever it is), a counter alone
- * (cancelling needs to find them).
+ * Rejected: joining the members one by one (the first failure has to be noticed whichever it is), a
+ * counter alone (cancelling needs to find them).
  */
 #include "weft/group.h"
 

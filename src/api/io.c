@@ -5,16 +5,17 @@
  *   descriptor            how it is tried without blocking
  *   socket                MSG_DONTWAIT
  *   pipe, eventfd, ...    RWF_NOWAIT
- *   terminal, named pipe  the file opened anew for the call, with O_NONBLOCK, which belongs to that
- *                         opening alone (api/reopen.c)
- *   other streams, and    poll(2) first, then a plain call: it blocks when somebody else was faster,
- *   where that fails      so a write is cut to what surely fits
+ *   terminal, named pipe  the file opened anew for the call, with O_NONBLOCK, which belongs to
+ *                         that opening alone (api/reopen.c)
+ *   other streams, and    poll(2) first, then a plain call: it blocks when somebody else was
+ *   where that fails      faster, so a write is cut to what surely fits
  *   regular file, device  a plain call: it is always ready, and may take its time on the disk
  *
  * Plain calls rely on the lease: the monitor gives the processor to others while they block.
  *
- * A write to a pipe without reader raises SIGPIPE. Linux 6.18 has a flag against that (RWF_NOSIGNAL);
- * before, the thread blocks the signal around the write and takes it away when it came of it.
+ * A write to a pipe without reader raises SIGPIPE. Linux 6.18 has a flag against that
+ * (RWF_NOSIGNAL); before, the thread blocks the signal around the write and takes it away when it
+ * came of it.
  */
 #include "weft/io.h"
 
@@ -40,8 +41,10 @@
 #endif
 
 enum { PIECES = 16 }; /* of an io vector that are written at a time */
-/* What a stream takes that poll(2) calls writable: a terminal's least buffer is 256 bytes, and it
- * may make eight of one. */
+/*
+ * What a stream takes that poll(2) calls writable: a terminal's least buffer is 256 bytes, and it
+ * may make eight of one.
+ */
 enum { SURELY_FITS = 32 };
 
 /* ---- sockets ---- */

@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mutex.c: mutual exclusion for tasks: one CAS when nobody is in the way, never longer than it takes when somebody is.
+ * mutex.c: mutual exclusion for tasks: one CAS when nobody is in the way, never longer than it
+ * takes when somebody is.
  *
  * The word holds who has the mutex (0: nobody) and three flags:
  *
  *   QUEUED   somebody waits in the queue
- *   AWAKE    one of the waiters was woken and is on its way to take the mutex: nobody else need be woken
+ *   AWAKE    a waiter was woken and is on its way to take the mutex: nobody else need be woken
  *   HAND     the first in the queue has waited for HAND_AFTER: the next unlock gives it the mutex
  *
- *   move                                  who                     how
- *   0 -> me, flags kept                   a taker                 CAS, acquire
- *   me -> 0, flags kept                   the holder              CAS, release; its last touch of the mutex
- *   me -> another, HAND as it fits him    the holder, handing     store under the queue's lock
- *   QUEUED, HAND set; AWAKE cleared       a waiter, queueing      CAS under the lock, only while somebody holds it
- *   AWAKE set                             the holder, waking      CAS under the lock
- *   AWAKE cleared                         the woken, taking       with 0 -> me
- *   QUEUED, HAND cleared                  holder or waiter, as the queue empties, under the lock
+ *   move                               who                  how
+ *   0 -> me, flags kept                a taker              CAS, acquire
+ *   me -> 0, flags kept                the holder           CAS, release; its last touch
+ *   me -> another, HAND as it fits     the holder, handing  store under the queue's lock
+ *   QUEUED, HAND set; AWAKE cleared    a waiter, queueing   CAS under the lock, while it is held
+ *   AWAKE set                          the holder, waking   CAS under the lock
+ *   AWAKE cleared                      the woken, taking    with 0 -> me
+ *   QUEUED, HAND cleared               holder or waiter     under the lock, as the queue empties
  *
- * Mostly an unlock only wakes: who is running may take the mutex first, which is what makes it fast, as the woken needs
- * a while to run. A waiter that has waited for HAND_AFTER is handed the mutex instead, and nobody can come between: so
- * no one waits longer than those before him hold it. The holder never touches the mutex after it let go, so the next
- * one may free it.
+ * Mostly an unlock only wakes: who is running may take the mutex first, which is what makes it
+ * fast, as the woken needs a while to run. A waiter that has waited for HAND_AFTER is handed the
+ * mutex instead, and nobody can come between: so no one waits longer than those before him hold it.
+ * The holder never touches the mutex after it let go, so the next one may free it.
  *
- * A waiter that finds the mutex held spins a little when there is another processor for the holder to run on.
+ * A waiter that finds the mutex held spins a little when there is another processor for the holder
+ * to run on.
  *
- * Rejected: always handing over (each lock then costs a switch as soon as two tasks contend), never handing over (a
- * task in a tight loop starves the others), a count of waiters (the queue is one).
+ * Rejected: always handing over (each lock then costs a switch as soon as two tasks contend), never
+ * handing over (a task in a tight loop starves the others), a count of waiters (the queue is one).
  */
 #include "api/mutex.h"
 
@@ -103,7 +105,10 @@ static bool take_soon(struct mutex *m, const struct attempt *a)
 	return true;
 }
 
-/* Sets `flags` while somebody holds it, and clears the attempt's own. False: it is free. The lock is held. */
+/*
+ * Sets `flags` while somebody holds it, and clears the attempt's own. False: it is free. The lock
+ * is held.
+ */
 static bool announce(struct mutex *m, const struct attempt *a, uint64_t flags)
 {
 	uint64_t word = load_relaxed(&m->word);
@@ -175,8 +180,9 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 }
 
 /*
- * Free is enough: while somebody is on his way to it, flags stay set. With one processor it mostly is free, and a look
- * first only costs; with more, a swap in vain would take the line away from the holder.
+ * Free is enough: while somebody is on his way to it, flags stay set. With one processor it mostly
+ * is free, and a look first only costs; with more, a swap in vain would take the line away from the
+ * holder.
  */
 static always_inline bool take_fast(struct mutex *m, uint64_t me)
 {
@@ -228,9 +234,9 @@ static uint64_t queue_flags(const struct mutex *m, int64_t now)
 }
 
 /*
- * Claims the first waiter and leaves the word as it is to be: his when he has waited long enough, else still the
- * caller's, AWAKE set. NULL: nobody waits any more. All flags are only changed under the lock while the mutex is held,
- * so plain stores will do.
+ * Claims the first waiter and leaves the word as it is to be: his when he has waited long enough,
+ * else still the caller's, AWAKE set. NULL: nobody waits any more. All flags are only changed under
+ * the lock while the mutex is held, so plain stores will do.
  */
 static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason)
 {

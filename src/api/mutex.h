@@ -7,7 +7,10 @@
 
 struct thread;
 
-/* weft_mutex_unlock for who is inside the runtime (t; NULL: not the runtime's thread). `call`: for the message. */
+/*
+ * weft_mutex_unlock for who is inside the runtime (t; NULL: not the runtime's thread). `call`: for
+ * the message.
+ */
 void weft__mutex_unlock(struct thread *t, struct weft_mutex *m, const char *call);
 
 /* Misuse, named after `call`, unless the caller holds the mutex. */

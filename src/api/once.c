@@ -2,15 +2,16 @@
 /*
  * once.c: something that is done once, outside of the runtime.
  *
- *   word        meaning                      who moves it
- *   NEW         nobody has come yet          NEW -> RUNNING: the first caller, by CAS; it then calls fn
- *   RUNNING     fn runs                      RUNNING, a node -> a node: a later caller, by CAS; it waits
- *   a node      fn runs, these wait          RUNNING, a node -> DONE: the first caller, by swap; it wakes the chain
- *   DONE        fn has returned              pairs with the acquire of all that come later
+ *   word      meaning              who moves it
+ *   NEW       nobody has come yet  NEW -> RUNNING: the first caller, by CAS; it then calls fn
+ *   RUNNING   fn runs              RUNNING, a node -> a node: a later caller, by CAS; it waits
+ *   a node    fn runs, these wait  RUNNING, a node -> DONE: the first caller, by swap; it wakes
+ *                                  the chain
+ *   DONE      fn has ended         pairs with the acquire of all that come later
  *
  * A call that weft_exit ends in the middle has ended as well (Go's sync.Once does it so): the task
- * keeps a chain of the calls that it is in, and weft_exit finishes them. An exception must not leave
- * fn: to notice one, libweft would need libgcc's unwinder.
+ * keeps a chain of the calls that it is in, and weft_exit finishes them. An exception must not
+ * leave fn: to notice one, libweft would need libgcc's unwinder.
  */
 #include "api/once.h"
 

@@ -8,12 +8,12 @@
  * is the caller's own.
  *
  * Only for files of which a second opening is the same thing: not for the master of a
- * pseudo-terminal (it would be a new one), nor for devices at large. Where it cannot be had (no /proc,
- * another user's terminal, one that is opened exclusively), the caller has to do without.
+ * pseudo-terminal (it would be a new one), nor for devices at large. Where it cannot be had (no
+ * /proc, another user's terminal, one that is opened exclusively), the caller has to do without.
  *
  * Rejected: O_NONBLOCK for the moment of the call (others see it), a signal that interrupts the
- * blocked call (handlers are the program's), a thread that writes in the background (after -ETIMEDOUT
- * it would still write).
+ * blocked call (handlers are the program's), a thread that writes in the background (after
+ * -ETIMEDOUT it would still write).
  */
 #include "api/reopen.h"
 

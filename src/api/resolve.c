@@ -3,8 +3,8 @@
  * resolve.c: names to addresses, without a wait that cannot be given up.
  *
  * getaddrinfo blocks for as long as name servers take, and nothing ends it. So a plain thread, with
- * copies of all that it needs and every signal blocked, calls it, and answers through a channel that
- * has room for one:
+ * copies of all that it needs and every signal blocked, calls it, and answers through a channel
+ * that has room for one:
  *
  *   task                                       resolver
  *   takes one of MOST places, starts it        getaddrinfo
@@ -18,8 +18,8 @@
  *
  * The task calls getaddrinfo itself, as a plain call that the lease covers, where no name server is
  * asked (digits), where its thread is the point (a task that is locked has perhaps a network
- * namespace of its own), in the deterministic mode (whose clock jumps over what threads outside do),
- * and when no thread can be had.
+ * namespace of its own), in the deterministic mode (whose clock jumps over what threads outside
+ * do), and when no thread can be had.
  *
  * Rejected: a helper task (weft_run waits for every task), getaddrinfo_a (glibc alone has it, and
  * its threads cannot be given up either), a resolver of our own (what a name means is
@@ -106,7 +106,7 @@ static struct answer ask_digits(const char *host, const char *service, const str
 
 static void request_drop(struct request *r)
 {
-	if (sub_acq_rel(&r->owners, 1) > 1) /* pairs with the other owner's */
+	if (sub_acq_rel(&r->owners, 1) > 1) /* the last sees all: pairs with request_drop */
 		return;
 	weft_chan_unref(r->answer);
 	free(r);

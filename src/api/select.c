@@ -2,18 +2,20 @@
 /*
  * select.c: exactly one of several sends and receives.
  *
- *   1. Look at all cases without locks, choose one of those that seem ready, all with the same chance, and try it
- *      under its channel's lock alone. Mostly this is all.
- *   2. Otherwise lock all channels, in address order. That nothing is ready must be seen of all at one moment: looked
- *      at one after the other, two channels of which one is always ready may both seem empty.
- *   3. Still nothing: queue a node on each channel, all with one waiter, drop the locks, park. The first to claim the
- *      waiter runs its case; all others find it claimed.
+ *   1. Look at all cases without locks, choose one of those that seem ready, all with the same
+ *      chance, and try it under its channel's lock alone. Mostly this is all.
+ *   2. Otherwise lock all channels, in address order. That nothing is ready must be seen of all at
+ *      one moment: looked at one after the other, two channels of which one is always ready may
+ *      both seem empty.
+ *   3. Still nothing: queue a node on each channel, all with one waiter, drop the locks, park. The
+ *      first to claim the waiter runs its case; all others find it claimed.
  *   4. Take the other nodes out again, one lock at a time.
  *
- * The nodes of up to FEW cases lie on the stack; for more, one allocation by malloc, outside of the runtime.
+ * The nodes of up to FEW cases lie on the stack; for more, one allocation by malloc, outside of the
+ * runtime.
  *
- * Rejected: shuffling the cases first (a random number for each, also when only one is ready), locking all channels
- * always (most selects find something).
+ * Rejected: shuffling the cases first (a random number for each, also when only one is ready),
+ * locking all channels always (most selects find something).
  */
 #include <stdlib.h>
 
@@ -107,7 +109,10 @@ static int try_case(struct weft_case *k, struct chan_node **peer)
 static int try_all(const struct selection *s, struct thread *t, struct chan_node **peer)
 {
 	int chosen;
-	/* A try in vain has cleaned the queue of waits that had ended: each case fails at most once. */
+	/*
+	 * A try in vain has cleaned the queue of waits that had ended: each case fails at most
+	 * once.
+	 */
 	while ((chosen = choose(s, t)) >= 0 && try_case(&s->cases[chosen], peer) == CHAN_WAIT)
 		;
 	return chosen;

@@ -2,9 +2,10 @@
 /*
  * sem.c: counting semaphores, first come first served.
  *
- * The word holds the free units and the flag QUEUED: somebody waits. Without it, units are taken and given back by CAS.
- * With it, all moves are made under the queue's lock, and units are handed to the first waiter as soon as there are
- * as many as it wants. QUEUED is set only while the first cannot be served.
+ * The word holds the free units and the flag QUEUED: somebody waits. Without it, units are taken
+ * and given back by CAS. With it, all moves are made under the queue's lock, and units are handed
+ * to the first waiter as soon as there are as many as it wants. QUEUED is set only while the first
+ * cannot be served.
  */
 #include "api/call.h"
 #include "api/waitq.h"

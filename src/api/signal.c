@@ -10,9 +10,9 @@
  *   noted            handler 1; deliver 0                 release and acquire
  *   entry.chan, old  weft_signal_notify, under the lock
  *
- * Rejected: a pipe to write to (two descriptors, a poller registration, and a signal storm fills it),
- * a task that receives (it would keep weft_run from returning), a thread for sigwaitinfo (every
- * thread of the program would have to block the signal).
+ * Rejected: a pipe to write to (two descriptors, a poller registration, and a signal storm fills
+ * it), a task that receives (it would keep weft_run from returning), a thread for sigwaitinfo
+ * (every thread of the program would have to block the signal).
  */
 #include "api/signal.h"
 

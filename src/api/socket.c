@@ -8,8 +8,8 @@
  *   accept    poll(2) first, and one accept at a time per descriptor (`accept` in its record): then
  *             it can block only when another process took the connection in between, and the lease
  *             covers that
- *   connect   SO_SNDTIMEO bounds connect(2); set to the shortest time for the moment of the call, it
- *             makes it return EINPROGRESS after one tick of the kernel's clock, often earlier
+ *   connect   SO_SNDTIMEO bounds connect(2); set to the shortest time for the moment of the call,
+ *             it makes it return EINPROGRESS after one tick of the kernel's clock, often earlier
  *
  *   record's accept   0 free   1 somebody accepts   2 the same, and others were turned away
  */

@@ -37,8 +37,8 @@ void weft__task_launch(struct thread *t, struct task *task)
 	tsan_release(task);
 	trace(t, birth, task->id, task->fn.plain);
 	weft__ready_fresh(t, task);
-	if (unlikely(load_relaxed(&sched.stopping))) /* weft_stop came between: its walk may have
-							missed this one */
+	/* weft_stop came between: its walk may have missed this one */
+	if (unlikely(load_relaxed(&sched.stopping)))
 		weft__task_cancel(t, task);
 }
 
@@ -135,8 +135,10 @@ static void require_live(const struct task *task, const char *call)
 		misuse(task, call, "was joined or detached before");
 }
 
-/* Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any
- * more. */
+/*
+ * Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any
+ * more.
+ */
 static bool withdraw(struct task *task, struct waiter *w)
 {
 	struct waiter *seen = w;

@@ -2,12 +2,13 @@
 /*
  * timer.c: timers of the program, each one of the processor's (sched/timer.h).
  *
- * A timer fires under its queue's lock, so stopping is exact: once weft__timer_stop has returned, either the timer is
- * out of the queue and did not fire, or the firing is over. A ticker goes back into the queue while it fires. What a
- * start changes (time, period) it changes while the timer is in no queue. The timer's own lock orders starts and stops
- * among each other.
+ * A timer fires under its queue's lock, so stopping is exact: once weft__timer_stop has returned,
+ * either the timer is out of the queue and did not fire, or the firing is over. A ticker goes back
+ * into the queue while it fires. What a start changes (time, period) it changes while the timer is
+ * in no queue. The timer's own lock orders starts and stops among each other.
  *
- * The queues end with a run of the runtime, a timer may be kept: `run` says to which run's queue its record belongs.
+ * The queues end with a run of the runtime, a timer may be kept: `run` says to which run's queue
+ * its record belongs.
  */
 #include "weft/timer.h"
 
@@ -72,7 +73,10 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 		return false;
 	task_set_plain_function(task, timer->fn, timer->arg);
 	frame_set_env(task->context.sp, timer->fp_env);
-	/* It counts as a task from here on. When the runtime had begun to end before that, nothing runs any more. */
+	/*
+	 * It counts as a task from here on. When the runtime had begun to end before that, nothing
+	 * runs any more.
+	 */
 	/* pairs with runtime.c:weft__runtime_run */
 	if (load_acquire(&sched.running) == 1)
 		weft__ready_later(task, ready);

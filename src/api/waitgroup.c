@@ -2,9 +2,9 @@
 /*
  * waitgroup.c: waiting until a count is zero.
  *
- * The word holds the count and the flag QUEUED: somebody waits. The move to zero with QUEUED set is made under the
- * queue's lock, and clears the flag: whoever makes it wakes all. Without QUEUED a CAS is the last touch, so a waiter
- * that finds zero may let the object go at once.
+ * The word holds the count and the flag QUEUED: somebody waits. The move to zero with QUEUED set is
+ * made under the queue's lock, and clears the flag: whoever makes it wakes all. Without QUEUED a
+ * CAS is the last touch, so a waiter that finds zero may let the object go at once.
  */
 #include "api/call.h"
 #include "api/waitq.h"

@@ -42,7 +42,10 @@ static size_t region_bytes(unsigned k)
 static noinline struct descriptor *region_map(unsigned k)
 {
 	struct descriptor *none = NULL;
-	/* The plain system call: ThreadSanitizer would take libc's for a write that races with others. */
+	/*
+	 * The plain system call: ThreadSanitizer would take libc's for a write that races with
+	 * others.
+	 */
 	struct descriptor *fresh = sys_mmap(region_bytes(k), PROT_READ | PROT_WRITE,
 					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (sys_map_error(fresh))
@@ -56,7 +59,7 @@ static noinline struct descriptor *region_map(unsigned k)
 
 static bool is_open(int fd)
 {
-	return weft__syscall(SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0) >= 0;
+	return sys_fcntl(fd, F_GETFD, 0) >= 0;
 }
 
 int weft__descriptor_missing(int fd)
@@ -110,8 +113,11 @@ static void drop_lock(struct descriptor *d)
 	lock_drop_lightly(&d->lock, RANK_NETPOLL);
 }
 
-/* Ends the waits for any of `tokens`, or the first for each of them. A node is its task's again once its wait has
- * ended, and one whose wait was ended by another is of no use here: all are taken out first. What is left? [lock] */
+/*
+ * Ends the waits for any of `tokens`, or the first for each of them. A node is its task's again
+ * once its wait has ended, and one whose wait was ended by another is of no use here: all are taken
+ * out first. What is left? [lock]
+ */
 static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reason reason,
 			  struct list *woken)
 {
@@ -159,8 +165,10 @@ static void end_life(struct descriptor *d, struct list *woken)
 	and_relaxed(&d->word, ~TOKENS);
 }
 
-/* Does the number still stand for what the record is about? If not, the record is wiped. A close by
- * weft wipes it itself. [lock] */
+/*
+ * Does the number still stand for what the record is about? If not, the record is wiped. A close by
+ * weft wipes it itself. [lock]
+ */
 static bool same_life(int fd, struct descriptor *d, struct list *woken)
 {
 	if (!descriptor_is(d, DESCRIPTOR_KNOWN) || load_relaxed(&d->word) & DESCRIPTOR_CLOSING ||
@@ -202,7 +210,10 @@ void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
 {
-	/* First the token, then the queue, as descriptor_leave; await_token does it the other way round. */
+	/*
+	 * First the token, then the queue, as descriptor_leave; await_token does it the other way
+	 * round.
+	 */
 	/* pairs with take_tokens, await_token, descriptor.h:descriptor_enter */
 	or_seq_cst(&d->word, tokens);
 	if (unlikely(descriptor_awaited(d)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * descriptor.h: who waits on which descriptor, and who may close it.
+ * descriptor.h: which tasks wait on which descriptor, and how it is closed.
  *
  * One record per descriptor number, in a table that only grows. Two kinds of descriptors:
  *
@@ -10,35 +10,35 @@
  *
  * Tokens. A token for IN (OUT, ...) says: a try to read (write, ...) may succeed. It lies in
  * `word`, or a task that tries has it. An event makes one and hands it to the first task that
- * waits, else leaves it there. Who has tried gives it on, unless the try has shown that there
- * is nothing more: then the next event makes a new one. So on an own descriptor no token means that
- * a try is useless, each event wakes one task however many wait, and none is forgotten. On borrowed
- * descriptors everybody may try; tokens only pass the turn on. Who gives a token on as it leaves looks for waiters when
- * it is no user any more, after a close perhaps: it may leave a token to the number's next life, where a try with it
- * finds nothing.
+ * waits, else leaves it there. A task that has tried passes it on, unless the try has shown that
+ * there is nothing more: then the next event makes a new one. So on an own descriptor no token
+ * means that a try is useless, each event wakes one task however many wait, and none is forgotten.
+ * On borrowed descriptors everybody may try; tokens only pass the turn on. A task that passes a
+ * token on as it leaves looks for waiters when it is no user any more, after a close perhaps: it
+ * may leave a token to the number's next life, where a try with it finds nothing.
  *
  * One word says both who is inside and which tokens lie there, so that a call takes its token as it
  * enters, and gives it back as it leaves:
  *
- *   word       who writes it                                      order
- *   tokens     events, takers and givers                          a giver writes it, then looks at the
- *                                                                 queue; who waits queues, then
- *                                                                 looks at it: seq_cst both
- *   users      each call: +1 before it touches the descriptor,    what users did is over when the
- *              -1 after                                           closer sees it
- *   CLOSING    weft_close
+ *   word      who writes it                                     order
+ *   tokens    events, takers and givers                         a giver writes it, then looks at
+ *                                                               the queue; a waiter queues, then
+ *                                                               looks at it: seq_cst both
+ *   users     each call: +1 before it touches the descriptor,   what users did is over when the
+ *             -1 after                                          closer sees it
+ *   CLOSING   weft_close
  *   the rest of the record is guarded by its lock
  *
- * Closing: CLOSING turns new calls away, whoever waits is woken with -EBADF, calls under way end, and
- * only then the number is given back to the system, under `closing`, which keeps a call or an
+ * Closing: CLOSING turns new calls away, whoever waits is woken with -EBADF, calls under way end,
+ * and only then the number is given back to the system, under `closing`, which keeps a call or an
  * adoption that meets the number's next life waiting until this one is over. Plain blocking calls
  * are not counted as users: nobody can end them.
  *
- * Lives. Anybody may close a number plainly (close, fclose, dup2), and the kernel gives it to another
- * file. The poller's registration ends with the file, without a word; but it belongs to file and
- * number together, so asking the poller whether it knows the number (weft__netpoll_knows) tells
- * whether this is still the life that it registered. When it is not, what the record says is wiped:
- * tasks that wait end with -EBADF, and the number is borrowed from then on. Asked
+ * Lives. Anybody may close a number plainly (close, fclose, dup2), and the kernel gives it to
+ * another file. The poller's registration ends with the file, without a word; but it belongs to
+ * file and number together, so asking the poller whether it knows the number (weft__netpoll_knows)
+ * tells whether this is still the life that it registered. When it is not, what the record says is
+ * wiped: tasks that wait end with -EBADF, and the number is borrowed from then on. Asked
  *
  *   before a wait           that follows a try in vain, or joins others that wait
  *   during a wait           once, BELIEVED after it began: of the others, begun without a try as a
@@ -47,10 +47,10 @@
  *   by arming               a borrowed number: what is armed must be known
  *
  * A wait that has not been checked when its number is found in a new life counts as the new life's:
- * the call tries again. All others are of the life that ended. So a task can meet a stranger's bytes
- * only when its number is closed and used again, by others than weft's calls, within BELIEVED of the
- * wait's beginning; or while something else (a dup, a child) keeps the closed file open and that has
- * an event.
+ * the call tries again. All others are of the life that ended. So a task can meet a stranger's
+ * bytes only when its number is closed and used again, by others than weft's calls, within BELIEVED
+ * of the wait's beginning; or while something else (a dup, a child) keeps the closed file open and
+ * that has an event.
  *
  * Rejected: asking before every wait (a system call each: a tenth of an echo's time), intercepting
  * close (static programs, raw system calls), comparing what fstat says (a system call as well),
@@ -123,7 +123,10 @@ bool weft__descriptor_enter_slow(struct descriptor *d);
 /* Gives tokens in the word to tasks that wait for them. Outside of the runtime. */
 void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens);
 
-/* The beginning of a call on a descriptor: takes those of `tokens` that are there. False: it is being closed. */
+/*
+ * The beginning of a call on a descriptor: takes those of `tokens` that are there. False: it is
+ * being closed.
+ */
 static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint32_t *taken)
 {
 	uint64_t word = load_relaxed(&d->word);
@@ -147,7 +150,10 @@ static inline bool descriptor_awaited(const struct descriptor *d)
 	return first && first != &d->waiting;
 }
 
-/* The end of a call that gives `tokens` on: to a task that waits, else to whoever comes. Outside of the runtime. */
+/*
+ * The end of a call that gives `tokens` on: to a task that waits, else to whoever comes. Outside of
+ * the runtime.
+ */
 static inline void descriptor_leave(struct descriptor *d, uint32_t tokens)
 {
 	uint64_t word = load_relaxed(&d->word);
@@ -170,8 +176,9 @@ void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
 
 /*
  * Waits until a token comes, and takes it: 0. Tasks only, outside of the runtime, between enter and
- * leave. `tried`: after a try in vain. 0 also: try again, the number has a new life. -EAGAIN, -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled, it is always
- * ready; or what else the poller says.
+ * leave. `tried`: after a try in vain. 0 also: try again, the number has a new life. -EAGAIN,
+ * -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled, it is always ready; or what
+ * else the poller says.
  */
 int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
 			  int64_t deadline, bool tried);

@@ -26,8 +26,8 @@ void weft__netpoll_close(void);
 void weft__netpoll_look(struct list *ready);
 
 /*
- * A sleep is two calls, so that the sleeper can count itself in sched.carrying between them: no wait
- * has ended before the first one returns, and the second one ends them all.
+ * A sleep is two calls, so that the sleeper can count itself in sched.carrying between them: no
+ * wait has ended before the first one returns, and the second one ends them all.
  */
 enum { NETPOLL_BATCH = 128 };
 struct netpoll_events {
@@ -45,15 +45,22 @@ void weft__netpoll_kick(void);
 int weft__netpoll_control(int operation, int fd, uint32_t events);
 /* Is the file that `fd` stands for registered under that number? One system call. */
 bool weft__netpoll_knows(int fd);
-/* One more reason to look, or one less (-1): an own descriptor lives, or somebody waits for another one. */
+/*
+ * One more reason to look, or one less (-1): an own descriptor lives, or somebody waits for another
+ * one.
+ */
 void weft__netpoll_interest(int more);
 /* May a look bring anything? */
 bool weft__netpoll_interesting(void);
-/* Does any task wait for the poller? Exact once nobody runs: each processor counts its own, so that waiting writes
- * nothing that they share. */
+/*
+ * Does any task wait for the poller? Exact once nobody runs: each processor counts its own, so that
+ * waiting writes nothing that they share.
+ */
 bool weft__netpoll_waiters(void);
-/* What signal handlers have noted, for the monitor to deliver at its next round; they poke it
- * (weft__monitor_poke). Set by api/signal.c while it has channels [any]. */
+/*
+ * What signal handlers have noted, for the monitor to deliver at its next round; they poke it
+ * (weft__monitor_poke). Set by api/signal.c while it has channels [any].
+ */
 extern void (*weft__netpoll_signals)(struct list *ready);
 
 #endif

@@ -48,8 +48,10 @@ static struct thread *park(struct thread *t, struct task *task)
 	return weft__switch_away(t, AFTER_PARK);
 }
 
-/* The claim is somebody else's, who will publish in a few instructions; the caller may not go on
- * before. */
+/*
+ * The claim is somebody else's, who will publish in a few instructions; the caller may not go on
+ * before.
+ */
 static void await_publish(struct waiter *w)
 {
 	for (unsigned i = 0; wait_open(w); i++) {
@@ -68,9 +70,8 @@ static void give_up(struct waiter *w, enum wake_reason reason)
 
 void weft__wait_abandon(struct waiter *w)
 {
-	give_up(w,
-		WAKE_TIMEOUT); /* only weft_cancel could still be about to claim it; then it has set
-		       `cancelled`, too */
+	/* only weft_cancel could still be about to claim it; then it has set `cancelled`, too */
+	give_up(w, WAKE_TIMEOUT);
 }
 
 static uint32_t park_foreign(struct waiter *w, int64_t deadline)

@@ -67,16 +67,18 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 
 /*
  * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at
- * once unless it was claimed already; WAKE_NO_TIMER when there is no memory to watch it). Returns the
- * reason. *t is the caller's thread, another one perhaps when it returns.
+ * once unless it was claimed already; WAKE_NO_TIMER when there is no memory to watch it). Returns
+ * the reason. *t is the caller's thread, another one perhaps when it returns.
  */
 static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
 /* The same for a deadline that was ahead a moment ago: the clock is not read again. */
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline);
 
-/* Ends an announced wait of the caller's own that nobody has to end any more, before it parked.
- * Only for waiters that no waker can find by now. */
+/*
+ * Ends an announced wait of the caller's own that nobody has to end any more, before it parked.
+ * Only for waiters that no waker can find by now.
+ */
 void weft__wait_abandon(struct waiter *w);
 
 /* Claims a wait: true: the caller alone may end it, and must, by weft__wait_end, soon. */
@@ -103,8 +105,10 @@ static inline bool wait_claim_cancel(struct waiter *w)
 	return false;
 }
 
-/* The first half of weft__wait_end: true: the waiter had parked, and the caller must make its owner
- * runnable. */
+/*
+ * The first half of weft__wait_end: true: the waiter had parked, and the caller must make its owner
+ * runnable.
+ */
 static inline bool wait_publish(struct waiter *w, uint32_t reason)
 {
 	tsan_release(w);
@@ -114,8 +118,10 @@ static inline bool wait_publish(struct waiter *w, uint32_t reason)
 	return old & WAIT_PARKED;
 }
 
-/* Claims and publishes in one move, where there is nothing to hand over. Gives what the word was; 0: somebody else
- * ends it. */
+/*
+ * Claims and publishes in one move, where there is nothing to hand over. Gives what the word was;
+ * 0: somebody else ends it.
+ */
 static inline uint32_t wait_end_open(struct waiter *w, uint32_t reason)
 {
 	uint32_t word = load_relaxed(&w->word);
@@ -135,8 +141,10 @@ static inline uint32_t wait_reason(const struct waiter *w)
 	return load_acquire(&w->word) >> WAIT_REASON_SHIFT;
 }
 
-/* Makes the owner of a published, parked wait runnable: `task`, or the foreign thread that sleeps
- * on `word`. */
+/*
+ * Makes the owner of a published, parked wait runnable: `task`, or the foreign thread that sleeps
+ * on `word`.
+ */
 void weft__wake(struct thread *t, struct task *task, const uint32_t *word);
 
 /*
@@ -154,10 +162,16 @@ static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t r
 
 /* The same where the caller collects runnable tasks: they are added to `ready`. */
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready);
-/* Claims and ends it in one, for callers that collect, too (timers, the poller). False: somebody else ends it. */
+/*
+ * Claims and ends it in one, for callers that collect, too (timers, the poller). False: somebody
+ * else ends it.
+ */
 bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready);
 
-/* ---- the two calls that every wait makes, inlined: 6 % of a ping-pong; their rarer parts are in park.c ---- */
+/*
+ * ---- the two calls that every wait makes, inlined: 6 % of a ping-pong; their rarer parts are in
+ * park.c ----
+ */
 
 struct waiter *weft__wait_begin_foreign(struct waiter *lone);
 /* The wait that was announced is that of a cancelled task. */
@@ -176,8 +190,10 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 	bool cancel = cancellable && !task->cancel_masked;
 	task->why = why;
 	task->since = load_relaxed(&sched.coarse_now);
-	/* It sets `cancelled` and then tries the word, we the other way round: pairs with
-	 * park.c:weft__task_cancel. */
+	/*
+	 * It sets `cancelled` and then tries the word, we the other way round: pairs with
+	 * park.c:weft__task_cancel.
+	 */
 	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
 	/* pairs with park.c:weft__task_cancel */
 	if (cancel && unlikely(load_seq_cst(&task->cancelled)))

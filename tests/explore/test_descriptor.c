@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_descriptor.c: one own descriptor (src/sched/descriptor.c, compiled) in every schedule: calls that take its
- * token and pass it on, an event, a close. No token is lost, none is doubled, and the number is given back after the
- * last call. What the explorer cannot see here is the fence of await_token: the queue's links are plain variables.
+ * test_descriptor.c: one own descriptor (src/sched/descriptor.c, compiled) in every schedule: calls
+ * that take its token and pass it on, an event, a close. No token is lost, none is doubled, and the
+ * number is given back after the last call. What the explorer cannot see here is the fence of
+ * await_token: the queue's links are plain variables.
  *
- * Each thread is a task on a thread of the runtime's. The scheduler below is test_park.c's: a task leaves its stack,
- * its word gets PARKED, and it stands until somebody makes it runnable.
+ * Each thread is a task on a thread of the runtime's. The scheduler below is test_park.c's: a task
+ * leaves its stack, its word gets PARKED, and it stands until somebody makes it runnable.
  */
 #include <string.h>
 #include <sys/syscall.h>

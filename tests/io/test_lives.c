@@ -79,9 +79,8 @@ static int begin_again(int fd, int how)
 	else if (how == FCLOSE)
 		ck_ok(fclose(fdopen(fd, "r")));
 	ck_ok(pipe(next));
-	if (next[1] == fd) { /* the ends keep apart */
+	if (next[1] == fd) /* the ends keep apart */
 		next[1] = dup(fd);
-	}
 	if (next[0] != fd) {
 		ck_assert_int_eq(dup2(next[0], fd), fd);
 		close(next[0]);

@@ -169,7 +169,6 @@ END_TEST
 
 /* ---- deadlines ---- */
 
-
 /* Waits behind the main task's read lock, and in vain. */
 static int write_in_vain(void *arg)
 {
