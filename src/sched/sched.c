@@ -44,8 +44,8 @@ void weft__enter_twice(void)
 /* The processor was lent: any call that needs one shows it, whichever it is. */
 static _Noreturn cold void enter_lent(const struct task *task)
 {
-	weft__fatal("task %llu '%s' waits, wakes or starts something between weft_blocking_begin "
-		    "and weft_blocking_end",
+	weft__fatal("weft_blocking_begin: nothing may wait, wake or start before weft_blocking_end "
+		    "(called by task %llu '%s')",
 		    (unsigned long long)task->id, task_name(task));
 }
 

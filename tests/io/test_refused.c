@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_refused.c: what a sandbox refuses, and what has no flag for not blocking: weft does without.
+ *
+ * Each optional system call of base/refuse.h with each error that a policy may answer with.
+ */
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "io_test.h"
+
+static const unsigned calls[] = {SYS_epoll_pwait2, SYS_preadv2,	   SYS_pwritev2,
+				 SYS_pidfd_open,   SYS_membarrier, SYS_process_madvise};
+static const unsigned errors[] = {ENOSYS, EPERM, EACCES};
+enum { CALLS = sizeof(calls) / sizeof(*calls), ERRORS = sizeof(errors) / sizeof(*errors) };
+
+/* False: no filters here. */
+static bool refuse(unsigned number, unsigned error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static int fd[2];
+
+static int write_later(void *arg)
+{
+	weft_sleep(2 * MS);
+	return (int)weft_write(fd[1], "xy", 2, soon());
+}
+
+/* A byte wakes its reader, a full pipe its writer, a broken one is an error and no signal. */
+static void use_pipe(void)
+{
+	char buf[4096];
+	ck_ok(pipe(fd));
+	struct weft_task *writer = tasks_start(write_later, NULL);
+	ck_assert_int_eq(weft_read(fd[0], buf, 1, soon()), 1);
+	ck_assert_int_eq(tasks_join(writer), 2);
+	ck_assert_int_eq(weft_wait_fd(fd[0], POLLIN, soon()), POLLIN);
+	while (weft_write(fd[1], buf, sizeof(buf), weft_after(MS)) > 0)
+		;
+	ck_assert_int_eq(weft_write(fd[1], buf, 1, weft_after(MS)), -ETIMEDOUT);
+	ck_assert_int_eq(weft_read(fd[0], buf, sizeof(buf), 0), sizeof(buf));
+	ck_ok(weft_close(fd[0]));
+	ck_assert_int_eq(weft_write(fd[1], buf, 1, soon()), -EPIPE);
+	ck_ok(weft_close(fd[1]));
+}
+
+static void use_child(void)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(7);
+	ck_ok(weft_wait_pid(pid, &status, soon()));
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+static int do_all(void *arg)
+{
+	use_pipe();
+	use_child();
+	return 42;
+}
+
+START_TEST(what_a_sandbox_refuses_is_done_without)
+{
+	if (!refuse(calls[_i / ERRORS], errors[_i % ERRORS]))
+		return;
+	ck_assert_int_eq(tasks_run(2, do_all, NULL), 42);
+}
+END_TEST
+
+/* ---- terminals and named pipes ---- */
+
+static char line[3000];
+
+/* A terminal that nobody reads; false: none to be had. */
+static bool open_terminal(int *keyboard, int *terminal)
+{
+	*keyboard = posix_openpt(O_RDWR | O_NOCTTY);
+	if (*keyboard < 0 || grantpt(*keyboard) < 0 || unlockpt(*keyboard) < 0)
+		return false;
+	*terminal = open(ptsname(*keyboard), O_RDWR | O_NOCTTY);
+	return *terminal >= 0;
+}
+
+static void fill_to_the_brim(int out)
+{
+	size_t size = sizeof(line);
+	for (unsigned i = 0; i < sizeof(line); i++)
+		line[i] = i % 70 ? 'x' : '\n'; /* a terminal makes two of these */
+	while (size) {
+		ssize_t n = weft_write(out, line, size, weft_after(20 * MS));
+		ck_assert(n > 0 || n == -ETIMEDOUT);
+		if (n != (ssize_t)size)
+			size /= 2;
+	}
+}
+
+static int write_on(void *arg)
+{
+	return (int)weft_write(*(int *)arg, line, sizeof(line), WEFT_FOREVER);
+}
+
+static void stay_stuck(int out)
+{
+	fill_to_the_brim(out);
+	ck_assert_int_eq(weft_write(out, line, 1, 0), -EAGAIN);
+	ck_assert_int_eq(weft_write(out, line, 1, weft_after(MS)), -ETIMEDOUT);
+	struct weft_task *writer = tasks_start(write_on, &out);
+	tasks_settle();
+	ck_ok(weft_cancel(writer));
+	int result = tasks_join(writer);
+	ck_assert(result == -ECANCELED || result > 0);
+	ck_assert(!(fcntl(out, F_GETFL) & O_NONBLOCK));
+}
+
+TEST_TASKS(a_terminal_that_nobody_reads_keeps_nobody)
+{
+	int keyboard, terminal;
+	if (!open_terminal(&keyboard, &terminal))
+		return;
+	stay_stuck(terminal);
+	close(terminal);
+	close(keyboard);
+}
+
+/* The other side has no second opening. */
+TEST_TASKS(a_keyboard_that_nobody_reads_keeps_nobody)
+{
+	int keyboard, terminal;
+	if (!open_terminal(&keyboard, &terminal))
+		return;
+	stay_stuck(keyboard);
+	close(terminal);
+	close(keyboard);
+}
+
+TEST_TASKS(what_a_terminal_takes_comes_out_whole)
+{
+	int keyboard, terminal, got = 0;
+	char buf[512];
+	if (!open_terminal(&keyboard, &terminal))
+		return;
+	memset(line, 'y', sizeof(line));
+	struct weft_task *writer = tasks_start(write_on, &terminal);
+	while (got < (int)sizeof(line)) {
+		ssize_t n = weft_read(keyboard, buf, sizeof(buf), soon());
+		ck_assert_int_gt(n, 0);
+		got += (int)n;
+	}
+	ck_assert_int_eq(tasks_join(writer), sizeof(line));
+	close(terminal);
+	close(keyboard);
+}
+
+TEST_TASKS(a_named_pipe_keeps_deadlines)
+{
+	char name[64], c;
+	snprintf(name, sizeof(name), "/tmp/weft-fifo-%d", (int)getpid());
+	ck_ok(mkfifo(name, 0600));
+	int both = open(name, O_RDWR);
+	int out = open(name, O_WRONLY);
+	int in = open(name, O_RDONLY);
+	unlink(name);
+	ck_assert_int_eq(weft_read(in, &c, 1, 0), -EAGAIN);
+	ck_assert_int_eq(weft_read(in, &c, 1, weft_after(MS)), -ETIMEDOUT);
+	ck_assert_int_eq(weft_read(out, &c, 1, soon()), -EBADF);
+	stay_stuck(out);
+	ck_assert_int_eq(weft_read(in, &c, 1, soon()), 1);
+	close(in);
+	close(both);
+	ck_assert_int_eq(weft_write(out, &c, 1, soon()), -EPIPE);
+	close(out);
+}
+
+static void add_all(TCase *tcase)
+{
+	tcase_add_loop_test(tcase, what_a_sandbox_refuses_is_done_without, 0, CALLS * ERRORS);
+	add_tasks_test(tcase, a_terminal_that_nobody_reads_keeps_nobody);
+	add_tasks_test(tcase, a_keyboard_that_nobody_reads_keeps_nobody);
+	add_tasks_test(tcase, what_a_terminal_takes_comes_out_whole);
+	add_tasks_test(tcase, a_named_pipe_keeps_deadlines);
+}
+
+TESTS_MAIN("refused", add_all)

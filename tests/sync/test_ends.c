@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* test_ends.c: calls that end in another way than by returning, and misuse that used to be silent. */
+#include "misuse.h"
+
+static struct weft_once once, inner;
+static int calls;
+
+static void leave(void *arg)
+{
+	calls++;
+	weft_exit(3);
+}
+
+static void leave_within(void *arg)
+{
+	calls++;
+	weft_once(&inner, leave, NULL);
+}
+
+static int call_once(void *arg)
+{
+	weft_once(&once, leave_within, NULL);
+	return 0;
+}
+
+/* The call that weft_exit ended, and the one around it, count as done; who waits goes on. */
+TEST_TASKS(once_is_over_when_its_task_exits)
+{
+	struct weft_task *tasks[4];
+	for (int i = 0; i < 4; i++)
+		tasks[i] = tasks_start(call_once, NULL);
+	int sum = 0;
+	for (int i = 0; i < 4; i++)
+		sum += tasks_join(tasks[i]);
+	ck_assert_int_eq(sum, 3);
+	ck_assert_int_eq(calls, 2);
+	weft_once(&inner, leave, NULL);
+	ck_assert_int_eq(calls, 2);
+}
+
+/* ---- a timer that is kept ---- */
+
+static struct weft_timer *timer;
+static struct weft_chan *ticks;
+
+static int start_timer(void *arg)
+{
+	ck_assert_int_eq(weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0), 0);
+	return 42;
+}
+
+static int restart_timer(void *arg)
+{
+	ck_assert_int_eq(weft_timer_stop(timer), 0); /* its run is over */
+	ck_assert_int_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
+	ck_assert_int_eq(weft_chan_recv(ticks, NULL, soon()), 0);
+	return start_timer(arg);
+}
+
+START_TEST(a_timer_may_be_kept_into_another_run)
+{
+	ticks = weft_chan_new(sizeof(int64_t), 1);
+	timer = weft_timer_new_chan(ticks);
+	ck_assert_int_eq(tasks_run(tasks_processors[_i], start_timer, NULL), 42);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(tasks_run(tasks_processors[_i], restart_timer, NULL), 42);
+	weft_timer_free(timer);
+	weft_chan_unref(ticks);
+}
+END_TEST
+
+/* ---- misuse ---- */
+
+static struct weft_mutex mutex;
+static struct weft_cond cond;
+
+static int wait_without_mutex(void *arg)
+{
+	return weft_cond_wait(&cond, &mutex, WEFT_FOREVER);
+}
+
+static int try_without_mutex(void *arg)
+{
+	return weft_cond_wait(&cond, &mutex, 0);
+}
+
+static int hold_mutex(void *arg)
+{
+	weft_mutex_lock(&mutex);
+	return 0;
+}
+
+static int wait_with_anothers(void *arg)
+{
+	tasks_join(tasks_start(hold_mutex, NULL));
+	return weft_cond_wait(&cond, &mutex, 0);
+}
+
+static int send_while_blocking(void *arg)
+{
+	struct weft_chan *chan = weft_chan_new(0, 1);
+	weft_blocking_begin();
+	return weft_chan_send(chan, NULL, WEFT_FOREVER);
+}
+
+static int sleep_while_blocking(void *arg)
+{
+	weft_blocking_begin();
+	weft_blocking_begin();
+	weft_blocking_end();
+	return weft_sleep(MS);
+}
+
+static int go_while_blocking(void *arg)
+{
+	weft_blocking_begin();
+	return weft_spawn(&(struct weft_task *){NULL}, NULL, hold_mutex, NULL);
+}
+
+START_TEST(misuse_says_what_it_is)
+{
+	expect_misuse("weft_cond_wait", wait_without_mutex);
+	expect_misuse("weft_cond_wait", try_without_mutex);
+	expect_misuse("weft_cond_wait", wait_with_anothers);
+	expect_misuse("weft_blocking_begin", send_while_blocking);
+	expect_misuse("weft_blocking_begin", sleep_while_blocking);
+	expect_misuse("weft_blocking_begin", go_while_blocking);
+}
+END_TEST
+
+static void add_all(TCase *tcase)
+{
+	add_tasks_test(tcase, once_is_over_when_its_task_exits);
+	tcase_add_loop_test(tcase, a_timer_may_be_kept_into_another_run, 0, 3);
+	tcase_add_test(tcase, misuse_says_what_it_is);
+}
+
+TESTS_MAIN("ends", add_all)
