@@ -7,12 +7,13 @@
 #include <sys/mman.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/sched.h"
 #include "sched/timer.h"
 
-enum { BELIEVED = 100 * 1000 * 1000 /* ns */ };
+#define BELIEVED MS(100)
 enum { WAKE_DOUBT = WAKE_USER + 1 };
 
 /* A task that waits: on its stack. */

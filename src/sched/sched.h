@@ -132,7 +132,7 @@ struct task {
 	} fn;
 	void *arg;
 	struct task_values *values; /* task-local storage, NULL when none [owner] */
-	struct once_call *onces; /* calls of weft_once that it is in: api/once.c [owner] */
+	struct once_call *onces;    /* calls of weft_once that it is in: api/once.c [owner] */
 	struct stack_class *class;
 	uint32_t slot; /* number of its stack in the class */
 	int result;
