@@ -22,6 +22,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cli/proc/tracee.h"
 #include "cli/scan/engine.h"
 #include "cli/scan/process.h"
 
@@ -205,37 +206,28 @@ void weft__scan_add_processes(struct scan *scan)
 	closedir(dir);
 }
 
-/* The mapping called `name`: its range. */
-static bool find_mapping(pid_t pid, const char *name, uint64_t *from, uint64_t *to)
+static int is_vdso(const struct tracee_mapping *m, void *arg)
 {
-	FILE *f = open_proc(pid, "maps");
-	char line[512];
-	bool found = false;
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		unsigned long long low, high;
-		found = strstr(line, name) && sscanf(line, "%llx-%llx", &low, &high) == 2;
-		if (found) {
-			*from = low;
-			*to = high;
-		}
-	}
-	if (f)
-		fclose(f);
-	return found;
+	struct tracee_mapping *found = arg;
+	if (strcmp(m->path, "[vdso]"))
+		return 0;
+	found->start = m->start;
+	found->end = m->end;
+	return 1;
 }
 
 enum scan_answer weft__scan_process_vdso(pid_t pid)
 {
 	char path[64];
-	uint64_t from, to;
+	struct tracee_mapping vdso;
 	struct view view;
 	enum scan_answer answer = SCAN_NOT_KNOWN;
-	if (!find_mapping(pid, "[vdso]", &from, &to))
+	if (weft__tracee_mappings(pid, is_vdso, &vdso) <= 0)
 		return SCAN_NOT_KNOWN;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && weft__view_init(&view) == 0) {
-		weft__view_file(&view, fd, from, to - from);
+		weft__view_file(&view, fd, vdso.start, vdso.end - vdso.start);
 		answer = weft__scan_vdso_view(&view);
 		weft__view_close(&view);
 	}
@@ -270,19 +262,6 @@ unsigned weft__scan_process_limit(pid_t pid)
 	return weft__scan_page_limit((unsigned)CPU_COUNT(&set), (unsigned)sysconf(_SC_PAGESIZE));
 }
 
-static bool has_filter(pid_t pid)
-{
-	FILE *f = open_proc(pid, "status");
-	char line[256];
-	unsigned mode = 0;
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Seccomp: %u", &mode) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return mode == 2;
-}
-
 static bool is_mitigated(const struct scan *scan, const struct scan_process *p,
 			 const struct go_rule *rule)
 {
@@ -302,7 +281,7 @@ static struct scan_process *process_look(const struct scan *scan, const struct s
 	if (r->judgement.verdict == GO_NOT_AFFECTED)
 		return p;
 	p->vdso = weft__scan_process_vdso(p->pid);
-	p->seccomp = has_filter(p->pid);
+	p->seccomp = weft__tracee_status(p->pid, "Seccomp", 10) == 2;
 	if (weft__scan_process_pages(p->pid, &p->pages) == 0)
 		p->page_limit = weft__scan_process_limit(p->pid);
 	if (p->verdict > GO_MITIGATED && is_mitigated(scan, p, r->judgement.rule))
