@@ -117,7 +117,7 @@ void *weft__thread_exit(struct thread *t)
 	/* 5. The processor goes to another thread, born by the template if need be; who idles it
 	 * has the monitor look for deadlock. */
 	if (t->processor)
-		weft__proc_hand_off(t, NULL);
+		weft__proc_leave(t);
 	step(t, 5);
 	if (!state_goes_first())
 		give_state_back(t);

@@ -202,6 +202,11 @@ static bool watch(struct processor *p, int64_t now)
 
 /* ---- what nobody else can do now ---- */
 
+static bool nothing_runs(void)
+{
+	return load_relaxed(&sched.idle_count) == sched.processor_count;
+}
+
 /* Signals; due timers and ready descriptors while nobody sleeps in the poller. */
 static void serve(int64_t now)
 {
@@ -218,6 +223,9 @@ static void serve(int64_t now)
 		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
 	if (!polled && !monitor.calm && weft__netpoll_interesting())
 		weft__netpoll_look(&ready);
+	/* Nothing runs and nobody polled: a thread has left without seeing to that (proc.c), or is
+	 * about to. Late, but not lost. */
+	sched.rescues += !polled && nothing_runs() && !list_empty(&ready);
 	weft__ready_list(&ready);
 	/* pairs with proc.c:stuck */
 	sub_seq_cst(&sched.carrying, 1);
@@ -283,11 +291,6 @@ static void trim(int64_t now)
 	monitor.trimming = weft__cache_trim();
 	monitor.trimming |= weft__stack_trim();
 	monitor.trimming |= weft__thread_trim();
-}
-
-static bool nothing_runs(void)
-{
-	return load_relaxed(&sched.idle_count) == sched.processor_count;
 }
 
 /* ---- the rounds ---- */
@@ -408,7 +411,7 @@ static void sleep_deep(void)
 	store_seq_cst(&sched.monitor_asleep, 1); /* pairs with weft__monitor_wake */
 	/* Here, too: each round that comes after a sleep finds somebody running. */
 	monitor.trimming |= weft__cache_trim();
-	if (nothing_runs() && !stop_wanted())
+	if (nothing_runs() && !stop_wanted() && !weft__proc_poller_missing())
 		nap(next_look());
 	store_relaxed(&sched.monitor_asleep, 0);
 	if (!nothing_runs())
@@ -451,6 +454,7 @@ static void *monitor_main(void *arg)
 			nap(min_of(until, due));
 		} else {
 			sleep_deep();
+			quiet = 0;
 		}
 	}
 	return NULL;

@@ -236,6 +236,40 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 	wake_thread(to);
 }
 
+/* Something may become ready that only a thread in the poller sees, and none sleeps there. [S] */
+static bool poller_missing(void)
+{
+	return sched.poll_until == INT64_MIN &&
+	       (weft__timer_earliest() != INT64_MAX || weft__netpoll_waiters());
+}
+
+void weft__proc_leave(struct thread *t)
+{
+	struct thread *to = NULL;
+	weft__proc_check(t, "leaving");
+	lock_take(&sched.lock, RANK_SCHED);
+	struct processor *p = weft__proc_detach(t);
+	bool needed = proc_has_work(p) || sched.global_ready.length || sched.global_fresh.length ||
+		      poller_missing();
+	if (needed) {
+		to = start_on(p, idle_thread_pop());
+	} else {
+		idle_push(p);
+		all_idle();
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (needed)
+		wake_thread(to);
+}
+
+bool weft__proc_poller_missing(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	bool missing = poller_missing();
+	lock_drop(&sched.lock, RANK_SCHED);
+	return missing;
+}
+
 void weft__proc_look_stuck(void)
 {
 	lock_take(&sched.lock, RANK_SCHED);

@@ -322,6 +322,7 @@ struct runtime {
 	uint32_t template_wake cache_aligned; /* futex of the template thread [any] */
 	uint32_t monitor_wake;		      /* futex: 1 = look */
 	uint32_t monitor_asleep;	      /* 1: sleeps until woken */
+	uint32_t rescues; /* rounds that served what a poller should have [monitor] */
 	/* Every task waits and nothing of ours can wake one; [S] is held. True: ask again later. */
 	bool (*on_stuck)(void);
 	uint32_t main_returned;

@@ -60,12 +60,17 @@ bool weft__proc_release(struct thread *t);
 /* t's processor, with `next` to run first (or NULL), to another thread: of the idle ones, or a new
  * one. */
 void weft__proc_hand_off(struct thread *t, struct task *next);
-/* The same for a processor that the monitor has taken. */
+/* t's processor, as t ends and will not sleep again: to another thread if anything is left to do or
+ * to be awaited, else to the idle list. */
+void weft__proc_leave(struct thread *t);
+/* hand_off for a processor that the monitor has taken. */
 void weft__proc_start(struct processor *p);
 /* t's processor to `to`, which sleeps, with `task` to run first. */
 void weft__proc_give(struct thread *t, struct thread *to, struct task *task);
 /* t goes to user code without its processor, which goes to another thread: weft_blocking_begin. */
 void weft__proc_lend(struct thread *t);
+/* Returns true when a timer runs or a descriptor is awaited and no thread sleeps in the poller. */
+bool weft__proc_poller_missing(void);
 /* Looks whether all tasks have ended, or wait for ever, as is done whenever the last processor goes
  * idle; the latter is left to the monitor's judgement. */
 void weft__proc_look_stuck(void);

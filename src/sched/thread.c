@@ -164,7 +164,7 @@ void weft__thread_adopt_caller(struct thread *t)
 void weft__thread_retire_caller(struct thread *t)
 {
 	if (t->processor)
-		weft__proc_hand_off(t, NULL);
+		weft__proc_leave(t);
 	lock_take(&sched.lock, RANK_SCHED);
 	list_remove(&t->all);
 	lock_drop(&sched.lock, RANK_SCHED);
