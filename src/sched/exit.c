@@ -80,7 +80,8 @@ static bool unlink_thread(struct thread *t)
 		sched.idle_thread_count--;
 	}
 	list_push_tail(&sched.leaving, &t->all);
-	bool reap = ++sched.leaving_count >= REAP_BATCH || sched.running == 2;
+	bool reap = ++sched.leaving_count >= REAP_BATCH || sched.running == 2 ||
+		    sched.thread_count >= sched.max_threads; /* its place is needed */
 	store_relaxed(&t->phase, THREAD_LEAVING);
 	lock_drop(&sched.lock, RANK_SCHED);
 	return reap;

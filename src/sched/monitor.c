@@ -311,7 +311,7 @@ static bool all_is_calm(int64_t now)
 	if (now - monitor.last_take < CALM_AFTER || trace_on())
 		return false;
 	if (load_relaxed(&sched.idle_count))
-		return nothing_runs();
+		return nothing_runs() && load_relaxed(&sched.poll_until) != INT64_MIN;
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		if (!weft__timer_attended(&sched.processors[i], sched.coarse_now))
 			return false;

@@ -6,6 +6,7 @@
  *                    leased    held by a thread whose task is in user code; the monitor may take it
  *                    idle      on sched.idle_processors, all its queues empty
  *                    wanted    on sched.wanted, until the template has started a thread for it
+ *                              (docs/THREADS.md: what happens when none can be had)
  *
  *   a thread without a processor is
  *                    idle      on sched.idle_threads, asleep on its futex; one in the poller instead
@@ -96,15 +97,11 @@ static struct thread *idle_thread_pop(void)
 	return t;
 }
 
-/* `p` to a thread that sleeps; NULL: the template has to start one. Gives the thread to wake. */
+/* p to t, which sleeps, or is about to. Returns t, which the caller has to wake. [S] */
 static struct thread *start_on(struct processor *p, struct thread *t)
 {
 	sched.handoffs++;
-	trace_exact(NULL, handoff, p->number, t ? t->number : 0);
-	if (!t) {
-		weft__thread_want(p);
-		return NULL;
-	}
+	trace_exact(NULL, handoff, p->number, t->number);
 	if (unlikely(t->processor))
 		t->given = p; /* a locked task was found before its thread had let go: sleep_begin
 				 takes it */
@@ -113,6 +110,75 @@ static struct thread *start_on(struct processor *p, struct thread *t)
 	/* pairs with weft__thread_sleep: its futex */
 	store_release(&t->wake, 1);
 	return t;
+}
+
+/* Is there work that belongs to no processor? [S] */
+static bool work_waits(void)
+{
+	return sched.global_ready.length || sched.global_fresh.length;
+}
+
+/* All that lies in the queues of p, which nobody holds, to the global ones. [S] */
+static void give_work_up(struct processor *p)
+{
+	struct task *task;
+	if (p->next)
+		list_push_head(&sched.global_ready.list, &p->next->link);
+	store_relaxed(&sched.global_ready.length, sched.global_ready.length + (p->next != NULL));
+	p->next = NULL;
+	for (; (task = runq_pop(&p->ready)); sched.global_ready.length++)
+		list_push_tail(&sched.global_ready.list, &task->link);
+	for (; (task = deque_pop(&p->fresh)); sched.global_fresh.length++)
+		list_push_head(&sched.global_fresh.list, &task->link);
+}
+
+/* The first task of the global queue whose own thread sleeps: it needs no other one. [S] */
+static struct task *locked_sleeper(void)
+{
+	list_each (l, &sched.global_ready.list) {
+		struct task *task = container_of(l, struct task, link);
+		struct thread *own = task->locked_thread;
+		if (own && own->phase == THREAD_LOCKED && !own->processor && !own->given)
+			return task;
+	}
+	return NULL;
+}
+
+/*
+ * No thread is to be had, so what waits goes on waiting, and the template tries on. But a locked
+ * task brings its own thread along. Returns that thread, to be woken; NULL: there is none. [S]
+ */
+static struct thread *do_without_a_thread(void)
+{
+	struct task *task = sched.idle_count ? locked_sleeper() : NULL;
+	store_relaxed(&sched.thread_missed, sched.thread_missed | work_waits());
+	if (!task)
+		return NULL;
+	struct processor *p = idle_pop();
+	list_remove(&task->link);
+	store_relaxed(&sched.global_ready.length, sched.global_ready.length - 1);
+	p->next = task;
+	return start_on(p, task->locked_thread);
+}
+
+/*
+ * Finds a thread for p, which nobody holds: one that lies idle, else a new one, else none. Returns
+ * the thread that the caller has to wake; NULL: the template. [S]
+ */
+static struct thread *start(struct processor *p)
+{
+	struct thread *t = idle_thread_pop();
+	if (t)
+		return start_on(p, t);
+	if (weft__thread_birth_possible()) {
+		sched.handoffs++;
+		trace_exact(NULL, handoff, p->number, 0);
+		weft__thread_want(p);
+		return NULL;
+	}
+	give_work_up(p);
+	idle_push(p);
+	return do_without_a_thread();
 }
 
 /* Tasks wait, and nothing of ours can wake one. [S] */
@@ -129,8 +195,8 @@ static bool over_or_stuck(void)
 {
 	if (sched.idle_count != sched.processor_count || sched.in_user || sched.running != 1)
 		return false;
-	/* pairs with runtime.c:run, runtime.c:run_locked */
-	if (!load_acquire(&sched.begun) || sched.global_ready.length || sched.global_fresh.length)
+	/* pairs with runtime.c:run_free, runtime.c:run_locked */
+	if (!load_acquire(&sched.begun) || work_waits())
 		return false;
 	if (weft__task_count())
 		return stuck();
@@ -155,9 +221,10 @@ static void all_idle(void)
 
 static void wake_thread(struct thread *t)
 {
-	if (!t)
-		weft__template_wake();
-	else if (t->polling)
+	if (!t) {
+		if (load_relaxed(&sched.wanted_count) || load_relaxed(&sched.thread_missed))
+			weft__template_wake();
+	} else if (t->polling)
 		weft__netpoll_kick();
 	else if (load_relaxed(&t->phase) !=
 		 THREAD_STARTING) /* else it looks under the lock before it sleeps */
@@ -213,7 +280,7 @@ bool weft__proc_release(struct thread *t)
 	bool idle = false;
 	debug_check(proc_held(t) && !needs_holder(t));
 	lock_take(&sched.lock, RANK_SCHED);
-	if (!sched.global_ready.length && !sched.global_fresh.length) {
+	if (!work_waits()) {
 		idle_push(weft__proc_detach(t));
 		all_idle();
 		idle = true;
@@ -231,7 +298,7 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 	lock_take(&sched.lock, RANK_SCHED);
 	weft__proc_detach(t);
 	p->next = next;
-	struct thread *to = start_on(p, idle_thread_pop());
+	struct thread *to = start(p);
 	lock_drop(&sched.lock, RANK_SCHED);
 	wake_thread(to);
 }
@@ -249,10 +316,9 @@ void weft__proc_leave(struct thread *t)
 	weft__proc_check(t, "leaving");
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = weft__proc_detach(t);
-	bool needed = proc_has_work(p) || sched.global_ready.length || sched.global_fresh.length ||
-		      poller_missing();
+	bool needed = proc_has_work(p) || work_waits() || poller_missing();
 	if (needed) {
-		to = start_on(p, idle_thread_pop());
+		to = start(p);
 	} else {
 		idle_push(p);
 		all_idle();
@@ -289,17 +355,21 @@ void weft__proc_lend(struct thread *t)
 {
 	weft__proc_check(t, "lending a processor");
 	lock_take(&sched.lock, RANK_SCHED);
-	struct processor *p = weft__proc_detach(t);
-	sched.in_user++;
-	struct thread *to = start_on(p, idle_thread_pop());
+	bool lent = weft__thread_available();
+	struct thread *to = NULL;
+	if (lent) {
+		sched.in_user++;
+		to = start(weft__proc_detach(t));
+	}
 	lock_drop(&sched.lock, RANK_SCHED);
-	wake_thread(to);
+	if (lent)
+		wake_thread(to);
 }
 
 void weft__proc_start(struct processor *p)
 {
 	lock_take(&sched.lock, RANK_SCHED);
-	struct thread *to = start_on(p, idle_thread_pop());
+	struct thread *to = start(p);
 	lock_drop(&sched.lock, RANK_SCHED);
 	wake_thread(to);
 }
@@ -322,24 +392,34 @@ void weft__proc_wake(void)
 	if (!load_relaxed(&sched.idle_count) || !cas_seq_cst(&sched.spinning, &none, 1))
 		return;
 	lock_take(&sched.lock, RANK_SCHED);
-	struct processor *p = weft__thread_available() ? idle_pop() : NULL;
-	struct thread *to = NULL;
-	if (p) {
+	struct processor *p = idle_pop();
+	struct thread *to = p ? start(p) : NULL;
+	if (to && to->processor == p)
 		p->helps = 1;
-		to = start_on(p, idle_thread_pop());
-	}
 	if (to)
 		to->spinning = 1;
 	/* A thread that must be born first is not one that looks: pairs with weft__proc_wake. */
 	else
-		sub_seq_cst(
-			&sched.spinning,
-			1); /* a thread that must be born first does not count as one that looks */
+		sub_seq_cst(&sched.spinning, 1);
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (p) {
 		weft__monitor_wake();
 		wake_thread(to);
 	}
+}
+
+void weft__proc_serve_waiting(void)
+{
+	struct processor *p = NULL;
+	struct thread *to = NULL;
+	lock_take(&sched.lock, RANK_SCHED);
+	if (work_waits())
+		p = idle_pop();
+	if (p)
+		to = start(p);
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (p)
+		wake_thread(to);
 }
 
 /* ---- sleeping ---- */
@@ -462,6 +542,8 @@ bool weft__thread_sleep(struct thread *t)
 {
 	bool poll = false;
 	while (!sleep_begin(t, &poll)) {
+		if (unlikely(load_relaxed(&sched.thread_missed)))
+			weft__proc_serve_waiting(); /* by t itself, if need be */
 		if (poll)
 			sleep_polling(t);
 		/* pairs with start_on, thread.c:wake_everybody, thread.c:weft__thread_trim */

@@ -175,50 +175,92 @@ static void *template_main(void *arg)
 	return NULL;
 }
 
-/* The calling thread runs the main task; another is the template. */
-static int run_locked(struct task *task)
+/* The main task, not yet to be seen by anybody. NULL: no memory. */
+static struct task *main_task_new(int (*fn)(void *arg), void *arg)
 {
-	pthread_t template;
+	struct task_options options = {.name = "main", .detached = true};
+	struct task *task = weft__task_new(NULL, &options);
+	if (!task)
+		return NULL;
+	task_set_function(task, fn, arg);
+	return sched.main_task = task;
+}
+
+static bool main_is_locked(void)
+{
+	return sched.flags & WEFT_LOCK_MAIN;
+}
+
+/* With WEFT_LOCK_MAIN the calling thread runs the main task, and another is the template. Nobody is
+ * let in yet, so that an error leaves nothing behind. */
+static int begin_threads(pthread_t *template)
+{
+	if (!main_is_locked()) {
+		store_relaxed(&sched.template_tid, sys_gettid());
+		return weft__thread_first();
+	}
 	struct thread *t = weft__thread_record();
 	t->clean = 1;
 	sched.clean_threads = 1;
-	int err = pthread_create(&template, NULL, template_main, NULL);
+	int err = -pthread_create(template, NULL, template_main, NULL);
+	if (err)
+		return err;
+	weft__thread_adopt_caller(t);
+	err = weft__thread_first();
 	if (err) {
+		weft__thread_retire_caller(t);
 		/* pairs with thread.c:weft__template_loop */
 		store_release(&sched.running, 2);
-		return -err;
+		weft__template_wake();
+		pthread_join(*template, NULL);
 	}
-	weft__thread_adopt_caller(t);
+	return err;
+}
+
+/* The calling thread runs it; a processor may be gone already, to a task that another thread has
+ * started: then it is queued as any other, and who finds it there gives one. */
+static void run_locked(struct task *task, pthread_t template)
+{
+	struct thread *t = weft__thread_self();
 	task->locks = 1;
 	task->locked_thread = t;
 	t->locked_task = task;
-	weft__proc_take_idle(t);
-	t->next = task;
+	if (weft__proc_take_idle(t))
+		t->next = task;
+	else
+		weft__ready_fresh(NULL, task);
 	/* pairs with proc.c:over_or_stuck */
 	store_release(&sched.begun, 1);
 	weft__scheduler(t);
 	weft__thread_retire_caller(t);
 	pthread_join(template, NULL);
-	return 0;
 }
 
-static int run(int (*fn)(void *arg), void *arg)
+static void run_free(struct task *task)
 {
-	struct task_options options = {.name = "main", .detached = true};
-	struct task *task = weft__task_new(NULL, &options);
-	if (!task)
-		return -ENOMEM;
-	task_set_function(task, fn, arg);
-	sched.main_task = task;
-	if (sched.flags & WEFT_LOCK_MAIN)
-		return run_locked(task);
-	store_relaxed(&sched.template_tid, sys_gettid());
 	trace(NULL, birth, task->id, task->fn.plain);
 	weft__ready_fresh(NULL, task);
 	/* pairs with proc.c:over_or_stuck */
 	store_release(&sched.begun, 1);
 	weft__proc_look_stuck(); /* everything may have ended before */
 	weft__template_loop();
+}
+
+static int run(int (*fn)(void *arg), void *arg)
+{
+	pthread_t template;
+	struct task *task = main_task_new(fn, arg);
+	int err = task ? begin_threads(&template) : -ENOMEM;
+	if (err)
+		return err;
+	tsan_release(&sched.foreign_inside);
+	/* pairs with weft__runtime_state, weft__foreign_enter, key.c:weft_key_create,
+	 * api/timer.c:start_task */
+	store_seq_cst(&sched.running, 1);
+	if (main_is_locked())
+		run_locked(task, template);
+	else
+		run_free(task);
 	return 0;
 }
 
@@ -275,10 +317,6 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	if (!err)
 		err = weft__monitor_start();
 	if (!err) {
-		tsan_release(&sched.foreign_inside);
-		/* pairs with weft__runtime_state, weft__foreign_enter, key.c:weft_key_create,
-		 * api/timer.c:start_task */
-		store_seq_cst(&sched.running, 1);
 		err = run(fn, arg);
 		weft__monitor_stop();
 	}

@@ -295,9 +295,11 @@ struct runtime {
 	uint32_t leaving_count;
 	struct list free_records;
 	struct task_list global_ready, global_fresh;
-	struct list wanted;    /* processors for which the template must start a thread [S] */
-	uint32_t wanted_count; /* read without the lock [S] */
-	uint32_t idle_count;   /* idle processors; read without the lock [S] */
+	struct list wanted;	/* processors for which the template must start a thread [S] */
+	uint32_t wanted_count;	/* read without the lock [S] */
+	uint32_t thread_missed; /* one was needed and none to be had; read without the lock [S] */
+	uint32_t births_fail;	/* no thread could be started at the last attempt [S] */
+	uint32_t idle_count;	/* idle processors; read without the lock [S] */
 	uint32_t
 		idle_thread_low; /* least idle_thread_count since weft__thread_trim last looked [S] */
 	uint32_t idle_thread_count; /* read without the lock [S] */

@@ -76,6 +76,8 @@ bool weft__proc_poller_missing(void);
 void weft__proc_look_stuck(void);
 /* The monitor's: reports a deadlock if there is one. True: there may be one later. */
 bool weft__proc_judge(void);
+/* Puts an idle processor to work for what waits in the global queues, for want of a thread. */
+void weft__proc_serve_waiting(void);
 /* Puts one idle processor to work, if there is one and nobody looks for work already. */
 void weft__proc_wake(void);
 /* Sleeps until t holds a processor. False: the runtime ends. */
@@ -109,8 +111,16 @@ void weft__template_wake(void);
 void weft__thread_adopt_caller(struct thread *t);
 void weft__thread_retire_caller(struct thread *t);
 struct thread *weft__thread_record(void);
-/* May one more thread be had, an idle one or a new one? [S] is held. */
+/* May one more thread be born? [S] is held. */
+static inline bool weft__thread_birth_possible(void)
+{
+	return sched.thread_count + sched.wanted_count < sched.max_threads && !sched.births_fail;
+}
+/* May one more thread be had, an idle one or a new one? If not, the template is told that one is
+ * missed. [S] is held. */
 bool weft__thread_available(void);
+/* Starts the first thread of a runtime, idle; called before any task runs. 0, -EAGAIN or -ENOMEM. */
+int weft__thread_first(void);
 /* Memory for max_threads records. False: there is none. */
 bool weft__thread_reserve(void);
 /* Frees it. */

@@ -13,8 +13,9 @@
  *           key destructors, which may take their time, and the template must not wait for them; at
  *           the very end it may
  *
- * When no thread can be had (pids limit, memory) the processor stays wanted and the template tries
- * again; after ten seconds without any success it says so and aborts.
+ * When no thread can be had (pids limit, memory, max_threads) the processor lies idle, its work in
+ * the global queues, and whoever becomes free takes it up (proc.c). The template tries on every 10
+ * ms; only when nothing at all has run for ten seconds it says so and aborts: docs/THREADS.md.
  *
  * Rejected: more spares (with eight, births come in batches, the kernel's small caches of thread stacks run dry, and a
  * storm takes a fifth longer), a wake-up for each second spare (the template then is the one who is waited for);
@@ -23,6 +24,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -44,9 +46,10 @@ enum {
 	LARGEST_STACK = 1 << 30,
 	SIGNAL_STACK = 48 * 1024, /* AMX state alone takes 8 KiB of a signal frame */
 };
-#define RETRY_FIRST MS(1) /* until a thread is tried again; twice as long each time ... */
-#define RETRY_LAST MS(10) /* ... up to this */
-#define GIVE_UP SECONDS(10)
+#define RETRY_FIRST MS(1)   /* until a thread is tried again; twice as long each time ... */
+#define RETRY_LAST MS(10)   /* ... up to this */
+#define PATIENCE MS(500)    /* until it is said that a thread is missed */
+#define GIVE_UP SECONDS(10) /* without anything having run */
 
 enum {
 	START_BATCH = 16, /* threads started before the dead are looked after */
@@ -56,7 +59,13 @@ enum {
 #define STORM_GAP MS(1) /* births closer than this follow each other */
 
 /* The template's own. */
-static int64_t failing_since; /* pthread_create fails since then; 0: it works */
+static struct {
+	int64_t first;	   /* a thread is missed since then; 0: none is */
+	int64_t since;	   /* and nothing has run since then */
+	uint64_t switches; /* of all processors then */
+	int error;	   /* of the last birth that failed */
+	bool said;	   /* once a run */
+} missing;
 static int64_t last_birth;
 static uint32_t births; /* that followed each other */
 
@@ -107,7 +116,11 @@ struct thread *weft__thread_record(void)
 
 bool weft__thread_available(void)
 {
-	return sched.idle_thread_count || sched.thread_count < sched.max_threads;
+	if (sched.idle_thread_count || weft__thread_birth_possible())
+		return true;
+	store_relaxed(&sched.thread_missed, 1);
+	weft__template_wake();
+	return false;
 }
 
 /* ---- a thread's life ---- */
@@ -241,21 +254,6 @@ void weft__thread_want(struct processor *p)
 	store_relaxed(&sched.wanted_count, sched.wanted_count + 1);
 }
 
-/* Why no thread is free: what those that there are do. */
-static _Noreturn void thread_limit(void)
-{
-	uint32_t locked = 0, leaving = 0;
-	list_each (l, &sched.threads)
-		locked += container_of(l, struct thread, all)->locked_task != NULL;
-	list_each (l, &sched.leaving)
-		leaving++;
-	lock_drop(&sched.lock, RANK_SCHED); /* the dump that follows looks at everything */
-	weft__fatal("the limit of %u threads is reached: %u belong to locked tasks, %u are in code "
-		    "that blocks or computes "
-		    "without a processor, %u are ending; raise weft_options.max_threads",
-		    sched.max_threads, locked, sched.in_user, leaving);
-}
-
 /* A new record for a wanted processor; or, while threads are in demand, for none: it counts as idle at once, and who
  * finds it there may give it a processor before it has begun. NULL: none is needed. */
 static struct thread *record_wanted(void)
@@ -265,9 +263,7 @@ static struct thread *record_wanted(void)
 	struct list *l = list_pop_head(&sched.wanted);
 	if (l) {
 		store_relaxed(&sched.wanted_count, sched.wanted_count - 1);
-		t = record_take();
-		if (!t)
-			thread_limit();
+		t = record_take(); /* there is one: it was asked for under the lock */
 		weft__proc_attach(t, container_of(l, struct processor, idle));
 	} else if (sched.idle_thread_count < sched.spares && sched.running == 1 &&
 		   (t = record_take())) {
@@ -279,45 +275,35 @@ static struct thread *record_wanted(void)
 	return t;
 }
 
-/* Gives the record back. True: it had a processor, which is wanted again. */
-static bool unborn(struct thread *t)
+/* t could not be started: its record goes back, and its processor to whoever can be had. */
+static void unborn(struct thread *t)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = t->processor ? weft__proc_detach(t) : NULL;
-	if (p) {
+	if (p)
 		p->next = t->next;
-		weft__thread_want(p);
-	} else if (!list_empty(&t->idle)) { /* weft__thread_trim may have thought better of it */
+	else if (!list_empty(&t->idle)) { /* weft__thread_trim may have thought better of it */
 		list_remove(&t->idle);
 		sched.idle_thread_count--;
 	}
 	/* pairs with proc.c:weft__proc_wake */
 	if (t->spinning)
 		sub_seq_cst(&sched.spinning, 1);
+	sched.births_fail = 1;
 	sched.threads_started--;
 	list_remove(&t->all);
 	record_free(t);
 	lock_drop(&sched.lock, RANK_SCHED);
-	return p;
+	if (p)
+		weft__proc_start(p);
 }
 
-/* No thread to be had. False: a processor waits for one; a spare is not missed. */
-static bool start_failed(struct thread *t, int err)
+static void start_failed(struct thread *t, int err)
 {
 	births = 0;
+	missing.error = err;
 	store_relaxed(&sched.spares, 0);
-	if (!unborn(t))
-		return true;
-	int64_t now = weft__clock();
-	if (!failing_since) {
-		failing_since = now;
-		weft__warn(
-			"cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory); trying on",
-			strerror(-err));
-	}
-	if (now - failing_since > GIVE_UP)
-		weft__fatal("no thread could be started for ten seconds: %s", strerror(-err));
-	return false;
+	unborn(t);
 }
 
 /* While births follow each other closely, a few threads are kept ready. */
@@ -329,25 +315,56 @@ static void note_birth(void)
 	store_relaxed(&sched.spares, births < STORM_BIRTHS || sched.sim ? 0 : SPARES);
 }
 
-/* False: one could not be started. */
-static bool start_wanted(void)
+static void start_wanted(void)
 {
 	struct thread *t;
 	/* Not for ever: a storm wants the next thread while this one is started, and the dead must be reaped. */
 	for (int n = 0; n < START_BATCH && (t = record_wanted()); n++) {
 		int err = thread_create(t);
-		if (!err) {
-			failing_since = 0;
+		if (err)
+			start_failed(t, err);
+		else
 			note_birth();
-		} else if (!start_failed(t, err)) {
-			return false;
-		}
 	}
-	return true;
 }
 
-/* Joins what has ended; true: some have not yet. */
-static bool reap(bool wait)
+int weft__thread_first(void)
+{
+	missing.first = 0;
+	missing.said = false;
+	lock_take(&sched.lock, RANK_SCHED);
+	struct thread *t = record_take();
+	if (t) {
+		sched.threads_started++;
+		list_push_tail(&sched.idle_threads, &t->idle);
+		sched.idle_thread_count++;
+	}
+	lock_drop(&sched.lock, RANK_SCHED);
+	int err = t ? thread_create(t) : -EAGAIN;
+	if (t && err)
+		start_failed(t, err);
+	return err;
+}
+
+/* ---- the dead ---- */
+
+/* How long to wait for a dying thread, which runs the program's key destructors. */
+enum patience { JOIN_NOW, JOIN_SOON, JOIN_WHENEVER };
+
+static int join(pthread_t pthread, enum patience patience)
+{
+	struct timespec now, until;
+	if (patience == JOIN_NOW)
+		return pthread_tryjoin_np(pthread, NULL);
+	if (patience == JOIN_WHENEVER)
+		return pthread_join(pthread, NULL);
+	clock_gettime(CLOCK_REALTIME, &now); /* pthread_timedjoin_np knows no other */
+	until = timespec_of(nanoseconds_of(now) + RETRY_LAST);
+	return pthread_timedjoin_np(pthread, NULL, &until);
+}
+
+/* Joins what has ended. Returns true when some have not yet. */
+static bool reap(enum patience patience)
 {
 	struct list dead, joined, later;
 	list_init(&dead);
@@ -358,9 +375,10 @@ static bool reap(bool wait)
 	sched.leaving_count = 0;
 	lock_drop(&sched.lock, RANK_SCHED);
 	for (struct list *l; (l = list_pop_head(&dead));) {
-		pthread_t pthread = container_of(l, struct thread, all)->pthread;
-		int busy = wait ? pthread_join(pthread, NULL) : pthread_tryjoin_np(pthread, NULL);
+		int busy = join(container_of(l, struct thread, all)->pthread, patience);
 		list_push_tail(busy ? &later : &joined, l);
+		if (patience == JOIN_SOON)
+			patience = JOIN_NOW; /* one is enough to go on with */
 	}
 	bool left = !list_empty(&later);
 	lock_take(&sched.lock, RANK_SCHED);
@@ -369,6 +387,87 @@ static bool reap(bool wait)
 	list_move_all(&sched.leaving, &later);
 	lock_drop(&sched.lock, RANK_SCHED);
 	return left;
+}
+
+/* ---- when no thread is to be had ---- */
+
+static uint64_t all_switches(void)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		n += load_relaxed(&sched.processors[i].switches);
+	return n;
+}
+
+/* Why: what the threads that there are do, or what the kernel says. */
+static void describe(char *text, size_t size)
+{
+	uint32_t locked = 0, leaving = 0;
+	lock_take(&sched.lock, RANK_SCHED);
+	list_each (l, &sched.threads)
+		locked += container_of(l, struct thread, all)->locked_task != NULL;
+	list_each (l, &sched.leaving)
+		leaving++;
+	bool limit = sched.thread_count >= sched.max_threads;
+	uint32_t away = sched.in_user;
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (limit)
+		snprintf(text, size,
+			 "the limit of %u threads is reached: %u belong to locked tasks, %u are in "
+			 "code that blocks or computes without a processor, %u are ending; raise "
+			 "weft_options.max_threads",
+			 sched.max_threads, locked, away, leaving);
+	else
+		snprintf(text, size,
+			 "cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory)",
+			 strerror(-missing.error));
+}
+
+/* Says once, when it lasts, that tasks wait for a thread; gives up when nothing has run for too
+ * long. */
+static void mind_the_gap(int64_t now)
+{
+	char text[256];
+	uint64_t switches = all_switches();
+	if (!missing.first)
+		missing.first = now;
+	if (missing.first == now || switches != missing.switches) {
+		missing.since = now;
+		missing.switches = switches;
+	}
+	bool hopeless = now - missing.since > GIVE_UP;
+	if (!hopeless && (missing.said || now - missing.first < PATIENCE))
+		return;
+	describe(text, sizeof(text));
+	if (hopeless)
+		weft__fatal("%s; nothing has run for ten seconds", text);
+	weft__warn("%s; tasks wait for one", text);
+	missing.said = true;
+}
+
+static void nap(void)
+{
+	struct timespec pause = timespec_of(RETRY_LAST);
+	sys_nanosleep(&pause);
+}
+
+/* A thread is missed: waits a little, for the dead or for better times, and tries again. Returns
+ * false when none is missed. */
+static bool try_on(void)
+{
+	if (!swap_acq_rel(&sched.thread_missed, 0)) {
+		missing.first = 0;
+		return false;
+	}
+	mind_the_gap(weft__clock());
+	if (list_empty(&sched.leaving)) /* only this thread takes anything out of it */
+		nap();
+	reap(JOIN_SOON);
+	lock_take(&sched.lock, RANK_SCHED);
+	sched.births_fail = 0;
+	lock_drop(&sched.lock, RANK_SCHED);
+	weft__proc_serve_waiting();
+	return true;
 }
 
 static void wake_everybody(void)
@@ -396,20 +495,20 @@ void weft__template_loop(void)
 {
 	int64_t pause = RETRY_FIRST;
 	for (;;) {
-		bool started = start_wanted();
-		/* pairs with runtime.c:run_locked, proc.c:over_or_stuck */
+		start_wanted();
+		/* pairs with runtime.c:begin_threads, proc.c:over_or_stuck */
 		bool ending = load_acquire(&sched.running) == 2;
-		bool left = reap(false);
+		bool left = reap(JOIN_NOW);
 		if (ending) {
 			wake_everybody();
-			reap(true);
+			reap(JOIN_WHENEVER);
 			if (load_relaxed(&sched.thread_count) == sched.clean_threads)
 				return;
 		}
 		pause = left ? min_of(2 * pause, RETRY_LAST) : RETRY_FIRST;
-		if (started && load_relaxed(&sched.wanted_count))
+		if (load_relaxed(&sched.wanted_count) || (!ending && try_on()))
 			continue;
-		template_sleep(!started || left || ending ? weft__clock() + pause : INT64_MAX);
+		template_sleep(left || ending ? weft__clock() + pause : INT64_MAX);
 	}
 }
 
