@@ -53,6 +53,7 @@ typedef struct {
 #define ck_assert_uint_ne(a, b) CK_COMPARE_(a, !=, b)
 #define ck_assert_uint_ge(a, b) CK_COMPARE_(a, >=, b)
 #define ck_assert_uint_gt(a, b) CK_COMPARE_(a, >, b)
+#define ck_assert_uint_le(a, b) CK_COMPARE_(a, <=, b)
 #define ck_assert_uint_lt(a, b) CK_COMPARE_(a, <, b)
 #define ck_assert_ptr_eq(a, b) ck_assert((a) == (b))
 #define ck_assert_ptr_ne(a, b) ck_assert((a) != (b))

@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 cmake -S "$root" -B "$work" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_C_COMPILER=$cc \
 	-DCMAKE_ASM_COMPILER=$cc -DWEFT_TESTS=OFF -DWEFT_TOOLS=OFF >/dev/null
 cmake --build "$work" --target weft-static weft-random-static -j "$(nproc)" >/dev/null
-flags="-std=gnu17 -O2 -D_GNU_SOURCE -Wall -Werror -I$root/tests/cross -I$root/include -I$root/src"
+flags="-std=gnu17 -O2 -D_GNU_SOURCE -DEMULATED -Wall -Werror -I$root/tests/cross -I$root/include -I$root/src"
 failed=0
 for name in "$@"; do
 	wraps=

@@ -254,9 +254,11 @@ START_TEST(a_frame_that_does_not_fit_dies_by_its_tasks_name)
 }
 END_TEST
 
-/* ---- locked memory: not with a sanitizer, whose shadow is too large to be locked ---- */
+/* ---- locked memory: not with a sanitizer, whose shadow is too large to be locked, nor in an
+ * emulator, whose own memory is locked with ours ---- */
 
-#if !defined(WEFT_ASAN) && !defined(WEFT_TSAN)
+#if !defined(WEFT_ASAN) && !defined(WEFT_TSAN) && !defined(EMULATED)
+#define LOCKS_MEMORY 1
 enum { MANY = 600, MIB = 1024 * KIB, RUNTIME = 32 * MIB };
 
 static size_t locked_bytes(void)
@@ -329,7 +331,7 @@ static void add_all(TCase *t)
 	tcase_add_loop_test(t, the_asked_stack_is_usable, 0, WORLDS);
 	tcase_add_loop_test(t, below_each_stack_lies_a_guard_and_no_record, 0, WORLDS);
 	tcase_add_loop_test(t, a_frame_that_does_not_fit_dies_by_its_tasks_name, 0, WORLDS);
-#if !defined(WEFT_ASAN) && !defined(WEFT_TSAN)
+#ifdef LOCKS_MEMORY
 	tcase_add_test(t, tasks_lock_no_more_memory_than_threads_would);
 	tcase_add_test(t, tasks_are_to_be_had_under_a_limit_of_locked_memory);
 	tcase_add_test(t, guards_hold_in_memory_that_was_locked_while_the_runtime_ran);
