@@ -47,6 +47,16 @@ static void expect(const struct twin *t, enum go_verdict verdict)
 	done(&d);
 }
 
+static void expect_reason(const struct twin *t, enum go_verdict verdict, const char *part)
+{
+	struct judged d;
+	ck_assert_int_eq(judge(&d, t), 0);
+	ck_assert_msg(d.j.verdict == verdict && strstr(d.j.reason, part), "%s: %s",
+		      weft__go_verdict_name(d.j.verdict), d.j.reason);
+	done(&d);
+}
+
+#define EXPECT_REASON(verdict, part, ...) expect_reason(&(struct twin){__VA_ARGS__}, verdict, part)
 #define EXPECT(verdict, ...) expect(&(struct twin){__VA_ARGS__}, verdict)
 
 START_TEST(order_and_callers_decide)
@@ -90,8 +100,116 @@ START_TEST(every_layout_is_read)
 	EXPECT(GO_AFFECTED, .caller = "main.work", .machine = EM_AARCH64);
 	EXPECT(GO_NOT_AFFECTED, .machine = EM_AARCH64, .repaired = true,
 	       .give_back = "runtime.vgetrandomDestroy");
-	EXPECT(GO_AFFECTED, .caller = "main.work", .machine = EM_S390, .big_endian = true);
-	EXPECT(GO_AFFECTED, .caller = "main.work", .machine = EM_PPC64);
+}
+END_TEST
+
+static const struct {
+	uint16_t machine;
+	bool big_endian;
+} hooked[] = {{EM_X86_64, false}, {EM_AARCH64, false},	      {EM_PPC64, false},
+	      {EM_PPC64, true},	  {258 /* loong64 */, false}, {EM_S390, true}};
+
+START_TEST(calls_of_every_instruction_set_are_read)
+{
+	for (unsigned i = 0; i < sizeof(hooked) / sizeof(*hooked); i++) {
+		struct twin t = {.machine = hooked[i].machine, .big_endian = hooked[i].big_endian};
+		expect_reason(&t, GO_DORMANT, "nothing calls");
+		t.caller = "runtime.ensureSigM.func1";
+		expect_reason(&t, GO_DORMANT, "only harmless callers");
+		t.caller = "main.work";
+		expect_reason(&t, GO_AFFECTED, "main.work calls");
+		t.late_entry = true;
+		expect(&t, t.machine == EM_PPC64 ? GO_AFFECTED : GO_DORMANT);
+		t.late_entry = false;
+		t.repaired = true;
+		expect(&t, GO_NOT_AFFECTED);
+		t.give_back = "runtime.vgetrandomDestroy";
+		expect(&t, GO_NOT_AFFECTED);
+		t.repaired = false;
+		expect_reason(&t, GO_AFFECTED, "main.work calls");
+	}
+}
+END_TEST
+
+START_TEST(calls_that_cannot_reach_are_not_missed)
+{
+	EXPECT_REASON(GO_AFFECTED, "trampolines", .machine = EM_PPC64, .far_text = true);
+	EXPECT(GO_DORMANT, .machine = EM_PPC64, .far_text = true, .no_trigger = true);
+	EXPECT(GO_DORMANT, .machine = EM_PPC64);
+}
+END_TEST
+
+/* Whoever can reach the trigger is seen, wherever the linker put what tells it. */
+START_TEST(function_values_are_callers)
+{
+	EXPECT_REASON(GO_AFFECTED, "(function value)", .value = true);
+	EXPECT_REASON(GO_AFFECTED, "(function value)", .value = true, .one_segment = true);
+	EXPECT_REASON(GO_AFFECTED, "(function value)", .value = true, .relocated = true);
+	EXPECT_REASON(GO_AFFECTED, "(function value)", .value = true, .relocated = true,
+		      .one_segment = true);
+}
+END_TEST
+
+START_TEST(inlined_bodies_are_callers)
+{
+	EXPECT_REASON(GO_AFFECTED, "(inlined code)", .name_alone = true);
+	EXPECT_REASON(GO_AFFECTED, "(inlined code)", .name_alone = true, .one_segment = true);
+	/* The function is left for a harmless caller, and another one has its body. */
+	EXPECT_REASON(GO_AFFECTED, "(inlined code)", .inlined = true,
+		      .caller = "runtime.ensureSigM.func1");
+	EXPECT_REASON(GO_AFFECTED, "(inlined code)", .inlined = true, .one_segment = true);
+}
+END_TEST
+
+START_TEST(other_files_are_callers)
+{
+	EXPECT_REASON(GO_AFFECTED, "(other files", .exports = true);
+	EXPECT_REASON(GO_AFFECTED, "(by the dynamic linker)", .imports = true);
+}
+END_TEST
+
+START_TEST(a_missing_runtime_is_not_an_older_one)
+{
+	EXPECT_REASON(GO_NOT_AFFECTED, "older", .give_back = "main.x", .no_key = true);
+	EXPECT_REASON(GO_NOT_AFFECTED, "another system", .give_back = "main.x", .no_key = true,
+		      .other_system = true);
+	EXPECT_REASON(GO_NOT_AFFECTED, "architecture", .machine = EM_386, .width = 4,
+		      .no_runtime_names = true, .no_key = true);
+	EXPECT_REASON(GO_UNKNOWN, "libstd.so", .no_runtime_names = true, .no_key = true,
+		      .needed = "libstd.so");
+	EXPECT_REASON(GO_UNKNOWN, "neither", .no_runtime_names = true, .no_key = true);
+}
+END_TEST
+
+static void check_borrowed(const struct twin *program, const struct twin *library,
+			   enum go_verdict verdict, const char *part)
+{
+	struct judged p, l;
+	ck_assert_int_eq(judge(&p, program), 0);
+	ck_assert(p.j.runtime_elsewhere);
+	ck_assert_int_eq(judge(&l, library), 0);
+	weft__go_take_runtime(&p.j, &l.j, "/usr/lib/libstd.so");
+	ck_assert_msg(p.j.verdict == verdict && strstr(p.j.reason, part) &&
+			      strstr(p.j.reason, "libstd.so"),
+		      "%s: %s", weft__go_verdict_name(p.j.verdict), p.j.reason);
+	done(&p);
+	done(&l);
+}
+
+START_TEST(a_shared_runtime_decides_for_its_programs)
+{
+	struct twin program = {.no_runtime_names = true, .no_key = true, .needed = "libstd.so"};
+	struct twin old = {.exports = true}, quiet = {.caller = NULL};
+	struct twin repaired = {.repaired = true, .give_back = "runtime.vgetrandomDestroy"};
+	struct twin patched = {.exports = true, .patched = true}, packed = {.no_table = true};
+	check_borrowed(&program, &old, GO_AFFECTED, "old order");
+	check_borrowed(&program, &quiet, GO_DORMANT, "old order");
+	check_borrowed(&program, &repaired, GO_NOT_AFFECTED, "repaired");
+	check_borrowed(&program, &patched, GO_MITIGATED, "disabled");
+	check_borrowed(&program, &packed, GO_UNKNOWN, "no function table");
+	program.imports = true;
+	check_borrowed(&program, &quiet, GO_AFFECTED, "it uses runtime.LockOSThread");
+	check_borrowed(&program, &repaired, GO_NOT_AFFECTED, "repaired");
 }
 END_TEST
 
@@ -101,6 +219,9 @@ START_TEST(other_architectures_have_no_such_code)
 	       .no_key = true);
 	EXPECT(GO_NOT_AFFECTED, .machine = EM_MIPS, .width = 4, .big_endian = true,
 	       .give_back = "main.x", .no_key = true);
+	/* Its stub of the old function is linked, and empty. */
+	EXPECT(GO_NOT_AFFECTED, .machine = EM_386, .width = 4, .no_key = true,
+	       .caller = "main.work");
 	EXPECT(GO_NOT_AFFECTED, .give_back = "main.x", .no_key = true);
 	EXPECT(GO_NOT_AFFECTED, .magic = 0xfffffffb);
 	EXPECT(GO_NOT_AFFECTED, .magic = 0xfffffffa);
@@ -176,6 +297,13 @@ int main(void)
 	tcase_add_test(c, structure_beats_names_and_version);
 	tcase_add_test(c, changed_key_is_mitigated);
 	tcase_add_test(c, every_layout_is_read);
+	tcase_add_test(c, calls_of_every_instruction_set_are_read);
+	tcase_add_test(c, calls_that_cannot_reach_are_not_missed);
+	tcase_add_test(c, function_values_are_callers);
+	tcase_add_test(c, inlined_bodies_are_callers);
+	tcase_add_test(c, other_files_are_callers);
+	tcase_add_test(c, a_missing_runtime_is_not_an_older_one);
+	tcase_add_test(c, a_shared_runtime_decides_for_its_programs);
 	tcase_add_test(c, other_architectures_have_no_such_code);
 	tcase_add_test(c, lack_of_facts_is_never_clean);
 	tcase_add_test(c, files_that_are_not_go_are_left_alone);

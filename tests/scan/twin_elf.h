@@ -22,7 +22,16 @@ struct twin {
 	bool both_names;    /* the repaired name is linked too */
 	const char *caller; /* who calls LockOSThread; NULL: nobody */
 	bool no_trigger;    /* LockOSThread is not linked */
-	bool no_runtime_names; /* as an obfuscator leaves them */
+	bool value;	    /* its address is in a word of the read-only data */
+	bool inlined;	    /* its body is in another function */
+	bool name_alone;    /* its name is in the table, and no function of it */
+	bool late_entry;    /* calls leave out the first eight bytes of the function */
+	bool far_text;	    /* the last function ends farther than a call reaches */
+	bool no_runtime_names; /* as an obfuscator leaves them, and a runtime that is elsewhere */
+	const char *needed;    /* a library that the file asks for */
+	bool imports;	       /* the loader fills in LockOSThread's address */
+	bool exports;	       /* LockOSThread is in the dynamic symbol table */
+	bool other_system;     /* nothing parses the vDSO's symbols */
 	bool no_module;	       /* nothing points at the function table */
 	bool no_text_start;    /* the header does not say where the text begins */
 	bool relocated;	       /* position-independent: pointers are zero, relocations give them */

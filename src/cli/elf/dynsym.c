@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dynsym.c: one name in the dynamic symbol table.
+ * dynsym.c: names in the dynamic symbol table and in the dynamic section.
  *
  * The table says nowhere how long it is; its hash tables do. The old one states the count;
  * of the new one (DT_GNU_HASH) the name's own chain is followed, as the loader does.
@@ -18,12 +18,17 @@ struct dynsym {
 	struct elf_symbol *found;
 };
 
+static unsigned symbol_size(const struct elf_image *elf)
+{
+	return elf->width == 8 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+}
+
 /* 1: symbol `index` is it and is defined; 0: it is not; -ENOENT: there is no such entry. */
 static int symbol_try(struct dynsym *d, uint64_t index)
 {
 	struct elf_image *elf = d->elf;
 	bool wide = elf->width == 8;
-	unsigned size = wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+	unsigned size = symbol_size(elf);
 	uint64_t at, name_at;
 	uint32_t name;
 	uint16_t section;
@@ -96,6 +101,28 @@ static int search_gnu(struct dynsym *d, uint64_t hash)
 		index++;
 	} while (!(chain & 1) && index);
 	return -ENOENT;
+}
+
+bool weft__elf_symbol_is(struct elf_image *elf, uint64_t index, const char *name)
+{
+	uint64_t symbols, strings, at;
+	uint32_t offset;
+	return weft__elf_dynamic(elf, DT_SYMTAB, &symbols) &&
+	       weft__elf_dynamic(elf, DT_STRTAB, &strings) &&
+	       weft__elf_offset(elf, symbols + index * symbol_size(elf), 4, &at) &&
+	       weft__view_u32(elf->view, at, &offset) &&
+	       weft__elf_offset(elf, strings + offset, strlen(name) + 1, &at) &&
+	       weft__view_equals(elf->view, at, name);
+}
+
+bool weft__elf_dynamic_text(struct elf_image *elf, uint64_t tag, unsigned index, char *text,
+			    size_t room)
+{
+	uint64_t strings, offset, at;
+	return weft__elf_dynamic(elf, DT_STRTAB, &strings) &&
+	       weft__elf_dynamic_nth(elf, tag, index, &offset) &&
+	       weft__elf_offset(elf, strings + offset, 1, &at) &&
+	       weft__view_string(elf->view, at, text, room);
 }
 
 int weft__elf_dynamic_symbol(struct elf_image *elf, const char *name, struct elf_symbol *symbol)

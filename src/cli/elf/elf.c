@@ -177,7 +177,7 @@ bool weft__elf_vaddr(const struct elf_image *elf, uint64_t offset, uint64_t *vad
 	return false;
 }
 
-bool weft__elf_dynamic(struct elf_image *elf, uint64_t tag, uint64_t *value)
+bool weft__elf_dynamic_nth(struct elf_image *elf, uint64_t tag, unsigned index, uint64_t *value)
 {
 	for (unsigned i = 0; i < elf->segment_count; i++) {
 		const struct elf_segment *s = &elf->segments[i];
@@ -188,10 +188,15 @@ bool weft__elf_dynamic(struct elf_image *elf, uint64_t tag, uint64_t *value)
 			if (!weft__view_word(elf->view, s->offset + at, elf->width, &found) ||
 			    found == DT_NULL)
 				return false;
-			if (found == tag)
+			if (found == tag && !index--)
 				return weft__view_word(elf->view, s->offset + at + elf->width,
 						       elf->width, value);
 		}
 	}
 	return false;
+}
+
+bool weft__elf_dynamic(struct elf_image *elf, uint64_t tag, uint64_t *value)
+{
+	return weft__elf_dynamic_nth(elf, tag, 0, value);
 }

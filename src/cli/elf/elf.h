@@ -83,14 +83,22 @@ static inline bool elf_pointer(struct elf_image *elf, uint64_t vaddr, uint64_t *
 	return weft__elf_pointers(elf, vaddr, value, 1);
 }
 
-/* Looks `tag` up in the dynamic section. */
+/* Looks `tag` up in the dynamic section: the first such entry, or the one at `index` of them. */
 bool weft__elf_dynamic(struct elf_image *elf, uint64_t tag, uint64_t *value);
+bool weft__elf_dynamic_nth(struct elf_image *elf, uint64_t tag, unsigned index, uint64_t *value);
+/* The text that such an entry points at, as weft__view_string reads it. */
+bool weft__elf_dynamic_text(struct elf_image *elf, uint64_t tag, unsigned index, char *text,
+			    size_t room);
 
 /* A symbol of the dynamic symbol table. */
 struct elf_symbol {
 	uint64_t value, size;
 	uint64_t name_offset; /* the view's offset of its name in .dynstr */
 };
+/* True when symbol `index` of that table, defined or not, is called `name`. */
+bool weft__elf_symbol_is(struct elf_image *elf, uint64_t index, const char *name);
+/* True when a relocation refers to a symbol called `name`: the loader fills in its address. */
+bool weft__elf_relocates(struct elf_image *elf, const char *name);
 /* 0; -ENOENT: not defined there (or no dynamic symbols at all). */
 int weft__elf_dynamic_symbol(struct elf_image *elf, const char *name, struct elf_symbol *symbol);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reloc.c: relative relocations, for position-independent files whose pointers are zero in the
- * file.
+ * file; and those that name a symbol.
  *
  * Three tables may hold them: RELA (the addend in the entry), REL and RELR (the addend in place).
  * The tables are walked in file order; one pass costs a few milliseconds for the largest binaries,
@@ -15,6 +15,7 @@
 
 struct walk {
 	struct elf_image *elf;
+	uint32_t type; /* of a relative relocation */
 	int (*each)(const struct elf_relative *r, void *arg);
 	void *arg;
 };
@@ -47,32 +48,44 @@ static bool read_in_place(struct elf_image *elf, uint64_t vaddr, uint64_t *value
 	       weft__view_word(elf->view, offset, elf->width, value);
 }
 
-/* A table of REL (entries of two words) or RELA (three) that `tag` and `size_tag` describe. */
-static int walk_table(struct walk *w, uint64_t tag, uint64_t size_tag, unsigned words)
+/* An entry of a REL or RELA table. */
+struct entry {
+	uint64_t at, where, info;
+	unsigned words; /* 2: REL, the addend in place; 3: RELA */
+};
+
+/* Calls `each` for every entry of the table that `tag` and `size_tag` describe. */
+static int walk_entries(struct elf_image *elf, uint64_t tag, uint64_t size_tag, unsigned words,
+			int (*each)(struct elf_image *elf, const struct entry *e, void *arg),
+			void *arg)
 {
-	struct elf_image *elf = w->elf;
 	uint64_t table, size, at;
 	if (!weft__elf_dynamic(elf, tag, &table) || !weft__elf_dynamic(elf, size_tag, &size) ||
 	    !weft__elf_offset(elf, table, size, &at))
 		return 0;
-	unsigned entry = words * elf->width;
-	uint32_t wanted = relative_type(elf->machine);
-	for (uint64_t end = at + size; end - at >= entry; at += entry) {
-		struct elf_relative r = {.record = at};
-		uint64_t info;
-		if (!weft__view_word(elf->view, at, elf->width, &r.where) ||
-		    !weft__view_word(elf->view, at + elf->width, elf->width, &info))
+	unsigned length = words * elf->width;
+	for (uint64_t end = at + size; end - at >= length; at += length) {
+		struct entry e = {.at = at, .words = words};
+		if (!weft__view_word(elf->view, at, elf->width, &e.where) ||
+		    !weft__view_word(elf->view, at + elf->width, elf->width, &e.info))
 			return elf->view->error;
-		if ((uint32_t)(elf->width == 8 ? info : info & 0xff) != wanted)
-			continue;
-		bool have = words == 3 ? weft__view_word(elf->view, at + 2 * elf->width, elf->width,
-							 &r.addend)
-				       : read_in_place(elf, r.where, &r.addend);
-		int result = have ? w->each(&r, w->arg) : 0;
+		int result = each(elf, &e, arg);
 		if (result)
 			return result;
 	}
 	return 0;
+}
+
+static int take_relative(struct elf_image *elf, const struct entry *e, void *arg)
+{
+	struct walk *w = arg;
+	struct elf_relative r = {.where = e->where, .record = e->at};
+	if ((uint32_t)(elf->width == 8 ? e->info : e->info & 0xff) != w->type)
+		return 0;
+	bool have = e->words == 3 ? weft__view_word(elf->view, e->at + 2 * elf->width, elf->width,
+						    &r.addend)
+				  : read_in_place(elf, e->where, &r.addend);
+	return have ? w->each(&r, w->arg) : 0;
 }
 
 static int relr_one(struct walk *w, uint64_t where)
@@ -116,11 +129,33 @@ static int walk_relr(struct walk *w)
 int weft__elf_each_relative(struct elf_image *elf,
 			    int (*each)(const struct elf_relative *r, void *arg), void *arg)
 {
-	struct walk w = {.elf = elf, .each = each, .arg = arg};
-	int result = walk_table(&w, DT_RELA, DT_RELASZ, 3);
+	struct walk w = {elf, relative_type(elf->machine), each, arg};
+	int result = walk_entries(elf, DT_RELA, DT_RELASZ, 3, take_relative, &w);
 	if (!result)
-		result = walk_table(&w, DT_REL, DT_RELSZ, 2);
+		result = walk_entries(elf, DT_REL, DT_RELSZ, 2, take_relative, &w);
 	return result ? result : walk_relr(&w);
+}
+
+static int names_symbol(struct elf_image *elf, const struct entry *e, void *arg)
+{
+	uint64_t index = e->info >> (elf->width == 8 ? 32 : 8);
+	return index && weft__elf_symbol_is(elf, index, arg);
+}
+
+bool weft__elf_relocates(struct elf_image *elf, const char *name)
+{
+	static const uint64_t tables[][3] = {
+		{DT_RELA, DT_RELASZ, 3}, {DT_REL, DT_RELSZ, 2}, {DT_JMPREL, DT_PLTRELSZ, 0}};
+	uint64_t kind;
+	for (unsigned i = 0; i < array_len(tables); i++) {
+		unsigned words = (unsigned)tables[i][2];
+		if (!words)
+			words = weft__elf_dynamic(elf, DT_PLTREL, &kind) && kind == DT_REL ? 2 : 3;
+		if (walk_entries(elf, tables[i][0], tables[i][1], words, names_symbol,
+				 (void *)name) == 1)
+			return true;
+	}
+	return false;
 }
 
 struct wanted {

@@ -55,6 +55,7 @@ int weft__go_open(struct go_image *go, struct elf_image *elf);
 struct go_function {
 	uint64_t entry, end; /* end: the next function's entry */
 	uint32_t name;	     /* offset in the name table */
+	uint64_t record;     /* view offset of what else the table says of it */
 };
 
 /* True when the name table holds `name`; its offset in *offset (may be NULL). */
@@ -73,21 +74,29 @@ bool weft__go_function_last(struct go_image *go, struct go_function *found);
 bool weft__go_function_name(struct go_image *go, const struct go_function *f, char *name,
 			    size_t room);
 
-/* Direct calls (calls.c): amd64 E8 rel32, arm64 BL. */
+/* Direct calls (calls.c): of every instruction set whose Go looks the vDSO's getrandom up. */
 
 bool weft__go_calls_known(const struct go_image *go); /* is this instruction set decoded? */
+/* True when every call inside the text can be a direct one; else some may go by trampolines. */
+bool weft__go_calls_reach(struct go_image *go);
+/* True when a call of `target` is one of `f`. */
+bool weft__go_enters(const struct go_image *go, const struct go_function *f, uint64_t target);
 /*
  * Calls `each` for every direct call in [from, to) until it returns non-zero; returns that, 0, or
- * -errno. On amd64 the bytes are searched, not disassembled: a target that is no function's entry
- * is noise.
+ * -errno. On amd64 and s390x the bytes are searched, not disassembled: a target that is no
+ * function's entry is noise.
  */
 int weft__go_each_call(struct go_image *go, uint64_t from, uint64_t to,
 		       int (*each)(uint64_t site, uint64_t target, void *arg), void *arg);
 /*
- * Calls `each` for every pointer-sized word outside the code that holds `value` (function values,
- * tables).
+ * Calls `each` for every aligned word of a pointer's size that holds `value` (function values,
+ * tables). Code is searched like data: some linkers put read-only data into its segment.
  */
 int weft__go_each_pointer(struct go_image *go, uint64_t value,
+			  int (*each)(uint64_t where, void *arg), void *arg);
+
+/* Calls `each` for every place where the compiler put the body of `f` instead of a call. */
+int weft__go_each_inlined(struct go_image *go, const struct go_function *f,
 			  int (*each)(uint64_t where, void *arg), void *arg);
 
 /* Keys of vDSO symbols (vdsokey.c) */

@@ -10,16 +10,14 @@
  */
 #include "cli/gobin/judge.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
-
-#define SAME_NAME \
-	4 /* functions of one name that are looked at: the function and its assembly wrappers */
+#include "cli/gobin/named.h"
 
 const char *weft__go_verdict_name(enum go_verdict verdict)
 {
@@ -65,47 +63,20 @@ static int decide(struct go_judgement *j, enum go_verdict verdict, const char *f
 	return 0;
 }
 
-/* Every function of one name. */
-struct named {
-	struct go_function list[SAME_NAME];
-	unsigned count;
-};
-
-static void find_named(struct go_image *go, const char *name, struct named *n)
-{
-	n->count =
-		min_of(weft__go_functions_named(go, name, n->list, SAME_NAME), (unsigned)SAME_NAME);
-}
-
-static bool is_entry(const struct named *n, uint64_t target)
-{
-	for (unsigned i = 0; i < n->count; i++)
-		if (n->list[i].entry == target)
-			return true;
-	return false;
-}
-
-static bool is_inside(const struct named *n, uint64_t pc)
-{
-	for (unsigned i = 0; i < n->count; i++)
-		if (pc >= n->list[i].entry && pc < n->list[i].end)
-			return true;
-	return false;
-}
-
 enum order { ORDER_UNSEEN, ORDER_OLD, ORDER_REPAIRED };
 
 struct order_search {
-	struct named subject, release;
+	const struct go_image *go;
+	struct go_named subject, release;
 	uint64_t released, given_back; /* the first release; the last call of the subject */
 };
 
 static int order_call(uint64_t site, uint64_t target, void *arg)
 {
 	struct order_search *o = arg;
-	if (!o->released && is_entry(&o->release, target))
+	if (!o->released && go_named_enters(o->go, &o->release, target))
 		o->released = site;
-	if (is_entry(&o->subject, target))
+	if (go_named_enters(o->go, &o->subject, target))
 		o->given_back = site;
 	return 0;
 }
@@ -114,11 +85,11 @@ static int order_call(uint64_t site, uint64_t target, void *arg)
 static enum order order_of(struct go_image *go, struct go_judgement *j, const char *subject)
 {
 	const struct go_rule *rule = j->rule;
-	struct order_search o = {0};
-	struct named within;
-	find_named(go, rule->within, &within);
-	find_named(go, subject, &o.subject);
-	find_named(go, rule->release, &o.release);
+	struct order_search o = {.go = go};
+	struct go_named within;
+	go_find_named(go, rule->within, &within);
+	go_find_named(go, subject, &o.subject);
+	go_find_named(go, rule->release, &o.release);
 	for (unsigned i = 0; i < within.count; i++) {
 		o.released = o.given_back = 0;
 		if (weft__go_each_call(go, within.list[i].entry, within.list[i].end, order_call,
@@ -144,79 +115,15 @@ static enum order order_of(struct go_image *go, struct go_judgement *j, const ch
 	return ORDER_UNSEEN;
 }
 
-struct caller_search {
-	struct go_image *go;
-	struct go_judgement *j;
-	struct named trigger;
-	struct go_caller **tail;
-	unsigned count;
-};
-
-static int caller_add(struct caller_search *s, const char *name)
-{
-	for (struct go_caller *c = s->j->callers; c; c = c->next)
-		if (strcmp(c->name, name) == 0)
-			return c->calls++, 0;
-	if (s->count == GO_CALLERS_MAX)
-		return s->j->callers_left_out++, 0;
-	struct go_caller *c = calloc(1, sizeof(*c) + strlen(name) + 1);
-	if (!c)
-		return -ENOMEM;
-	strcpy(c->name, name);
-	c->calls = 1;
-	c->harmless = weft__go_harmless(s->j->rule, name);
-	*s->tail = c;
-	s->tail = &c->next;
-	s->count++;
-	return 0;
-}
-
-static int caller_call(uint64_t site, uint64_t target, void *arg)
-{
-	struct caller_search *s = arg;
-	struct go_function f;
-	char name[GO_NAME_MAX];
-	if (!is_entry(&s->trigger, target) || is_inside(&s->trigger, site))
-		return 0;
-	if (!weft__go_function_at(s->go, site, &f) ||
-	    !weft__go_function_name(s->go, &f, name, sizeof(name)))
-		strcpy(name, "(code without a name)");
-	return caller_add(s, name);
-}
-
-static int caller_value(uint64_t where, void *arg)
-{
-	return caller_add(arg, "(function value)");
-}
-
-/*
- * Fills j->callers from every direct call in the text and every word that holds the trigger's
- * address.
- */
-static int find_callers(struct go_image *go, struct go_judgement *j, const struct named *trigger)
-{
-	struct caller_search s = {.go = go, .j = j, .trigger = *trigger, .tail = &j->callers};
-	struct go_function last;
-	uint64_t end = go->table.text;
-	if (weft__go_function_last(go, &last))
-		end = last.end;
-	int err = weft__go_each_call(go, go->table.text, end, caller_call, &s);
-	for (unsigned i = 0; i < trigger->count && !err; i++)
-		err = weft__go_each_pointer(go, trigger->list[i].entry, caller_value, &s);
-	return err;
-}
-
-/* The order is the old one and nothing disarms it: which functions can make it happen? */
+/* The order is the old one and nothing disarms it: who can make it happen? */
 static int judge_trigger(struct go_image *go, struct go_judgement *j)
 {
 	const struct go_rule *rule = j->rule;
-	struct named trigger;
-	find_named(go, rule->trigger, &trigger);
-	if (!trigger.count)
+	if (!weft__go_has_name(go, rule->trigger, NULL))
 		return decide(j, GO_DORMANT, "old order, but %s is not linked", rule->trigger);
 	if (!weft__go_calls_known(go))
 		return decide(j, GO_AFFECTED, "old order, and %s is linked", rule->trigger);
-	int err = find_callers(go, j, &trigger);
+	int err = weft__go_find_callers(go, j);
 	if (err == -ENOMEM || go->elf->view->error)
 		return err;
 	if (err)
@@ -228,6 +135,10 @@ static int judge_trigger(struct go_image *go, struct go_judgement *j)
 				      rule->trigger);
 	if (j->callers_left_out)
 		return decide(j, GO_AFFECTED, "old order, and too many functions call %s",
+			      rule->trigger);
+	if (!weft__go_calls_reach(go))
+		return decide(j, GO_AFFECTED,
+			      "old order, and so much code that calls of %s may go by trampolines",
 			      rule->trigger);
 	return decide(j, GO_DORMANT,
 		      j->callers ? "old order, but only harmless callers of %s"
@@ -259,14 +170,53 @@ static int judge_old(struct go_image *go, struct go_judgement *j)
 	return judge_trigger(go, j);
 }
 
-/* Neither name is there: an older Go, another architecture, or names that were taken away. */
+/* The libraries that the file asks for, as one line. */
+static void list_needed(struct elf_image *elf, char *list, size_t room)
+{
+	char name[64];
+	size_t used = 0;
+	list[0] = '\0';
+	for (unsigned i = 0; weft__elf_dynamic_text(elf, DT_NEEDED, i, name, sizeof(name)); i++) {
+		int n = snprintf(list + used, room - used, "%s%s", i ? ", " : "", name);
+		if (n < 0 || used + (size_t)n >= room)
+			return;
+		used += (size_t)n;
+	}
+}
+
+/* Go code without a runtime: that is a shared library's, or its names were taken away. */
+static int judge_elsewhere(struct go_image *go, struct go_judgement *j)
+{
+	char list[96];
+	int err = weft__go_find_imports(go, j);
+	if (err)
+		return err;
+	list_needed(go->elf, list, sizeof(list));
+	j->runtime_elsewhere = list[0];
+	if (!list[0])
+		return decide(j, GO_UNKNOWN, "neither the runtime's functions nor its key of %s",
+			      weft__go_vdso_symbol(go->elf));
+	return decide(j, GO_UNKNOWN, "its runtime is a shared library, which was not found: %s",
+		      list);
+}
+
+/* The runtime is in the file, and so is what it looks up: that is what decides. */
+static int judge_older(struct go_image *go, struct go_judgement *j)
+{
+	const struct go_rule *rule = j->rule;
+	weft__go_evidence(j, "neither %s nor %s is linked, and no key of the vDSO symbol",
+			  rule->old_name, rule->new_name);
+	if (!weft__go_has_name(go, rule->look_up, NULL))
+		return decide(j, GO_NOT_AFFECTED,
+			      "its runtime does not use Linux's vDSO: it is another system's");
+	return decide(j, GO_NOT_AFFECTED, "older than the code that has the bug");
+}
+
+/* Neither name is there. That alone says nothing. */
 static int judge_nameless(struct go_image *go, struct go_judgement *j)
 {
 	const struct go_rule *rule = j->rule;
 	struct go_vdso_key keys[GO_KEYS];
-	if (!rule->needs_vdso || !weft__go_vdso_symbol(go->elf))
-		return decide(j, GO_NOT_AFFECTED,
-			      "Go does not use the vDSO's getrandom on this architecture");
 	int count = weft__go_vdso_keys(go->elf, keys, GO_KEYS);
 	if (count < 0)
 		return count;
@@ -274,14 +224,17 @@ static int judge_nameless(struct go_image *go, struct go_judgement *j)
 		return decide(j, GO_UNKNOWN,
 			      "looks up %s, but the runtime's functions have other names",
 			      weft__go_vdso_symbol(go->elf));
-	weft__go_evidence(j, "neither %s nor %s is linked, and no key of the vDSO symbol",
-			  rule->old_name, rule->new_name);
-	return decide(j, GO_NOT_AFFECTED, "older than the code that has the bug");
+	return weft__go_has_name(go, rule->within, NULL) ? judge_older(go, j)
+							 : judge_elsewhere(go, j);
 }
 
 static int judge_table(struct go_image *go, struct go_judgement *j)
 {
 	const struct go_rule *rule = j->rule;
+	/* There the old function may be linked as well, with nothing in it. */
+	if (rule->needs_vdso && !weft__go_vdso_symbol(go->elf))
+		return decide(j, GO_NOT_AFFECTED,
+			      "Go does not use the vDSO's getrandom on this architecture");
 	bool old = weft__go_has_name(go, rule->old_name, NULL);
 	bool repaired = weft__go_has_name(go, rule->new_name, NULL);
 	if (go->elf->view->error)
@@ -319,4 +272,16 @@ int weft__go_judge(struct go_image *go, const struct go_rule *rule, struct go_ju
 		return decide(j, GO_UNKNOWN, "%u more function tables that cannot be told apart",
 			      go->rivals);
 	return 0;
+}
+
+void weft__go_take_runtime(struct go_judgement *j, const struct go_judgement *library,
+			   const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	weft__go_evidence(j, "its runtime is %s: %s", path, library->reason);
+	if (library->verdict < GO_DORMANT || !j->callers)
+		decide(j, library->verdict, "its runtime is %.40s: %s", name, library->reason);
+	else
+		decide(j, GO_AFFECTED, "old order in its runtime %.40s, and it uses %s", name,
+		       j->rule->trigger);
 }

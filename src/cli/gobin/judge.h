@@ -31,10 +31,14 @@ struct go_caller {
 struct go_judgement {
 	const struct go_rule *rule;
 	enum go_verdict verdict;
-	char reason[160]; /* one sentence */
+	char reason[160];	/* one sentence */
+	bool runtime_elsewhere; /* in a library that the file needs: see weft__go_take_runtime */
 	char *evidence[GO_EVIDENCE];
 	unsigned evidence_count;
-	/* Of the rule's trigger, in order of address; filled when the order is the old one. */
+	/*
+	 * Of the rule's trigger, in order of address; filled when the order is the old one, or
+	 * unknown because the runtime is elsewhere.
+	 */
 	struct go_caller *callers;
 	unsigned callers_left_out;
 };
@@ -44,7 +48,17 @@ struct go_judgement {
  * caller frees the judgement in every case.
  */
 int weft__go_judge(struct go_image *go, const struct go_rule *rule, struct go_judgement *j);
+/* Completes the judgement of a file whose runtime is elsewhere by that of the library at `path`. */
+void weft__go_take_runtime(struct go_judgement *j, const struct go_judgement *library,
+			   const char *path);
 void weft__go_judgement_free(struct go_judgement *j);
+/*
+ * Fills j->callers with whoever can reach the rule's trigger in a program that has it. 0, -ENOMEM,
+ * -errno of a failed read, or another error when the code is not where the table says.
+ */
+int weft__go_find_callers(struct go_image *go, struct go_judgement *j);
+/* The same for a file that takes the trigger from another one. */
+int weft__go_find_imports(struct go_image *go, struct go_judgement *j);
 /* Adds a line of evidence; drops it when there is no room left. */
 void weft__go_evidence(struct go_judgement *j, const char *format, ...) printf_like(2, 3);
 

@@ -201,6 +201,7 @@ static bool function_read(struct go_image *go, uint64_t index, struct go_functio
 	    !weft__view_u32(go->elf->view, t->functions + index * 8 + 4, &record) ||
 	    !weft__view_u32(go->elf->view, t->functions + record + 4, &f->name))
 		return false;
+	f->record = t->functions + record;
 	f->entry = t->text + entry;
 	f->end = t->text + max_of(entry, end);
 	return true;

@@ -22,6 +22,8 @@ static const struct go_harmless harmless_73141[] = {
 	{"*/vendor/github.com/golang/glog.abortProcess", "the process is about to end"},
 	{"google3/base/go/log.abortProcess", "the process is about to end"},
 	{"crypto/subtle.WithDataIndependentTiming", "unlocks before it returns"},
+	{"github.com/moby/sys/mountinfo.parseMountTable", "unlocks before it returns"},
+	{"*/vendor/github.com/moby/sys/mountinfo.parseMountTable", "unlocks before it returns"},
 	{NULL, NULL},
 };
 
@@ -55,6 +57,7 @@ const struct go_rule go_rules[] = {
 		.release = "runtime.handoffp",
 		.trigger = "runtime.LockOSThread",
 		.harmless = harmless_73141,
+		.look_up = "runtime.vdsoParseSymbols",
 		.needs_vdso = true,
 		.advice = advice_73141,
 	},

@@ -28,8 +28,9 @@ struct go_rule {
 	const char *release;		 /* ... wrongly when after its first call to this one */
 	const char *trigger;		 /* it can only happen to programs that call this ... */
 	const struct go_harmless
-		*harmless; /* ... from other functions than these; ends with NULL */
-	bool needs_vdso;   /* only where the kernel offers the symbol of weft__go_vdso_symbol */
+		*harmless;   /* ... from other functions than these; ends with NULL */
+	const char *look_up; /* every runtime that looks symbols of the vDSO up has this */
+	bool needs_vdso;     /* only where the kernel offers the symbol of weft__go_vdso_symbol */
 	const char *const *advice; /* what to do, best first; ends with NULL */
 };
 

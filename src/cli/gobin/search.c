@@ -3,8 +3,8 @@
  * search.c: finds Go's tables by their magic numbers in the loadable segments.
  *
  * The tables lie in data that is never executed, except under linkers that put read-only data and
- * code into one segment: code is searched only when a first search found no table and the layout is
- * of that kind, or when another sign says that this is Go.
+ * code into one segment: code is searched only when a first search found no table that module data
+ * point at and the layout is of that kind, or when another sign says that this is Go.
  *
  * Several tables may be there: an embedded Go program, a decoy. The real one is the one that module
  * data points at.
@@ -53,7 +53,7 @@ int weft__go_walk(struct elf_image *elf, unsigned which, size_t overlap,
 	uint64_t budget = SEARCH_MAX;
 	for (unsigned i = 0; i < elf->segment_count; i++) {
 		const struct elf_segment *s = &elf->segments[i];
-		unsigned kind = s->flags & PF_X ? SEARCH_CODE : SEARCH_DATA;
+		unsigned kind = s->flags & PF_X && !(s->flags & PF_W) ? SEARCH_CODE : SEARCH_DATA;
 		if (s->type != PT_LOAD || !(which & kind))
 			continue;
 		int result = walk_segment(elf, s, overlap, &budget, piece, arg);
@@ -197,10 +197,14 @@ int weft__go_open(struct go_image *go, struct elf_image *elf)
 	go->elf = elf;
 	go->has_build_note = has_go_note(elf);
 	int err = weft__go_walk(elf, SEARCH_DATA, 32, search_piece, &s);
-	if (!err && !s.count && (code_holds_data(elf) || go->has_build_note || go->has_build_info))
+	if (!err)
+		choose_table(&s);
+	if (!err && !go->table.confirmed &&
+	    (code_holds_data(elf) || go->has_build_note || go->has_build_info)) {
 		err = weft__go_walk(elf, SEARCH_CODE, 32, search_piece, &s);
+		choose_table(&s);
+	}
 	if (err)
 		return err;
-	choose_table(&s);
 	return go->has_table || go->has_build_info || go->has_build_note ? 0 : -ENOENT;
 }

@@ -7,7 +7,7 @@
 
 #include "cli/gobin/gobin.h"
 
-/* Which loadable segments a walk covers. */
+/* Which loadable segments a walk covers. What is writable is data, executable or not. */
 enum { SEARCH_DATA = 1, SEARCH_CODE = 2 };
 
 /*
