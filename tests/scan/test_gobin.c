@@ -163,7 +163,8 @@ END_TEST
 
 START_TEST(other_files_are_callers)
 {
-	EXPECT_REASON(GO_AFFECTED, "(other files", .exports = true);
+	EXPECT_REASON(GO_AFFECTED, "exported to other files", .exports = true);
+	EXPECT_REASON(GO_AFFECTED, "(function value)", .exports = true, .value = true);
 	EXPECT_REASON(GO_AFFECTED, "(by the dynamic linker)", .imports = true);
 }
 END_TEST
@@ -199,16 +200,17 @@ static void check_borrowed(const struct twin *program, const struct twin *librar
 START_TEST(a_shared_runtime_decides_for_its_programs)
 {
 	struct twin program = {.no_runtime_names = true, .no_key = true, .needed = "libstd.so"};
-	struct twin old = {.exports = true}, quiet = {.caller = NULL};
+	struct twin old = {.exports = true, .caller = "net.work"};
+	struct twin quiet = {.exports = true, .caller = "runtime.ensureSigM.func1"};
 	struct twin repaired = {.repaired = true, .give_back = "runtime.vgetrandomDestroy"};
 	struct twin patched = {.exports = true, .patched = true}, packed = {.no_table = true};
-	check_borrowed(&program, &old, GO_AFFECTED, "old order");
+	check_borrowed(&program, &old, GO_AFFECTED, "net.work calls");
 	check_borrowed(&program, &quiet, GO_DORMANT, "old order");
 	check_borrowed(&program, &repaired, GO_NOT_AFFECTED, "repaired");
 	check_borrowed(&program, &patched, GO_MITIGATED, "disabled");
 	check_borrowed(&program, &packed, GO_UNKNOWN, "no function table");
 	program.imports = true;
-	check_borrowed(&program, &quiet, GO_AFFECTED, "it uses runtime.LockOSThread");
+	check_borrowed(&program, &quiet, GO_AFFECTED, "and it calls");
 	check_borrowed(&program, &repaired, GO_NOT_AFFECTED, "repaired");
 }
 END_TEST

@@ -43,10 +43,10 @@ static int symbol_try(struct dynsym *d, uint64_t index)
 	    !weft__elf_offset(elf, d->strings + name, strlen(d->name) + 1, &name_at) ||
 	    !weft__view_equals(elf->view, name_at, d->name))
 		return 0;
+	d->found->entry_offset = at;
 	d->found->name_offset = name_at;
-	weft__view_word(elf->view,
-			at + (wide ? offsetof(Elf64_Sym, st_value) : offsetof(Elf32_Sym, st_value)),
-			elf->width, &d->found->value);
+	d->found->value_at = wide ? offsetof(Elf64_Sym, st_value) : offsetof(Elf32_Sym, st_value);
+	weft__view_word(elf->view, at + d->found->value_at, elf->width, &d->found->value);
 	weft__view_word(elf->view,
 			at + (wide ? offsetof(Elf64_Sym, st_size) : offsetof(Elf32_Sym, st_size)),
 			elf->width, &d->found->size);

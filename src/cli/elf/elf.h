@@ -93,7 +93,9 @@ bool weft__elf_dynamic_text(struct elf_image *elf, uint64_t tag, unsigned index,
 /* A symbol of the dynamic symbol table. */
 struct elf_symbol {
 	uint64_t value, size;
-	uint64_t name_offset; /* the view's offset of its name in .dynstr */
+	uint64_t name_offset;  /* the view's offset of its name in .dynstr */
+	uint64_t entry_offset; /* the view's offset of the Elf_Sym */
+	unsigned value_at;     /* how far into it `value` stands */
 };
 /* True when symbol `index` of that table, defined or not, is called `name`. */
 bool weft__elf_symbol_is(struct elf_image *elf, uint64_t index, const char *name);

@@ -5,16 +5,22 @@
  *   a direct call     told by the function that it stands in
  *   a function value  a word that holds its address: whoever gets that can call it
  *   inlined code      its body instead of a call; then there may be its name, and no function of it
- *   another file      it is exported, or its address comes from the dynamic linker
+ *   another file      it is exported (told apart: a library that nobody uses harms nobody), or its
+ *                     address comes from the dynamic linker
  *
  * Only the first kind has a name, and so only a direct call can be known to be harmless.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/gobin/judge.h"
 #include "cli/gobin/named.h"
+
+/* Both of a function's calling conventions may have a dynamic symbol. */
+enum { TRIGGER_SYMBOLS = 3 };
+static const char *const conventions[TRIGGER_SYMBOLS] = {"", ".abiinternal", ".abi0"};
 
 struct caller_search {
 	struct go_image *go;
@@ -22,6 +28,7 @@ struct caller_search {
 	struct go_named trigger;
 	struct go_caller **tail;
 	unsigned count;
+	uint64_t exports[TRIGGER_SYMBOLS]; /* where the dynamic symbol table has its address */
 };
 
 static int caller_add(struct caller_search *s, const char *name)
@@ -58,6 +65,10 @@ static int caller_call(uint64_t site, uint64_t target, void *arg)
 
 static int caller_value(uint64_t where, void *arg)
 {
+	const struct caller_search *s = arg;
+	for (unsigned i = 0; i < TRIGGER_SYMBOLS; i++)
+		if (where == s->exports[i])
+			return 0;
 	return caller_add(arg, "(function value)");
 }
 
@@ -76,17 +87,24 @@ static int find_calls(struct go_image *go, struct caller_search *s)
 	return weft__go_each_call(go, go->table.text, end, caller_call, s);
 }
 
-/* The loader fills in the function's address, or gives it to others: who calls is not seen here. */
-static int find_linked(struct go_image *go, struct caller_search *s)
+/* Who calls through the dynamic linker is not seen here: other files, when it is exported. */
+static int find_linked(struct caller_search *s)
 {
-	const char *trigger = s->j->rule->trigger;
-	struct elf_symbol symbol;
-	int err = 0;
-	if (weft__elf_dynamic_symbol(go->elf, trigger, &symbol) == 0)
-		err = caller_add(s, "(other files: it is exported)");
-	if (!err && weft__elf_relocates(go->elf, trigger))
-		err = caller_add(s, "(by the dynamic linker)");
-	return err;
+	struct elf_image *elf = s->go->elf;
+	for (unsigned i = 0; i < TRIGGER_SYMBOLS; i++) {
+		char name[GO_NAME_MAX];
+		struct elf_symbol symbol;
+		snprintf(name, sizeof(name), "%s%s", s->j->rule->trigger, conventions[i]);
+		if (weft__elf_dynamic_symbol(elf, name, &symbol) == 0) {
+			s->j->trigger_exported = true;
+			weft__elf_vaddr(elf, symbol.entry_offset + symbol.value_at, &s->exports[i]);
+		}
+		int err = weft__elf_relocates(elf, name) ? caller_add(s, "(by the dynamic linker)")
+							 : 0;
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 int weft__go_find_callers(struct go_image *go, struct go_judgement *j)
@@ -96,7 +114,7 @@ int weft__go_find_callers(struct go_image *go, struct go_judgement *j)
 	/* Only its name is left: every call was replaced by its body. */
 	int err = s.trigger.count ? find_calls(go, &s) : caller_add(&s, "(inlined code)");
 	if (!err)
-		err = find_linked(go, &s);
+		err = find_linked(&s);
 	for (unsigned i = 0; i < s.trigger.count && !err; i++)
 		err = weft__go_each_pointer(go, s.trigger.list[i].entry, caller_value, &s);
 	for (unsigned i = 0; i < s.trigger.count && !err; i++)
@@ -107,5 +125,5 @@ int weft__go_find_callers(struct go_image *go, struct go_judgement *j)
 int weft__go_find_imports(struct go_image *go, struct go_judgement *j)
 {
 	struct caller_search s = {.go = go, .j = j, .tail = &j->callers};
-	return find_linked(go, &s);
+	return find_linked(&s);
 }

@@ -140,6 +140,10 @@ static int judge_trigger(struct go_image *go, struct go_judgement *j)
 		return decide(j, GO_AFFECTED,
 			      "old order, and so much code that calls of %s may go by trampolines",
 			      rule->trigger);
+	j->exported_alone = j->trigger_exported;
+	if (j->exported_alone)
+		return decide(j, GO_AFFECTED, "old order, and %s is exported to other files",
+			      rule->trigger);
 	return decide(j, GO_DORMANT,
 		      j->callers ? "old order, but only harmless callers of %s"
 				 : "old order, but nothing calls %s",
@@ -279,9 +283,12 @@ void weft__go_take_runtime(struct go_judgement *j, const struct go_judgement *li
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	weft__go_evidence(j, "its runtime is %s: %s", path, library->reason);
-	if (library->verdict < GO_DORMANT || !j->callers)
-		decide(j, library->verdict, "its runtime is %.40s: %s", name, library->reason);
-	else
-		decide(j, GO_AFFECTED, "old order in its runtime %.40s, and it uses %s", name,
+	if (library->verdict >= GO_DORMANT && j->callers)
+		decide(j, GO_AFFECTED, "old order in its runtime %.40s, and it calls %s", name,
 		       j->rule->trigger);
+	else if (library->exported_alone)
+		decide(j, GO_DORMANT, "old order in its runtime %.40s, but it does not call %s",
+		       name, j->rule->trigger);
+	else
+		decide(j, library->verdict, "its runtime is %.40s: %s", name, library->reason);
 }

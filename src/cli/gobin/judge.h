@@ -32,6 +32,8 @@ struct go_judgement {
 	const struct go_rule *rule;
 	enum go_verdict verdict;
 	char reason[160];	/* one sentence */
+	bool trigger_exported;	/* other files may call it by the dynamic linker ... */
+	bool exported_alone;	/* ... and that alone makes this one `affected` */
 	bool runtime_elsewhere; /* in a library that the file needs: see weft__go_take_runtime */
 	char *evidence[GO_EVIDENCE];
 	unsigned evidence_count;

@@ -71,6 +71,10 @@ void weft__scan_count(struct scan *scan, uint64_t files, uint64_t elf);
 void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 		      const struct scan_origin *origin);
 
+/* Completes a result whose Go runtime is a shared library, when that can be found (runtime.c). */
+void weft__scan_find_runtime(struct scan_worker *w, const struct scan_origin *origin,
+			     struct scan_result *result);
+
 /*
  * An open regular file: judges it if it is ELF and was not seen yet, here or on another worker.
  * `insist`: anything but a program or library is an error. Returns false when it is readable and no

@@ -71,6 +71,8 @@ static void report_rules(struct scan_worker *w, const struct scan_origin *origin
 			snprintf(r->judgement.reason, sizeof(r->judgement.reason),
 				 "it could not be read whole");
 		}
+		if (r->judgement.runtime_elsewhere)
+			weft__scan_find_runtime(w, origin, r);
 		deliver(w, origin, r);
 	}
 }

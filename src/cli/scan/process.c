@@ -267,7 +267,7 @@ static bool is_mitigated(const struct scan *scan, const struct scan_process *p,
 {
 	if (rule->needs_vdso && p->vdso == SCAN_NO)
 		return true;
-	return !p->library && scan->options.is_made_safe && scan->options.is_made_safe(p->pid);
+	return scan->options.is_made_safe && scan->options.is_made_safe(p->pid);
 }
 
 /* A copy of what is known of the process, completed for this result. */
