@@ -12,9 +12,18 @@
 
 #include "base/attr.h"
 
+enum { PACKED_HEAD = 1024 };
+
 bool weft__elf_magic(const void *head, size_t length)
 {
 	return length >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0;
+}
+
+bool weft__elf_packed(struct view *v)
+{
+	size_t length;
+	const unsigned char *p = weft__view_piece(v, 0, PACKED_HEAD, &length);
+	return p && memmem(p, length, "UPX!", 4);
 }
 
 /* Where the two classes keep the same field. */

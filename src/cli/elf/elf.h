@@ -39,6 +39,12 @@ struct elf_image {
 bool weft__elf_magic(const void *head, size_t length);
 
 /*
+ * True when UPX has replaced the program by a small loader: what runs is not in the file, and its
+ * mark follows the program headers.
+ */
+bool weft__elf_packed(struct view *view);
+
+/*
  * Reads the headers of `view` (and sets its byte order).
  * -ENOEXEC: not ELF, or headers that no kernel would accept; -E2BIG: more program headers than
  * ELF_SEGMENTS; -errno of a failed read.

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 
@@ -80,13 +81,18 @@ int weft__tracee_mappings(pid_t pid, int (*each)(const struct tracee_mapping *m,
 	if (!maps)
 		return -errno;
 	while (!result && getline(&line, &size, maps) > 0) {
-		struct tracee_mapping m;
+		struct tracee_mapping m = {0};
+		unsigned major, minor;
+		char permissions[8];
 		int path = 0;
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &m.start,
-			   &m.end, &m.offset, &path) < 3 ||
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64 " %n",
+			   &m.start, &m.end, permissions, &m.offset, &major, &minor, &m.inode,
+			   &path) < 7 ||
 		    !path)
 			continue;
+		m.device = makedev(major, minor);
+		m.executable = strchr(permissions, 'x');
 		m.path = line + path;
 		result = each(&m, arg);
 	}

@@ -25,6 +25,8 @@ int weft__tracee_registers(pid_t thread, struct unwind_start *at);
 
 struct tracee_mapping {
 	uint64_t start, end, offset;
+	uint64_t device, inode; /* 0 for anonymous memory */
+	bool executable;
 	const char *path; /* "" for anonymous memory; valid during the call only */
 };
 

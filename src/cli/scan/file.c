@@ -11,15 +11,6 @@
 #include "cli/scan/engine.h"
 
 #define OPEN_FILES_PER_WORKER 4 /* handed on before a worker judges a file itself */
-#define PACKED_HEAD 1024	/* UPX leaves its mark right behind the program headers */
-
-/* UPX replaces the program by a small loader; its mark follows the program headers. */
-static bool is_packed(struct view *v)
-{
-	size_t length;
-	const unsigned char *p = weft__view_piece(v, 0, PACKED_HEAD, &length);
-	return p && memmem(p, length, "UPX!", 4);
-}
 
 static struct scan_result *result_new(struct scan_worker *w, const struct scan_origin *origin)
 {
@@ -80,7 +71,7 @@ static void report_rules(struct scan_worker *w, const struct scan_origin *origin
 static void judge_go(struct scan_worker *w, const struct scan_origin *origin)
 {
 	int err = weft__go_open(&w->go, &w->elf);
-	if ((err == -ENOENT || (!err && !w->go.has_table)) && is_packed(&w->view))
+	if ((err == -ENOENT || (!err && !w->go.has_table)) && weft__elf_packed(&w->view))
 		report_unknown(w, origin,
 			       "packed by UPX: what it unpacks to cannot be seen on disk", true);
 	else if (err == -EFBIG)

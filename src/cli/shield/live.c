@@ -3,20 +3,20 @@
  * live.c: `weft shield --pid`: change two branches in a running process, or change them
  * back.
  *
- * Nothing is remembered between the two: the program's own file (/proc/PID/exe opens it even when
- * it was deleted) says where the branches are and how they were, the memory says how they are. Each
- * branch must be exactly the one or the other; in any other case nothing at all is written.
+ * A process may have several Go runtimes: its program's, and one of each Go library that a C program
+ * has mapped. All are changed, or none.
+ *
+ * Nothing is remembered between the two: the files that are mapped (which open even when they were
+ * deleted) say where the branches are and how they were, the memory says how they are. Each branch
+ * must be exactly the one or the other; in any other case nothing at all is written.
  *
  * All threads stand still while the bytes change, and none may stand inside of a branch. A stop is
  * a signal's: a system call that cannot be restarted fails with EINTR, which every Go program has
  * to expect anyway.
  */
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -33,68 +33,24 @@ enum { ATTEMPTS = 100 };
 struct target {
 	pid_t pid;
 	char name[64]; /* of the process */
-	struct shield_site sites[SHIELD_SITES];
-	enum state states[SHIELD_SITES];
-	int64_t stopped; /* nanoseconds */
+	struct shield_places places;
+	enum state *states; /* of each place */
+	int64_t stopped;    /* nanoseconds */
 };
 
-/* Value `type` of the process's auxiliary vector; 0: not there. */
-static uint64_t auxiliary(pid_t pid, uint64_t type)
+static int open_target(struct target *t)
 {
-	Elf64_auxv_t entry = {0};
-	char path[64];
+	int error = weft__shield_find(t->pid, &t->places);
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
-	FILE *f = fopen(path, "re");
-	while (f && fread(&entry, sizeof(entry), 1, f) == 1 && entry.a_type != type)
-		entry.a_un.a_val = 0;
-	if (f)
-		fclose(f);
-	return entry.a_type == type ? entry.a_un.a_val : 0;
-}
-
-static int find_sites(struct target *t, struct view *view, const char **why)
-{
-	struct elf_image elf;
-	struct go_image go;
-	int error = weft__elf_open(&elf, view);
-
-	*why = "its executable cannot be read as an ELF file";
-	if (error)
-		return error;
-	error = weft__go_open(&go, &elf);
-	*why = error == -ENOENT ? "it is not a Go program" : "its executable cannot be read";
 	if (!error)
-		error = weft__shield_sites(&go, t->sites, why);
-	uint64_t entry = auxiliary(t->pid, AT_ENTRY);
-	if (!error && !entry) {
-		*why = "its entry point is not in /proc";
-		return -ENOTSUP;
-	}
-	for (unsigned i = 0; !error && i < SHIELD_SITES; i++)
-		t->sites[i].address += entry - elf.entry;
-	return error;
+		t->states = calloc(t->places.count, sizeof(*t->states));
+	return error || t->states ? error : -ENOMEM;
 }
 
-static int open_target(struct target *t, const char **why)
+static void close_target(struct target *t)
 {
-	struct view view;
-	struct stat st;
-	char path[64];
-
-	*why = "its executable cannot be opened";
-	snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno; /* -ENOENT says "not affected" */
-	int error = fstat(fd, &st) ? -errno : weft__view_init(&view);
-	if (!error) {
-		weft__view_file(&view, fd, 0, (uint64_t)st.st_size);
-		error = find_sites(t, &view, why);
-		weft__view_close(&view);
-	}
-	close(fd);
-	return error;
+	weft__shield_places_free(&t->places);
+	free(t->states);
 }
 
 static void read_name(struct target *t)
@@ -112,8 +68,8 @@ static void read_name(struct target *t)
 
 static int read_states(struct target *t)
 {
-	for (unsigned i = 0; i < SHIELD_SITES; i++) {
-		const struct shield_site *s = &t->sites[i];
+	for (unsigned i = 0; i < t->places.count; i++) {
+		const struct shield_site *s = &t->places.list[i].site;
 		unsigned char bytes[SHIELD_SITE_MAX];
 		int error = weft__tracee_read(t->pid, s->address, bytes, s->length);
 		if (error)
@@ -127,7 +83,7 @@ static int read_states(struct target *t)
 
 static bool all_are(const struct target *t, enum state state)
 {
-	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+	for (unsigned i = 0; i < t->places.count; i++) {
 		if (t->states[i] != state)
 			return false;
 	}
@@ -136,7 +92,7 @@ static bool all_are(const struct target *t, enum state state)
 
 static bool any_foreign(const struct target *t)
 {
-	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+	for (unsigned i = 0; i < t->places.count; i++) {
 		if (t->states[i] == FOREIGN)
 			return true;
 	}
@@ -150,13 +106,13 @@ static int write_sites(struct target *t, const struct stopped *threads, bool und
 
 	if (!error && any_foreign(t))
 		error = -EINVAL;
-	for (unsigned i = 0; !error && i < SHIELD_SITES; i++) {
-		const struct shield_site *s = &t->sites[i];
+	for (unsigned i = 0; !error && i < t->places.count; i++) {
+		const struct shield_site *s = &t->places.list[i].site;
 		if (weft__stopped_inside(threads, s->address, s->length))
 			error = -EAGAIN;
 	}
-	for (unsigned i = SHIELD_SITES; !error && i-- > 0;) {
-		const struct shield_site *s = &t->sites[i];
+	for (unsigned i = t->places.count; !error && i-- > 0;) {
+		const struct shield_site *s = &t->places.list[i].site;
 		error = weft__tracee_write(threads->ids[0], s->address, undo ? s->old : s->new,
 					   s->length);
 	}
@@ -188,11 +144,24 @@ static int change(struct target *t, bool undo)
 	return error;
 }
 
+/* The file of a place, once for those that follow each other. */
+static void print_file(const struct target *t, unsigned i)
+{
+	const char *file = t->places.list[i].file;
+
+	if (i && !strcmp(file, t->places.list[i - 1].file))
+		return;
+	char *clean = cli_clean(file);
+	printf("  %s\n", clean);
+	free(clean);
+}
+
 static void print_text(const struct target *t, const char *done, bool wrote)
 {
 	cli_line(stdout, "process %d (%s): %s", t->pid, t->name, done);
-	for (unsigned i = 0; i < SHIELD_SITES; i++) {
-		const struct shield_site *s = &t->sites[i];
+	for (unsigned i = 0; i < t->places.count; i++) {
+		const struct shield_site *s = &t->places.list[i].site;
+		print_file(t, i);
 		printf("  %-20s at %#llx: ", s->function, (unsigned long long)s->address);
 		for (unsigned k = 0; k < s->length; k++)
 			printf("%02x ", t->states[i] == CHANGED ? s->new[k] : s->old[k]);
@@ -214,10 +183,12 @@ static void print_json(const struct target *t, const char *done)
 	cli_json_set(root, "process", cli_json_text(t->name));
 	cli_json_set(root, "result", json_string(done));
 	cli_json_set(root, "stopped_ns", json_integer(t->stopped));
-	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+	for (unsigned i = 0; i < t->places.count; i++) {
 		json_t *site = json_object();
-		cli_json_set(site, "function", json_string(t->sites[i].function));
-		cli_json_set(site, "address", json_integer((json_int_t)t->sites[i].address));
+		const struct shield_place *place = &t->places.list[i];
+		cli_json_set(site, "file", cli_json_text(place->file));
+		cli_json_set(site, "function", json_string(place->site.function));
+		cli_json_set(site, "address", json_integer((json_int_t)place->site.address));
 		cli_json_set(site, "safe", json_boolean(t->states[i] == CHANGED));
 		cli_json_add(sites, site);
 	}
@@ -234,8 +205,14 @@ static void write_journal(const struct target *t, bool undo)
 	closelog();
 }
 
-static _Noreturn void refuse(pid_t pid, const char *why, int error)
+static _Noreturn void refuse(const struct target *t, int error)
 {
+	const char *why = t->places.why, *file = t->places.file;
+	pid_t pid = t->pid;
+
+	if (file[0])
+		cli_die("process %d was not touched: %s: %s (%s)", pid, file, why,
+			strerror(-error));
 	if (error == -EPERM || error == -EACCES)
 		why = "it may not be traced: another user's, traced already, Yama, or seccomp";
 	else if (error == -EINVAL)
@@ -250,19 +227,19 @@ static _Noreturn void refuse(pid_t pid, const char *why, int error)
 bool weft__shield_is_live(pid_t pid)
 {
 	struct target t = {.pid = pid};
-	const char *why;
+	bool live = !open_target(&t) && !read_states(&t) && all_are(&t, CHANGED);
 
-	return !open_target(&t, &why) && !read_states(&t) && all_are(&t, CHANGED);
+	close_target(&t);
+	return live;
 }
 
 int weft__shield_live(const struct shield_options *options, pid_t pid, bool undo)
 {
 	struct target t = {.pid = pid};
-	const char *why = NULL;
-	int error = open_target(&t, &why);
+	int error = open_target(&t);
 
-	if (error == -ENOENT && why) {
-		printf("process %d: nothing to do: %s\n", pid, why);
+	if (error == -ENOENT && t.places.why && !t.places.file[0]) {
+		printf("process %d: nothing to do: %s\n", pid, t.places.why);
 		return CLI_CLEAN;
 	}
 	if (!error)
@@ -270,13 +247,13 @@ int weft__shield_live(const struct shield_options *options, pid_t pid, bool undo
 	if (!error && any_foreign(&t))
 		error = -EINVAL;
 	if (error)
-		refuse(pid, why, error);
+		refuse(&t, error);
 	read_name(&t);
 	bool done = all_are(&t, undo ? UNCHANGED : CHANGED);
 	if (!done && !options->dry_run) {
 		error = change(&t, undo);
 		if (error)
-			refuse(pid, NULL, error);
+			refuse(&t, error);
 		write_journal(&t, undo);
 	}
 	const char *text =
@@ -288,5 +265,6 @@ int weft__shield_live(const struct shield_options *options, pid_t pid, bool undo
 		print_json(&t, text);
 	else
 		print_text(&t, text, !done && !options->dry_run);
+	close_target(&t);
 	return options->dry_run && !done ? CLI_FINDINGS : CLI_CLEAN;
 }

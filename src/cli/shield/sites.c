@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sites.c: the known code, and where it is in a program.
+ * sites.c: the known code, where it is in a file, and where in a process.
  *
  * amd64, mexit:       test rax, rax; JE over; nop; call PutState; mov rcx, [rsp+16]; mov
  * [rcx+0x518], 0; over: amd64, vgetrandom:  cmp [state size], 0; nop; JE unsupported; mov rdx,
@@ -14,10 +14,14 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/attr.h"
+#include "cli/proc/mapped.h"
 
 struct known_code {
 	uint16_t machine;
@@ -155,4 +159,123 @@ int weft__shield_sites(struct go_image *go, struct shield_site sites[SHIELD_SITE
 	}
 	*why = found ? NULL : "its processor's code is not known here";
 	return found ? 0 : -ENOTSUP;
+}
+
+/* A process that is being looked through, and the file of it that is at hand. */
+struct finder {
+	struct shield_places *places;
+	unsigned go_files;
+	struct view view;
+	struct elf_image elf;
+	struct go_image go;
+};
+
+static int fail(struct finder *f, const struct mapped_file *m, int error, const char *why)
+{
+	f->places->why = why;
+	snprintf(f->places->file, sizeof(f->places->file), "%s", m->path);
+	return error;
+}
+
+/* How far the process's addresses are from the file's. */
+static bool mapping_bias(const struct elf_image *elf, const struct mapped_file *m, uint64_t *bias)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	for (unsigned i = 0; i < elf->segment_count; i++) {
+		const struct elf_segment *s = &elf->segments[i];
+		if (s->type != PT_LOAD || !(s->flags & PF_X) || (s->offset & -page) != m->offset)
+			continue;
+		*bias = m->start - (s->vaddr & -page);
+		return true;
+	}
+	return false;
+}
+
+static int add_sites(struct finder *f, const struct mapped_file *m, uint64_t bias,
+		     const struct shield_site sites[SHIELD_SITES])
+{
+	struct shield_places *p = f->places;
+	struct shield_place *grown =
+		reallocarray(p->list, p->count + SHIELD_SITES, sizeof(*p->list));
+
+	if (!grown)
+		return fail(f, m, -ENOMEM, "there is no memory");
+	p->list = grown;
+	for (unsigned i = 0; i < SHIELD_SITES; i++) {
+		struct shield_place *place = &p->list[p->count];
+		*place = (struct shield_place){sites[i], strdup(m->path)};
+		place->site.address += bias;
+		if (!place->file)
+			return fail(f, m, -ENOMEM, "there is no memory");
+		p->count++;
+	}
+	return 0;
+}
+
+static int look_into(struct finder *f, const struct mapped_file *m)
+{
+	struct shield_site sites[SHIELD_SITES];
+	const char *why;
+	uint64_t bias;
+	int error = weft__elf_open(&f->elf, &f->view);
+
+	if (error == -ENOEXEC)
+		return 0;
+	if (!error)
+		error = weft__go_open(&f->go, &f->elf);
+	if (error == -ENOENT && weft__elf_packed(&f->view))
+		return fail(f, m, -ENOTSUP, "it is packed by UPX: nothing is seen on disk");
+	if (error)
+		return error == -ENOENT ? 0 : fail(f, m, error, "it cannot be read");
+	f->go_files++;
+	error = weft__shield_sites(&f->go, sites, &why);
+	if (error)
+		return error == -ENOENT ? 0 : fail(f, m, error, why);
+	if (!mapping_bias(&f->elf, m, &bias))
+		return fail(f, m, -ENOTSUP, "its code is not mapped as its file says");
+	return add_sites(f, m, bias, sites);
+}
+
+static int take_file(const struct mapped_file *m, void *arg)
+{
+	struct finder *f = arg;
+	struct stat st;
+
+	if (m->fd < 0)
+		return fail(f, m, m->fd, "it cannot be opened");
+	if (fstat(m->fd, &st))
+		return fail(f, m, -errno, "it cannot be read");
+	weft__view_file(&f->view, m->fd, 0, (uint64_t)st.st_size);
+	return look_into(f, m);
+}
+
+int weft__shield_find(pid_t pid, struct shield_places *places)
+{
+	struct finder *f = calloc(1, sizeof(*f));
+
+	*places = (struct shield_places){.why = "there is no memory"};
+	if (!f || weft__view_init(&f->view)) {
+		free(f);
+		return -ENOMEM;
+	}
+	f->places = places;
+	places->why = NULL;
+	int error = weft__mapped_each(pid, take_file, f);
+	if (!error && !places->count) {
+		error = -ENOENT;
+		places->why = f->go_files ? "no Go runtime in it has the bug"
+					  : "it is not a Go program, and has no Go library";
+	}
+	weft__view_close(&f->view);
+	free(f);
+	return error;
+}
+
+void weft__shield_places_free(struct shield_places *places)
+{
+	for (unsigned i = 0; i < places->count; i++)
+		free(places->list[i].file);
+	free(places->list);
+	*places = (struct shield_places){0};
 }
