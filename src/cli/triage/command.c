@@ -81,6 +81,17 @@ static void print_head(const struct dead *d, const char *path)
 	free(command);
 }
 
+static void print_library(const struct dead *d)
+{
+	char *clean = cli_clean(d->library);
+	char *version =
+		cli_clean(d->library_version[0] ? d->library_version : "Go of unknown version");
+
+	printf("  died in library %s, %s\n", clean, version);
+	free(clean);
+	free(version);
+}
+
 static void print_binary(const struct dead *d)
 {
 	char *clean = cli_clean(d->binary[0] ? d->binary : "(unknown)");
@@ -93,6 +104,8 @@ static void print_binary(const struct dead *d)
 		printf("%s%s\n", d->is_go ? ", " : "", d->is_go ? version : "");
 	free(clean);
 	free(version);
+	if (d->library[0])
+		print_library(d);
 }
 
 static void print_frames(const struct dead *d)
@@ -148,6 +161,10 @@ static void report_json(const struct dead *d, const char *path, enum crash crash
 		cli_json_set(root, "binary_not_used", cli_json_text(d->no_binary));
 	if (d->is_go)
 		cli_json_set(root, "go_version", cli_json_text(d->go_version));
+	if (d->library[0]) {
+		cli_json_set(root, "library", cli_json_text(d->library));
+		cli_json_set(root, "library_go_version", cli_json_text(d->library_version));
+	}
 	cli_json_set(root, "frames", frames_json(d));
 	cli_json_set(root, "verdict", json_string(verdict_name(crash)));
 	cli_json_set(root, "explanation", json_string(explain(d, crash, rule)));

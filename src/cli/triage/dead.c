@@ -17,6 +17,7 @@
 #include "cli/proc/symbols.h"
 #include "cli/proc/unwind.h"
 #include "cli/shell/cli.h"
+#include "cli/triage/module.h"
 #include "cli/triage/triage.h"
 
 enum { FIRST_PAGE = 4096 };
@@ -34,6 +35,7 @@ struct autopsy {
 	struct go_image go;
 	uint64_t entry, bias;
 	struct symbolizer *names;
+	struct module *libraries;
 };
 
 static int input_open(struct input *in, const char *path)
@@ -125,6 +127,11 @@ static void read_binary(struct autopsy *a, const char *path)
 		snprintf(d->go_version, sizeof(d->go_version), "%s", a->go.version);
 }
 
+static struct module *library_at(const struct autopsy *a, uint64_t address)
+{
+	return weft__module_at(a->libraries, &a->dead->core, address);
+}
+
 static bool read_memory(const struct memory *m, uint64_t address, void *buf, size_t size)
 {
 	const struct autopsy *a = (const struct autopsy *)m;
@@ -133,8 +140,10 @@ static bool read_memory(const struct memory *m, uint64_t address, void *buf, siz
 
 	if (weft__core_read(&a->dead->core, address, buf, size))
 		return true;
-	if (!a->dead->has_binary || !weft__elf_offset(&a->elf, address - a->bias, size, &offset))
-		return false;
+	if (!a->dead->has_binary || !weft__elf_offset(&a->elf, address - a->bias, size, &offset)) {
+		struct module *library = library_at(a, address);
+		return library && weft__module_read(library, address, buf, size);
+	}
 	const unsigned char *p = weft__view_at(view, offset, size);
 	if (p)
 		memcpy(buf, p, size);
@@ -145,33 +154,71 @@ static int take_file(const struct core_file *f, void *arg)
 {
 	struct autopsy *a = arg;
 	const char *known = a->dead->binary;
+	bool is_program = f->start <= a->entry && a->entry < f->end;
 
+	if (!is_program)
+		weft__module_add(&a->libraries, f);
 	/* The binary that was given stands for the path that the core names. */
 	return weft__symbolizer_map(a->names, f->start, f->end, f->offset, f->path,
-				    f->start <= a->entry && a->entry < f->end && *known ? known
-											: NULL);
+				    is_program && *known ? known : NULL);
 }
 
-static bool go_function(struct autopsy *a, uint64_t pc, struct go_function *f)
+/* The Go function that holds `pc`, in the program or in a library: where it is, and its table. */
+static struct go_image *go_function(struct autopsy *a, uint64_t pc, struct go_function *f,
+				    uint64_t *bias)
 {
-	return a->dead->has_binary && a->dead->is_go && a->go.has_table &&
-	       weft__go_function_at(&a->go, pc - a->bias, f);
+	if (a->dead->has_binary && a->dead->is_go && a->go.has_table &&
+	    weft__go_function_at(&a->go, pc - a->bias, f)) {
+		*bias = a->bias;
+		return &a->go;
+	}
+	struct module *library = library_at(a, pc);
+	if (!library || !weft__module_function(library, pc, f))
+		return NULL;
+	*bias = library->bias;
+	return &library->go;
 }
 
 static uint64_t function_start(struct autopsy *a, uint64_t pc)
 {
 	struct go_function f;
+	uint64_t bias;
 
-	return go_function(a, pc, &f) ? f.entry + a->bias : weft__symbolizer_start(a->names, pc);
+	return go_function(a, pc, &f, &bias) ? f.entry + bias
+					     : weft__symbolizer_start(a->names, pc);
+}
+
+/* Code of a file that could be read and is not Go's is told apart without a name. */
+static bool is_foreign(struct autopsy *a, uint64_t pc)
+{
+	struct module *library = library_at(a, pc);
+
+	return library && library->usable && !library->is_go;
 }
 
 static void name_frame(struct autopsy *a, struct dead_frame *frame, uint64_t pc)
 {
 	struct go_function f;
+	uint64_t bias;
+	struct go_image *go = go_function(a, pc, &f, &bias);
 
-	if (!go_function(a, pc, &f) ||
-	    !weft__go_function_name(&a->go, &f, frame->name, sizeof(frame->name)))
-		weft__symbolizer_name(a->names, pc, frame->name, sizeof(frame->name));
+	frame->told = go && weft__go_function_name(go, &f, frame->name, sizeof(frame->name));
+	if (frame->told)
+		return;
+	weft__symbolizer_name(a->names, pc, frame->name, sizeof(frame->name));
+	frame->told = weft__symbolizer_start(a->names, pc) || is_foreign(a, pc);
+}
+
+/* It died in a library of Go's: which one. */
+static void name_library(struct autopsy *a, uint64_t pc)
+{
+	struct module *library = library_at(a, pc);
+	struct dead *d = a->dead;
+
+	if (!library || !library->is_go)
+		return;
+	snprintf(d->library, sizeof(d->library), "%s", library->path);
+	snprintf(d->library_version, sizeof(d->library_version), "%s", library->go.version);
 }
 
 static void unwind(struct autopsy *a)
@@ -183,6 +230,7 @@ static void unwind(struct autopsy *a)
 	if (!c->has_registers)
 		return;
 	at.function = function_start(a, c->pc);
+	name_library(a, c->pc);
 	a->dead->frame_count = weft__watch_unwind(&a->memory, &at, pcs, DEAD_FRAMES);
 	for (unsigned i = 0; i < a->dead->frame_count; i++) {
 		a->dead->frames[i].pc = pcs[i];
@@ -227,6 +275,7 @@ void weft__dead_read(struct dead *d, const char *core_path, const char *binary_p
 		weft__core_each_file(&d->core, take_file, &a);
 	unwind(&a);
 	weft__symbolizer_free(a.names);
+	weft__modules_free(a.libraries);
 	if (a.binary.fd >= 0)
 		input_close(&a.binary);
 	weft__core_close(&d->core);

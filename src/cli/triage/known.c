@@ -30,15 +30,23 @@ static const struct chain chains[] = {
 	 {{"cache_alloc", 1, 1}, {"list_grow", 1, 1}, {"state_put", 1, 1}, {"thread_exit", 1, 1}}},
 };
 
+/* Frames without a name are passed over: the unwinder may have taken data for one. */
+static unsigned next_named(const struct dead *d, unsigned at)
+{
+	while (at < d->frame_count && !strcmp(d->frames[at].name, "?"))
+		at++;
+	return at;
+}
+
 static bool follows(const struct dead *d, const struct chain *chain)
 {
-	unsigned at = 0;
+	unsigned at = next_named(d, 0);
 
 	for (const struct link *l = chain->links; l->pattern; l++) {
 		unsigned seen = 0;
 		while (seen < l->most && at < d->frame_count &&
 		       !fnmatch(l->pattern, d->frames[at].name, 0)) {
-			at++;
+			at = next_named(d, at + 1);
 			seen++;
 		}
 		if (seen < l->least)
@@ -59,8 +67,7 @@ static const struct go_rule *rule_of(const char *id)
 /* Enough to say that it is something else? */
 static bool is_readable(const struct dead *d)
 {
-	return d->frame_count > 1 && strcmp(d->frames[0].name, "?") &&
-	       strcmp(d->frames[1].name, "?");
+	return d->frame_count > 1 && d->frames[0].told && d->frames[1].told;
 }
 
 enum crash weft__dead_judge(const struct dead *d, const struct go_rule **rule)

@@ -3,6 +3,7 @@
  * triage.h: from a core file to a verdict.
  *
  *   dead.c     the core, the binary it belongs to, and the frames with their names
+ *   module.c   the libraries that it had mapped
  *   known.c    which chains of frames are known
  *   absent.c   what to do without a core
  *   command.c  the command
@@ -18,7 +19,8 @@ enum { DEAD_FRAMES = 64, DEAD_NAME = 128 };
 
 struct dead_frame {
 	uint64_t pc;
-	char name[DEAD_NAME]; /* "?" when unknown */
+	char name[DEAD_NAME]; /* "?" when unknown; else of a function, or of its file */
+	bool told;	      /* what it is, or at least that it is no code of Go's */
 };
 
 struct dead {
@@ -28,6 +30,8 @@ struct dead {
 	char no_binary[160]; /* why not */
 	bool is_go;
 	char go_version[96];
+	char library[4096]; /* the Go library that it died in; "" when it was none */
+	char library_version[96];
 	unsigned frame_count;
 	struct dead_frame frames[DEAD_FRAMES];
 };
