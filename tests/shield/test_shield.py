@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What `weft shield` promises, tried on a program that has the bug.
 
-usage: test_shield.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED SITES
+usage: test_shield.py WEFT GOTWIN GOTWIN_PIE GOTWIN_REPAIRED SITES GOTWIN_HOST GOTWIN_LIBRARY
 """
 
 import json
@@ -18,8 +18,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "corpus"))
 import corpus
 
-WEFT, TWIN, TWIN_PIE, REPAIRED, SITES = sys.argv[1:6]
-del sys.argv[1:6]
+WEFT, TWIN, TWIN_PIE, REPAIRED, SITES, HOST, LIBRARY = sys.argv[1:8]
+del sys.argv[1:8]
 ROOT = os.geteuid() == 0
 METHODS = (["shield"], ["shield", "--follow"], ["shield", "--method=seccomp"])
 
@@ -226,8 +226,8 @@ class Refusals(unittest.TestCase):
 
 
 class Live(unittest.TestCase):
-    def serve(self, twin):
-        server = subprocess.Popen([twin, "serve"], stdout=subprocess.PIPE, text=True)
+    def serve(self, *twin):
+        server = subprocess.Popen([*twin, "serve"], stdout=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (server.kill(), server.communicate()))
         server.stdout.readline()
         return server
@@ -244,13 +244,14 @@ class Live(unittest.TestCase):
         return None
 
     def test_a_running_process_becomes_safe_and_can_be_given_back(self):
-        for twin in (TWIN, TWIN_PIE):
-            server = self.serve(twin)
+        for twin in ((TWIN,), (TWIN_PIE,), (HOST, LIBRARY)):
+            server = self.serve(*twin)
             self.assertEqual(self.rounds(server, 3)[-1][3], "10")
             self.assertEqual(shield(f"--pid={server.pid}", "--dry-run").returncode, 1)
             done = shield(f"--pid={server.pid}")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("is safe now", done.stdout)
+            self.assertIn(os.path.basename(twin[-1]), done.stdout)
             self.rounds(server, 100)
             self.assertEqual(self.attack(server), 0)
             again = shield(f"--pid={server.pid}", "--json")
@@ -261,6 +262,31 @@ class Live(unittest.TestCase):
             server.send_signal(signal.SIGUSR1)
             server.communicate(timeout=30)
             self.assertEqual(server.returncode, -signal.SIGSEGV)
+
+    def test_a_library_that_was_deleted_is_found_or_refused(self):
+        with tempfile.TemporaryDirectory() as directory:
+            server = self.serve(HOST, shutil.copy(LIBRARY, directory))
+        done = shield(f"--pid={server.pid}")
+        if done.returncode == 0:  # with the privilege to open what is mapped
+            self.assertIn("is safe now", done.stdout)
+            self.assertEqual(self.attack(server), 0)
+        else:
+            self.assertIn("cannot be opened", done.stderr)
+
+    def test_one_unknown_runtime_refuses_all(self):
+        with open(LIBRARY, "rb") as f:
+            image = bytearray(f.read())
+        at = image.index(bytes.fromhex("4885c0741690e8"))
+        image[at + 5] = 0xF8
+        with tempfile.TemporaryDirectory() as directory:
+            other = os.path.join(directory, "other.so")
+            with open(other, "wb") as f:
+                f.write(image)
+            server = self.serve(HOST, other)
+            done = shield(f"--pid={server.pid}")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("other.so: its code is not that of Go 1.24", done.stderr)
+            self.assertEqual(self.rounds(server, 1)[0][3], "10")
 
     def test_a_repaired_process_is_left_alone(self):
         server = self.serve(REPAIRED)

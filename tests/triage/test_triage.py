@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What `weft triage` says of core files: one that the kernel wrote when it may, and many that are made here.
 
-usage: test_triage.py WEFT GOTWIN GOTWIN_PIE
+usage: test_triage.py WEFT GOTWIN GOTWIN_PIE GOTWIN_HOST GOTWIN_LIBRARY
 """
 
 import json
@@ -17,8 +17,8 @@ import sys
 import tempfile
 import unittest
 
-WEFT, TWIN, TWIN_PIE = sys.argv[1:4]
-del sys.argv[1:4]
+WEFT, TWIN, TWIN_PIE, HOST, LIBRARY = sys.argv[1:6]
+del sys.argv[1:6]
 CHAIN = ["mallocgcSmallNoscan", "mallocgc", "growslice", "vgetrandomPutState", "mexit", "twin_mstart0"]
 STACK = 0x7FFF00000000
 
@@ -45,9 +45,10 @@ def note(kind, data):
 
 
 def make_core(path, chain=CHAIN, sig=signal.SIGSEGV, address=0, binary=TWIN, first_page=None):
-    """A core of `binary` (at its own addresses) that died in this chain of functions, innermost first."""
+    """A core of `binary` (at its own addresses) that died in this chain of functions (or of plain numbers, which are no
+    code), innermost first."""
     where = symbols(TWIN)
-    frames = [where[name] + 1 for name in chain]
+    frames = [f if isinstance(f, int) else where[f] + 1 for f in chain]
     stack = b"".join(struct.pack("<QQ", STACK + 16 * (i + 1), pc) for i, pc in enumerate(frames[1:]))
     stack += bytes(64)
     registers = [0] * 27
@@ -103,6 +104,12 @@ class Recognition(Case):
                        {"chain": CHAIN[:4]}, {"chain": CHAIN[3:]}, {"chain": ["handoffp"] + CHAIN[4:]}):
             self.assertEqual(self.verdict(make_core(self.core, **change))["verdict"], "other", change)
 
+    def test_what_is_no_frame_does_not_end_it(self):
+        for at in range(1, len(CHAIN)):
+            make_core(self.core, chain=CHAIN[:at] + [0x80] + CHAIN[at:])
+            self.assertEqual(self.verdict(self.core)["verdict"], "affected", at)
+        self.assertEqual(self.verdict(make_core(self.core, chain=CHAIN[:2] + [0x80]))["verdict"], "other")
+
     def test_the_text_names_the_way_out(self):
         done = triage(make_core(self.core))
         self.assertIn("golang/go#73141", done.stdout)
@@ -156,6 +163,17 @@ class Real(Case):
                 self.assertEqual([f["function"] for f in told["frames"][:6]],
                                  ["runtime." + name.replace("twin_", "") for name in CHAIN])
                 os.unlink(core)
+
+    def test_the_crash_in_a_library_of_a_c_program(self):
+        with tempfile.TemporaryDirectory() as directory:
+            library = shutil.copy(LIBRARY, directory)
+            core = self.crash(HOST, library, "crash")
+            told = self.verdict(core)
+            self.assertEqual((told["verdict"], told["library"]), ("affected", library))
+            self.assertEqual([f["function"] for f in told["frames"][:6]],
+                             ["runtime." + name.replace("twin_", "") for name in CHAIN])
+        # Without the library's file it cannot be told; it is not called another crash.
+        self.assertEqual(self.verdict(core)["verdict"], "unknown")
 
     def test_another_death(self):
         core = self.crash("sh", "-c", "kill -SEGV $$")

@@ -262,6 +262,8 @@ int weft__shield_find(pid_t pid, struct shield_places *places)
 	f->places = places;
 	places->why = NULL;
 	int error = weft__mapped_each(pid, take_file, f);
+	if (error && !places->why)
+		places->why = "what it has mapped cannot be listed";
 	if (!error && !places->count) {
 		error = -ENOENT;
 		places->why = f->go_files ? "no Go runtime in it has the bug"
