@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+
+//go:build library
+
+package main
+
+import "C"
+
+//export Storm
+func Storm() { storm() }
+
+func main() {}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+
+//go:build plugin
+
+package main
+
+func Storm() { storm() }
