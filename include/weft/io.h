@@ -124,8 +124,10 @@ WEFT_MUST_CHECK int weft_unix_dial(const char *path, int64_t deadline);
 /*
  * Sends each arrival of the signal to a channel of int items (a full channel loses it) until the
  * runtime stops; a signal has one channel, the last that was named. The channel is referenced. NULL
- * as the channel restores the signal's former action. Returns 0, or -EINVAL for a signal that
- * cannot be caught, or another item size.
+ * as the channel restores the signal's former action. A signal to the process arrives though the
+ * program had blocked it before weft_run. Returns 0, or -EINVAL for a signal that cannot be caught
+ * (SIGKILL, SIGSTOP), one of a fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS: the
+ * instruction would run again and again), or another item size.
  */
 int weft_signal_notify(struct weft_chan *chan, int signo);
 

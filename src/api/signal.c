@@ -5,10 +5,16 @@
  * The handler counts the arrival and pokes the monitor: two atomic instructions and a futex call,
  * whatever it has interrupted. The monitor, an ordinary thread, offers the number to the channel.
  *
- *   word             who writes it                        order
- *   entry.arrived    handler +1; deliver takes all        relaxed: `noted` orders them
- *   noted            handler 1; deliver 0                 release and acquire
- *   entry.chan, old  weft_signal_notify, under the lock
+ * It also takes what nobody else may: it blocks all signals but those that have a channel, so such a
+ * one arrives though the program had blocked it before weft_run. When the channel is taken away, the
+ * monitor blocks the signal again before the former action comes back, which would else run there.
+ *
+ *   word             who writes it                             order
+ *   entry.arrived    handler +1; deliver takes all             relaxed: `noted` orders them
+ *   noted            handler, exchange 1; deliver 0            release and acquire
+ *   entry.chan       exchange                                  under the lock
+ *   changes          exchange +1: the mask has to follow       under the lock
+ *   masked           deliver, to `changes`: the mask does      release and acquire; futex
  *
  * Rejected: a pipe to write to (two descriptors, a poller registration, and a signal storm fills
  * it), a task that receives (it would keep weft_run from returning), a thread for sigwaitinfo
@@ -18,66 +24,117 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "api/attempt.h"
 #include "api/chan.h"
+#include "base/sys.h"
+#include "sched/handler.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "weft/io.h"
 
 static struct entry {
 	struct weft_chan *chan; /* NULL: the signal is not ours */
-	struct sigaction old;
+	struct handler handler;
 	uint32_t arrived;
 } entries[NSIG];
 
-static uint32_t noted;
+static uint32_t noted, changes, masked;
 static struct lock lock; /* rank SIGNAL */
 
-static void on_signal(int signo)
+static void note(void)
 {
-	add_relaxed(&entries[signo].arrived, 1);
 	store_release(&noted, 1); /* pairs with deliver, deliver_one */
 	weft__monitor_poke();
 }
 
+static void on_signal(int signo, siginfo_t *info, void *context)
+{
+	add_relaxed(&entries[signo].arrived, 1);
+	note();
+}
+
 static void deliver_one(struct entry *e, int signo, struct list *ready)
 {
-	/* pairs with on_signal */
-	for (uint32_t n = swap_acquire(&e->arrived, 0); n && e->chan; n--)
+	if (!e->chan)
+		return; /* what has arrived since is the former action's: uninstall */
+	/* pairs with note */
+	for (uint32_t n = swap_acquire(&e->arrived, 0); n; n--)
 		weft__chan_offer(e->chan, &signo, ready);
+}
+
+/* The monitor's own mask. [lock] */
+static void follow_changes(void)
+{
+	sigset_t blocked;
+	if (load_relaxed(&masked) == changes)
+		return;
+	sigfillset(&blocked);
+	for (int signo = 1; signo < NSIG; signo++)
+		if (entries[signo].chan)
+			sigdelset(&blocked, signo);
+	pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+	store_release(&masked, changes); /* pairs with await_mask */
+	weft__futex_wake(&masked, INT32_MAX);
 }
 
 /* The monitor's. */
 static void deliver(struct list *ready)
 {
-	if (!load_relaxed(&noted) || !swap_acquire(&noted, 0)) /* pairs with on_signal */
+	if (!load_relaxed(&noted) || !swap_acquire(&noted, 0)) /* pairs with note */
 		return;
 	lock_take(&lock, RANK_SIGNAL);
+	follow_changes();
 	for (int signo = 1; signo < NSIG; signo++)
 		deliver_one(&entries[signo], signo, ready);
 	lock_drop(&lock, RANK_SIGNAL);
 }
 
+/* The monitor's mask is to follow. Returns the number of this change. [lock] */
+static uint32_t change(int more_wakers)
+{
+	/* pairs with deadlock.c:weft__deadlock_judge */
+	add_seq_cst(&sched.outside_wakers, (uint32_t)more_wakers);
+	changes++;
+	note();
+	return changes;
+}
+
+static void await_mask(uint32_t wanted)
+{
+	uint32_t seen;
+	while ((int32_t)((seen = load_acquire(&masked)) - wanted) <
+	       0) /* pairs with follow_changes */
+		weft__futex_wait(&masked, seen, INT64_MAX);
+}
+
 static int install(struct entry *e, int signo)
 {
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
-	sigfillset(&action.sa_mask);
-	if (sigaction(signo, &action, &e->old) < 0)
+	sigset_t all;
+	sigfillset(&all);
+	e->handler.run = on_signal;
+	if (!e->handler.stands && weft__handler_install(&e->handler, signo, SA_RESTART, &all) < 0)
 		return -EINVAL;
-	store_release(&weft__netpoll_signals, deliver); /* pairs with monitor.c:serve */
-	add_seq_cst(&sched.outside_wakers, 1); /* pairs with deadlock.c:weft__deadlock_judge */
+	store_release(&weft__netpoll_signals, deliver); /* pairs with monitor.c:serve_signals */
+	change(1);
 	return 0;
 }
 
+/* The former action comes back, unless there is a channel again; what came meanwhile is its. */
 static void uninstall(struct entry *e, int signo)
 {
-	sigaction(signo, &e->old, NULL);
-	sub_seq_cst(&sched.outside_wakers, 1); /* pairs with deadlock.c:weft__deadlock_judge */
+	lock_take(&lock, RANK_SIGNAL);
+	bool gone = !e->chan && e->handler.stands;
+	if (gone)
+		weft__handler_remove(&e->handler, signo);
+	lock_drop(&lock, RANK_SIGNAL);
+	if (gone && swap_acquire(&e->arrived, 0)) /* pairs with note */
+		kill(getpid(), signo);
 }
 
-/* *c to the entry; what was there to *c. */
-static int exchange(int signo, struct weft_chan **c)
+/* *c to the entry; what was there to *c. *taken_away: the change to wait for before uninstall. */
+static int exchange(int signo, struct weft_chan **c, uint32_t *taken_away)
 {
 	struct entry *e = &entries[signo];
 	struct weft_chan *old;
@@ -86,36 +143,51 @@ static int exchange(int signo, struct weft_chan **c)
 	old = e->chan;
 	if (*c && !old)
 		err = install(e, signo);
-	else if (!*c && old)
-		uninstall(e, signo);
 	if (!err) {
 		e->chan = *c;
 		*c = old;
+	}
+	if (old && !e->chan) {
+		store_relaxed(&e->arrived, 0); /* it was the channel's */
+		*taken_away = change(-1);
 	}
 	lock_drop(&lock, RANK_SIGNAL);
 	return err;
 }
 
+static bool can_be_notified(int signo)
+{
+	return signo >= 1 && signo < NSIG && signo != SIGKILL && signo != SIGSTOP &&
+	       !weft__handler_faults(signo);
+}
+
 int weft_signal_notify(struct weft_chan *chan, int signo)
 {
+	uint32_t taken_away = 0;
 	int err = call_outside();
 	if (err)
 		return err;
-	if (signo < 1 || signo >= NSIG || (chan && chan->item_size != sizeof(int)))
+	if (!can_be_notified(signo) || (chan && chan->item_size != sizeof(int)))
 		return -EINVAL;
 	struct weft_chan *given = weft_chan_ref(chan);
-	err = exchange(signo, &given);
+	err = exchange(signo, &given, &taken_away);
 	weft_chan_unref(given);
+	if (taken_away) {
+		await_mask(taken_away);
+		uninstall(&entries[signo], signo);
+	}
 	return err;
 }
 
+/* The monitor has ended: nobody's mask has to follow. */
 void weft__signal_end(void)
 {
-	store_release(&weft__netpoll_signals, NULL); /* pairs with monitor.c:serve */
+	store_release(&weft__netpoll_signals, NULL); /* pairs with monitor.c:serve_signals */
 	for (int signo = 1; signo < NSIG; signo++) {
 		struct weft_chan *c = NULL;
-		exchange(signo, &c);
+		uint32_t taken_away;
+		exchange(signo, &c, &taken_away);
 		weft_chan_unref(c);
-		store_relaxed(&entries[signo].arrived, 0);
+		uninstall(&entries[signo], signo);
 	}
 }

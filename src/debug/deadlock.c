@@ -99,7 +99,7 @@ static bool has_strangers(void)
 
 bool weft__deadlock_judge(void)
 {
-	/* pairs with signal.c:install, signal.c:uninstall */
+	/* pairs with signal.c:change */
 	if (load_relaxed(&sched.outside_wakers) || !weft__fatal_hook)
 		return false; /* without the hook the process is dying of something else already */
 	if (load_relaxed(&sched.foreign_inside) || has_strangers())

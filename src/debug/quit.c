@@ -11,15 +11,15 @@
 #include "debug/quit.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include "base/sys.h"
 #include "debug/dump.h"
 #include "debug/stop.h"
+#include "sched/handler.h"
 
-static struct sigaction before;
-static bool watching;
+static void on_quit(int signo, siginfo_t *info, void *context);
+
+static struct handler handler = {.run = on_quit};
 
 static void on_quit(int signo, siginfo_t *info, void *context)
 {
@@ -27,35 +27,24 @@ static void on_quit(int signo, siginfo_t *info, void *context)
 	if (!weft__stop_answer(info, context)) {
 		struct registers r = weft__stop_registers(context);
 		weft__dump_to(STDERR_FILENO, &r);
-		if (before.sa_flags & SA_SIGINFO)
-			before.sa_sigaction(signo, info, context);
-		else if (before.sa_handler == SIG_DFL)
-			signal(signo, SIG_DFL),
-				raise(signo); /* ends the process when this handler returns */
-		else if (before.sa_handler != SIG_IGN)
-			before.sa_handler(signo);
+		weft__handler_pass(&handler, signo, info, context);
 	}
 	errno = saved;
 }
 
 bool weft__quit_watched(void)
 {
-	struct sigaction now;
-	return watching && sigaction(SIGQUIT, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO &&
-	       now.sa_sigaction == on_quit;
+	return weft__handler_stands(&handler, SIGQUIT);
 }
 
 void weft__quit_watch(void)
 {
-	struct sigaction action = {.sa_sigaction = on_quit,
-				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
-	sigemptyset(&action.sa_mask);
-	watching = sigaction(SIGQUIT, &action, &before) == 0;
+	sigset_t none;
+	sigemptyset(&none);
+	weft__handler_install(&handler, SIGQUIT, SA_RESTART, &none);
 }
 
 void weft__quit_unwatch(void)
 {
-	if (weft__quit_watched())
-		sigaction(SIGQUIT, &before, NULL);
-	watching = false;
+	weft__handler_remove(&handler, SIGQUIT);
 }

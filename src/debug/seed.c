@@ -6,17 +6,17 @@
  */
 #include "debug/seed.h"
 
-#include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
+#include "sched/handler.h"
 #include "sched/sched.h"
 #include "sched/sim.h"
 
+static void on_death(int signo, siginfo_t *info, void *context);
+
 static const int deadly[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-static struct sigaction before[array_len(deadly)];
-static bool watching;
+static struct handler handlers[array_len(deadly)];
 
 static void say_seed(void)
 {
@@ -28,25 +28,23 @@ static void on_death(int signo, siginfo_t *info, void *context)
 	say_seed();
 	for (unsigned i = 0; i < array_len(deadly); i++)
 		if (deadly[i] == signo)
-			sigaction(signo, &before[i], NULL);
-	if (info->si_code <= 0) /* sent, not caused by an instruction that will run again */
-		raise(signo);
+			weft__handler_pass(&handlers[i], signo, info, context);
 }
 
 void weft__seed_watch(void)
 {
-	struct sigaction action = {.sa_sigaction = on_death, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	sigemptyset(&action.sa_mask);
-	for (unsigned i = 0; i < array_len(deadly); i++)
-		sigaction(deadly[i], &action, &before[i]);
-	watching = true;
+	sigset_t none;
+	sigemptyset(&none);
+	for (unsigned i = 0; i < array_len(deadly); i++) {
+		handlers[i].run = on_death;
+		weft__handler_install(&handlers[i], deadly[i], 0, &none);
+	}
 }
 
 void weft__seed_unwatch(void)
 {
-	for (unsigned i = 0; watching && i < array_len(deadly); i++)
-		sigaction(deadly[i], &before[i], NULL);
-	watching = false;
+	for (unsigned i = 0; i < array_len(deadly); i++)
+		weft__handler_remove(&handlers[i], deadly[i]);
 	if (sched.sim && sched.main_result)
 		say_seed();
 }

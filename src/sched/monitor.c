@@ -207,18 +207,23 @@ static bool nothing_runs(void)
 	return load_relaxed(&sched.idle_count) == sched.processor_count;
 }
 
+static void serve_signals(struct list *ready)
+{
+	/* pairs with signal.c:install, signal.c:weft__signal_end */
+	void (*signals)(struct list * ready) = load_acquire(&weft__netpoll_signals);
+	if (signals)
+		signals(ready);
+}
+
 /* Signals; due timers and ready descriptors while nobody sleeps in the poller. */
 static void serve(int64_t now)
 {
 	struct list ready;
 	bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
-	/* pairs with signal.c:install, signal.c:weft__signal_end */
-	void (*signals)(struct list * ready) = load_acquire(&weft__netpoll_signals);
 	list_init(&ready);
 	/* pairs with proc.c:stuck */
 	add_seq_cst(&sched.carrying, 1);
-	if (signals)
-		signals(&ready);
+	serve_signals(&ready);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
 	if (!polled && !monitor.calm && weft__netpoll_interesting())
@@ -295,9 +300,15 @@ static void trim(int64_t now)
 
 /* ---- the rounds ---- */
 
-/* The deterministic mode does by itself what the rounds do. */
+/* The deterministic mode does by itself what the rounds do, but for signals, which are real. */
 static void round_sim(void)
 {
+	struct list ready;
+	list_init(&ready);
+	add_seq_cst(&sched.carrying, 1); /* pairs with proc.c:stuck */
+	serve_signals(&ready);
+	weft__ready_list(&ready);
+	sub_seq_cst(&sched.carrying, 1);
 	if (nothing_runs())
 		weft__monitor_stop_tasks();
 }

@@ -4,31 +4,23 @@
  *
  *   weft: task 17 'resolver' overflowed its 64 KiB stack
  *
- * The handler runs on the thread's alternate signal stack (thread.c). It then hands the signal on:
- * to the handler that the program had installed before, else to the default action, so that the
- * process dies of SIGSEGV with a core file. Faults elsewhere pass through untouched.
+ * The handler runs on the thread's alternate signal stack (thread.c). Then the signal goes on to
+ * whatever the program had installed before: a handler, or the default action, so that the process
+ * dies of SIGSEGV with a core file. So do faults elsewhere, and signals that somebody sent: those
+ * kill at once, run the program's handler, or are ignored, as they would be without this handler,
+ * which stays for the overflow to come.
  */
 #include "sched/overflow.h"
 
-#include <signal.h>
-
+#include "base/attr.h"
+#include "sched/handler.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
 
-static struct sigaction before[2]; /* of SIGSEGV and SIGBUS */
-static bool watching;
+static void on_fault(int signo, siginfo_t *info, void *context);
 
-static void pass_on(int signo, siginfo_t *info, void *context)
-{
-	struct sigaction *old = &before[signo == SIGBUS];
-	if (old->sa_flags & SA_SIGINFO)
-		old->sa_sigaction(signo, info, context);
-	else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
-		old->sa_handler(signo);
-	else
-		signal(signo, SIG_DFL); /* the instruction runs again, and the process dies of the
-					   real fault */
-}
+static const int signals[] = {SIGSEGV, SIGBUS};
+static struct handler handlers[array_len(signals)] = {{.run = on_fault}, {.run = on_fault}};
 
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
@@ -38,24 +30,19 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 			   "(weft_spawn_options.stack_size gives it more)",
 			   (unsigned long long)task->id, task_name(task),
 			   task->class->usable / 1024);
-	pass_on(signo, info, context);
+	weft__handler_pass(&handlers[signo == SIGBUS], signo, info, context);
 }
 
 void weft__overflow_watch(void)
 {
-	struct sigaction action = {.sa_sigaction = on_fault,
-				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGSEGV, &action, &before[0]);
-	sigaction(SIGBUS, &action, &before[1]);
-	watching = true;
+	sigset_t none;
+	sigemptyset(&none);
+	for (unsigned i = 0; i < array_len(signals); i++)
+		weft__handler_install(&handlers[i], signals[i], SA_NODEFER | SA_RESTART, &none);
 }
 
 void weft__overflow_unwatch(void)
 {
-	if (!watching)
-		return;
-	watching = false;
-	sigaction(SIGSEGV, &before[0], NULL);
-	sigaction(SIGBUS, &before[1], NULL);
+	for (unsigned i = 0; i < array_len(signals); i++)
+		weft__handler_remove(&handlers[i], signals[i]);
 }

@@ -320,12 +320,12 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 		err = run(fn, arg);
 		weft__monitor_stop();
 	}
-	weft__overflow_unwatch();
 	/* pairs with weft__runtime_state, weft__foreign_enter */
 	store_release(&sched.running, 2);
 	tsan_acquire(&sched);
 	if (sched.processors && options->end)
 		options->end();
+	weft__overflow_unwatch(); /* the first handler to come is the last to go */
 	shut_down();
 	*result = sched.main_result;
 	store_relaxed(&sched.stopping, 0);
