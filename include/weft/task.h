@@ -49,6 +49,8 @@ enum {
 	WEFT_LOCK_MAIN = 1,
 	/* No handlers for SIGQUIT (dump) and SIGSEGV (report of a stack overflow). */
 	WEFT_NO_SIGNALS = 2,
+	/* A deadlock of all tasks is not reported: the program waits for ever. Since 0.2. */
+	WEFT_NO_DEADLOCK_REPORT = 4,
 };
 
 /*
@@ -69,7 +71,7 @@ struct weft_options {
 	 * of two, 16 KiB or more. A guard of 64 KiB and a page for the task's record come on top.
 	 * Default 256 KiB. */
 	size_t stack_size;
-	/* WEFT_LOCK_MAIN, WEFT_NO_SIGNALS. */
+	/* WEFT_LOCK_MAIN, WEFT_NO_SIGNALS, WEFT_NO_DEADLOCK_REPORT. */
 	unsigned flags;
 };
 

@@ -3,18 +3,27 @@
  * deadlock.c: every task waits, for ever: say so, and end the process with status 2.
  *
  * The monitor asks when all processors have been idle for a while although tasks live, no task is
- * in user code, no timer runs and no descriptor is waited for. What it cannot know is whether the
- * process has threads that are not the runtime's: any of them may call weft_chan_send in the next
- * second. So the report comes only when /proc/self/task shows none, and never when that cannot be
- * read. Signal channels and child waits count as sched.outside_wakers.
+ * in user code, no timer of the runtime's runs and no descriptor is waited for. What is left to
+ * find out is whether somebody outside of the runtime could still wake a task (docs/DEADLOCK.md has
+ * the whole list):
  *
- * While such threads are there it asks again and again, ever more rarely: they may go, as one does
- * that has just ended and is still listed for a moment.
+ *   a signal channel          counted in sched.outside_wakers
+ *   a handler of the program's for a signal that may come at any time: it may call weft_stop
+ *   a thread that is not the runtime's: it may send into a channel in the next second
+ *
+ * What cannot be told counts as somebody. Handlers and threads may go without waking a task (a
+ * thread that has just ended is still listed for a moment), so while there are any the monitor asks
+ * again and again, ever more rarely.
+ *
+ * Not looked for: timers of the kernel's, signalfds, asynchronous I/O. None of them wakes a task
+ * but through a handler, a thread, or a descriptor that a task waits for, and those are seen. A
+ * timer whose signal has its default action ends the process; it wakes nobody.
  */
 #include "debug/deadlock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +31,9 @@
 
 #include "base/sys.h"
 #include "debug/dump.h"
+#include "debug/stop.h"
+#include "debug/symbols.h"
+#include "sched/handler.h"
 #include "sched/schedule.h"
 
 struct linux_dirent64 { /* getdents64(2) */
@@ -50,6 +62,27 @@ static bool is_ours(pid_t tid)
 	       tid == load_relaxed(&sched.monitor_tid) || in_list(&sched.threads, tid);
 }
 
+/*
+ * ThreadSanitizer's own thread wakes nobody. It sleeps by a system call of its own, in the
+ * sanitizer's code; other threads sleep in libc. While it does not sleep it cannot be told.
+ */
+static bool is_sanitizers(pid_t tid)
+{
+#ifdef WEFT_TSAN
+	struct registers r;
+	long call;
+	if (!weft__stop_asleep(tid, &call, &r) || call != SYS_nanosleep || !weft__symbols_open())
+		return false;
+	struct symbol s = weft__symbol_at(r.pc);
+	bool in_library = s.module && strncmp(s.module, "libtsan", 7) == 0;
+	bool in_program = s.name && strstr(s.name, "__sanitizer"); /* linked statically */
+	weft__symbols_close();
+	return in_library || in_program;
+#else
+	return false;
+#endif
+}
+
 /* How many threads these bytes of getdents64 list; *ours becomes false when one is not ours. */
 static unsigned count_listed(const char *entries, long size, bool *ours)
 {
@@ -59,7 +92,8 @@ static unsigned count_listed(const char *entries, long size, bool *ours)
 		at += d->length;
 		if (d->name[0] == '.')
 			continue;
-		*ours &= is_ours((pid_t)atoi(d->name));
+		pid_t tid = (pid_t)atoi(d->name);
+		*ours &= is_ours(tid) || is_sanitizers(tid);
 		listed++;
 	}
 	return listed;
@@ -97,12 +131,21 @@ static bool has_strangers(void)
 	return !ours;
 }
 
+/* Has the program a handler for a signal that comes from outside, not from a fault of its own? */
+static bool has_handlers(void)
+{
+	for (int signo = 1; signo < NSIG; signo++)
+		if (!weft__handler_faults(signo) && weft__handler_of_program(signo))
+			return true;
+	return false;
+}
+
 bool weft__deadlock_judge(void)
 {
 	/* pairs with signal.c:change */
 	if (load_relaxed(&sched.outside_wakers) || !weft__fatal_hook)
 		return false; /* without the hook the process is dying of something else already */
-	if (load_relaxed(&sched.foreign_inside) || has_strangers())
+	if (load_relaxed(&sched.foreign_inside) || has_handlers() || has_strangers())
 		return true;
 	if (load_relaxed(&sched.main_returned)) {
 		unsigned long long n = weft__task_count();

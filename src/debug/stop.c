@@ -39,7 +39,7 @@ static struct {
 } note;
 
 /* "0 0x3 0x7f.. ... SP PC": the thread is in a system call; "running": it is not. */
-static bool sleeping(pid_t tid, struct registers *r)
+bool weft__stop_asleep(pid_t tid, long *call, struct registers *r)
 {
 	char path[48], text[256];
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
@@ -51,6 +51,7 @@ static bool sleeping(pid_t tid, struct registers *r)
 	char *sp = strrchr(text, ' ');
 	*r = (struct registers){.pc = strtoul(pc + 1, NULL, 16),
 				.sp = sp ? strtoul(sp, NULL, 16) : 0};
+	*call = strtol(text, NULL, 10);
 	return sp != NULL;
 }
 
@@ -90,7 +91,8 @@ static bool hold(pid_t tid, struct registers *r)
 
 bool weft__stop_hold(pid_t tid, struct registers *r)
 {
-	return sleeping(tid, r) || hold(tid, r);
+	long call;
+	return weft__stop_asleep(tid, &call, r) || hold(tid, r);
 }
 
 void weft__stop_release(void)

@@ -24,6 +24,9 @@
 bool weft__stop_hold(pid_t tid, struct registers *r);
 void weft__stop_release(void);
 
+/* Does the thread sleep in a system call, which one, and where? False also when it cannot be told. */
+bool weft__stop_asleep(pid_t tid, long *call, struct registers *r);
+
 /* For the handler. True: the signal was such a note, and is dealt with. */
 bool weft__stop_answer(const siginfo_t *info, const void *context);
 struct registers weft__stop_registers(const void *context);

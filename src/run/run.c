@@ -58,7 +58,7 @@ static int check_options(const struct weft_options *given, struct runtime_option
 	o->end = end;
 	if (o->processors > MAX_PROCESSORS || o->max_threads > MAX_THREADS || o->max_threads < 2)
 		return -EINVAL;
-	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS) ||
+	if (o->flags & ~(unsigned)(WEFT_LOCK_MAIN | WEFT_NO_SIGNALS | WEFT_NO_DEADLOCK_REPORT) ||
 	    !weft__stack_class(o->stack_size))
 		return -EINVAL;
 	return 0;
