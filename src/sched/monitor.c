@@ -44,6 +44,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/cache.h"
+#include "sched/lost.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
@@ -90,7 +91,7 @@ static int64_t thread_cpu(pid_t tid)
 }
 
 /* The state letter of /proc/self/task/TID/stat; 0: it cannot be told. */
-static char thread_letter(pid_t tid)
+char weft__thread_letter(pid_t tid)
 {
 	char path[48], text[128];
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
@@ -101,7 +102,7 @@ static char thread_letter(pid_t tid)
 
 static bool thread_asleep(pid_t tid)
 {
-	char letter = thread_letter(tid);
+	char letter = weft__thread_letter(tid);
 	return letter && letter != 'R';
 }
 
@@ -342,6 +343,7 @@ static bool round_once(void)
 	bool taken = false;
 	int64_t now = weft__clock();
 	weft__trace_tick(now);
+	weft__lost_look(now);
 	if (unlikely(sched.sim)) {
 		round_sim();
 		return false;
@@ -405,12 +407,13 @@ static void nap(int64_t until)
 	store_relaxed(&sched.monitor_wake, 0);
 }
 
-/* When to look again: for memory to give back, or for threads that are not the runtime's to go. */
+/* When to look again: for memory to give back, for threads that are not the runtime's to go, or for
+ * one of its own that a task has ended. */
 static int64_t next_look(void)
 {
 	int64_t pause = monitor.trimming ? TRIM_EVERY : INT64_MAX;
 	int64_t longer = min_of(max_of(2 * monitor.doubt, DOUBT), DOUBT_LONG);
-	monitor.doubt = weft__proc_judge() ? longer : 0;
+	monitor.doubt = weft__proc_judge() || load_relaxed(&sched.in_user) ? longer : 0;
 	if (monitor.doubt)
 		pause = min_of(pause, monitor.doubt);
 	return pause == INT64_MAX ? pause : weft__clock() + pause;

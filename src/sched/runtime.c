@@ -31,6 +31,7 @@
 #include "sched/cache.h"
 #include "sched/chance.h"
 #include "sched/lockthread.h"
+#include "sched/lost.h"
 #include "sched/netpoll.h"
 #include "sched/overflow.h"
 #include "sched/schedule.h"
@@ -310,6 +311,8 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	pthread_once(&once, watch_forks);
 	sched.run++;
 	int err = init(options);
+	if (!err)
+		err = weft__lost_begin();
 	if (!err && !(options->flags & WEFT_NO_SIGNALS))
 		weft__overflow_watch();
 	if (!err && options->begin)

@@ -34,6 +34,7 @@
 #include "random/wipe.h"
 #include "sched/chance.h"
 #include "sched/exit.h"
+#include "sched/lost.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
@@ -150,6 +151,7 @@ static void adopt(struct thread *t, const stack_t *signal_stack, stack_t *old)
 	store_relaxed(&t->tid, sys_gettid());
 	t->pthread = pthread_self();
 	weft__thread_set_self(t);
+	weft__lost_watch(t);
 	tsan_release(t);
 }
 

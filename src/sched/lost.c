@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lost.c: a task must not end the thread that it happens to run on. The thread holds a processor
+ * and others' turns; without it weft_run would never return. So the task is named, and the program
+ * aborts, as after any other misuse.
+ *
+ *   pthread_exit, thrd_exit, pthread_cancel
+ *       libc unwinds the task's stack, goes back to where the thread began, and runs the destructors
+ *       of its keys: one is ours, and the thread is still the runtime's then
+ *   exit(2) as a raw system call
+ *       nothing runs any more. The monitor looks, every half a second, whether the threads that are
+ *       in user code still exist
+ *
+ * A thread that ends in order (exit.c) is not the runtime's any more when its keys' destructors
+ * run, and it is in the runtime until then, so neither takes it for lost.
+ *
+ * Rejected: a robust mutex for each thread, which the kernel marks when its owner dies (it wakes
+ * nobody who could tell, so it would have to be looked at, too); a cleanup handler in the task's
+ * first function (needs -fexceptions, and sees no thread that dies outside of a task).
+ */
+#include "sched/lost.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "sched/schedule.h"
+
+enum {
+	LOST_EVERY = 500 * 1000 * 1000, /* ns */
+	LOST_BATCH = 64,		/* threads at a time: a system call each */
+};
+
+static pthread_key_t key;
+static int key_error = -EAGAIN;
+static uint32_t next;	  /* the record to look at [monitor] */
+static int64_t last_look; /* [monitor] */
+
+static _Noreturn void report(const struct thread *t)
+{
+	const struct task *task = t->task ? t->task : t->locked_task;
+	if (!task)
+		weft__fatal("thread %u of the runtime was ended from outside (pthread_cancel?)",
+			    t->number);
+	weft__fatal(
+		"task %llu '%s' has ended its thread (pthread_exit, thrd_exit, pthread_cancel or "
+		"exit(2)): a task ends when its function returns, or by weft_exit",
+		(unsigned long long)task->id, task_name(task));
+}
+
+static void on_thread_end(void *arg)
+{
+	if (arg == weft__thread_self())
+		report(arg);
+}
+
+static void make_key(void)
+{
+	key_error = -pthread_key_create(&key, on_thread_end);
+}
+
+int weft__lost_begin(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, make_key);
+	last_look = 0;
+	return key_error;
+}
+
+void weft__lost_watch(struct thread *t)
+{
+	pthread_setspecific(key, t); /* without memory for it, it is only not seen */
+}
+
+/* Is the thread of this record in user code? */
+static bool in_user_code(const struct thread *t)
+{
+	return load_relaxed(&t->tid) && load_relaxed(&t->phase) <= THREAD_RUNNING &&
+	       !load_relaxed(&t->lease.in_runtime);
+}
+
+/* The process's first thread stays in the kernel's list when it has ended, as a zombie. */
+static bool is_gone(pid_t tid)
+{
+	if (tid == getpid())
+		return weft__thread_letter(tid) == 'Z';
+	return weft__syscall(SYS_tgkill, getpid(), tid, 0, 0, 0, 0) == -ESRCH;
+}
+
+static void look_at(const struct thread *t)
+{
+	pid_t tid = load_relaxed(&t->tid);
+	if (!in_user_code(t) || !is_gone(tid))
+		return;
+	lock_take(&sched.lock, RANK_SCHED); /* who ended in order took it before */
+	bool lost = in_user_code(t) && load_relaxed(&t->tid) == tid;
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (lost)
+		report(t);
+}
+
+void weft__lost_look(int64_t now)
+{
+	uint32_t used = load_relaxed(&sched.record_used);
+	if (now - last_look < LOST_EVERY)
+		return;
+	last_look = now;
+	for (uint32_t n = min_of(used, LOST_BATCH); n; n--) {
+		next = next + 1 < used ? next + 1 : 0;
+		look_at(&sched.records[next]);
+	}
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* test_lost.c: a task that ends its thread, in any way and any place, is named, and nothing hangs.
+ * */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "debug_test.h"
+
+/* ---- ways to end a thread ---- */
+
+static void by_pthread_exit(void)
+{
+	pthread_exit(NULL);
+}
+
+static void by_thrd_exit(void)
+{
+	thrd_exit(0);
+}
+
+static void by_cancellation_point(void)
+{
+	pthread_cancel(pthread_self());
+	for (;;)
+		pause();
+}
+
+static void by_asynchronous_cancellation(void)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	pthread_cancel(pthread_self());
+	for (;;)
+		;
+}
+
+static void by_system_call(void)
+{
+	syscall(SYS_exit, 0);
+}
+
+static void (*const ways[])(void) = {by_pthread_exit, by_thrd_exit, by_cancellation_point,
+				     by_asynchronous_cancellation, by_system_call};
+static void (*way)(void);
+
+/* ---- places to do it in ---- */
+
+static int in_task(void *arg)
+{
+	way();
+	return 0;
+}
+
+static int in_locked_task(void *arg)
+{
+	weft_lock_os_thread();
+	way();
+	return 0;
+}
+
+static int call_way(const void *a, const void *b)
+{
+	way();
+	return 0;
+}
+
+static int in_callback(void *arg)
+{
+	int numbers[] = {2, 1};
+	qsort(numbers, array_len(numbers), sizeof(*numbers), call_way);
+	return 0;
+}
+
+static void destroy(void *value)
+{
+	way();
+}
+
+static int in_key_destructor(void *arg)
+{
+	unsigned key;
+	weft_key_create(&key, destroy);
+	weft_key_set(key, arg);
+	return 0;
+}
+
+static int after_its_processor_went(void *arg)
+{
+	weft_blocking_begin();
+	way();
+	return 0;
+}
+
+static const struct place {
+	const char *name;
+	int (*task)(void *arg);
+} places[] = {
+	{"task", in_task},
+	{"locked", in_locked_task},
+	{"callback", in_callback},
+	{"destructor", in_key_destructor},
+	{"blocking", after_its_processor_went},
+};
+
+static int start_named(void *arg)
+{
+	const struct place *place = arg;
+	struct weft_spawn_options options = {.size = sizeof(options), .name = place->name};
+	struct weft_task *task;
+	weft_spawn(&task, &options, place->task, arg);
+	return weft_join(task, NULL, WEFT_FOREVER);
+}
+
+static struct place chosen;
+
+static int run_chosen(void *arg)
+{
+	return weft_run(arg, start_named, &chosen);
+}
+
+static void end_by(unsigned i, struct weft_options *options)
+{
+	char who[48];
+	way = ways[i];
+	in_child(run_chosen, options);
+	snprintf(who, sizeof(who), "'%s' has ended its thread", chosen.name);
+	ck_assert_msg(status == -SIGABRT && strstr(said, who), "way %u in %s: status %d: %s", i,
+		      chosen.name, status, said);
+}
+
+START_TEST(whoever_ends_its_thread_is_named)
+{
+	chosen = places[_i];
+	for (unsigned i = 0; i < array_len(ways); i++)
+		end_by(i, NULL);
+}
+END_TEST
+
+static int run_main_task(void *arg)
+{
+	struct weft_options options = {.flags = WEFT_LOCK_MAIN};
+	return weft_run(&options, in_task, NULL);
+}
+
+START_TEST(the_main_task_on_the_first_thread_is_named)
+{
+	for (unsigned i = 0; i < array_len(ways); i++) {
+		way = ways[i];
+		in_child(run_main_task, NULL);
+		ck_assert_msg(status == -SIGABRT && strstr(said, "'main' has ended its thread"),
+			      "way %u: status %d: %s", i, status, said);
+	}
+}
+END_TEST
+
+/* ---- what is no misuse ---- */
+
+static void *end_itself(void *arg)
+{
+	way();
+	return NULL;
+}
+
+/* A thread of the program's, and a forked child, end as they like. */
+static int others_end(void *arg)
+{
+	pthread_t thread;
+	int how = -1;
+	way = by_pthread_exit;
+	pthread_create(&thread, NULL, end_itself, NULL);
+	pthread_join(thread, NULL);
+	pid_t child = fork();
+	if (child == 0)
+		pthread_exit(NULL);
+	weft_wait_pid(child, &how, WEFT_FOREVER);
+	return how;
+}
+
+START_TEST(others_end_as_they_like)
+{
+	run_in_child(NULL, others_end);
+	assert_status(0);
+	ck_assert_str_eq(said, "");
+}
+END_TEST
+
+static void end_late(void *value)
+{
+	pthread_exit(NULL);
+}
+
+static int end_locked_with_key(void *arg)
+{
+	static pthread_key_t key;
+	pthread_key_create(&key, end_late);
+	pthread_setspecific(key, &key);
+	return weft_lock_os_thread();
+}
+
+static int end_locked(void *arg)
+{
+	struct weft_task *task;
+	weft_spawn(&task, NULL, end_locked_with_key, NULL);
+	return weft_join(task, NULL, WEFT_FOREVER);
+}
+
+START_TEST(a_thread_that_has_left_ends_as_it_likes)
+{
+	run_in_child(NULL, end_locked);
+	assert_status(0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lost");
+	TCase *tc = tcase_create("lost");
+	tcase_set_timeout(tc, 600);
+	tcase_add_loop_test(tc, whoever_ends_its_thread_is_named, 0, array_len(places));
+	tcase_add_test(tc, the_main_task_on_the_first_thread_is_named);
+	tcase_add_test(tc, others_end_as_they_like);
+	tcase_add_test(tc, a_thread_that_has_left_ends_as_it_likes);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
