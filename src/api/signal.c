@@ -5,9 +5,10 @@
  * The handler counts the arrival and pokes the monitor: two atomic instructions and a futex call,
  * whatever it has interrupted. The monitor, an ordinary thread, offers the number to the channel.
  *
- * It also takes what nobody else may: it blocks all signals but those that have a channel, so such a
- * one arrives though the program had blocked it before weft_run. When the channel is taken away, the
- * monitor blocks the signal again before the former action comes back, which would else run there.
+ * It also takes what nobody else may: it blocks all signals but those that have a channel, so such
+ * a one arrives though the program had blocked it before weft_run. When the channel is taken away,
+ * the monitor blocks the signal again before the former action comes back, which would else run
+ * there.
  *
  *   word             who writes it                             order
  *   entry.arrived    handler +1; deliver takes all             relaxed: `noted` orders them

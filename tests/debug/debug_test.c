@@ -26,7 +26,8 @@ static char *read_all(int fd)
 	return text;
 }
 
-/* Check's handlers would be a program's, which could wake a task: such a program has no deadlocks. */
+/* Check's handlers would be a program's, which could wake a task: such a program has no deadlocks.
+ * */
 static void forget_handlers(void)
 {
 	static const int of_check[] = {SIGALRM, SIGINT, SIGTERM};

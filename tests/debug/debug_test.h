@@ -2,8 +2,8 @@
 /*
  * debug_test.h: what the tests of dumps, reports and counters share.
  *
- * Most of what they test ends the process: it runs in a child whose stderr is kept. The tests are linked with the
- * static library, so that tasks can wait for nothing at all.
+ * Most of what they test ends the process: it runs in a child whose stderr is kept. The tests are
+ * linked with the static library, so that tasks can wait for nothing at all.
  */
 #ifndef DEBUG_TEST_H
 #define DEBUG_TEST_H

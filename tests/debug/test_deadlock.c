@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_deadlock.c: a program in which nothing can ever happen again is told so; no other program is. */
+/* test_deadlock.c: a program in which nothing can ever happen again is told so; no other program
+ * is. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -257,8 +258,8 @@ START_TEST(not_while_a_key_destructor_may_wake_a_task)
 }
 END_TEST
 
-/* Is a list like /proc/self/task known that holds this runtime's first thread, and `hidden` ones that
- * it does not show, as one that ends early because a thread dies? */
+/* Is a list like /proc/self/task known that holds this runtime's first thread, and `hidden` ones
+ * that it does not show, as one that ends early because a thread dies? */
 static bool list_is_known(int hidden)
 {
 	char path[] = "/dev/shm/weft-threads-XXXXXX", name[2][16];

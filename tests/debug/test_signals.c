@@ -214,7 +214,8 @@ static int expected(void)
 	default:
 		if (!is_fault(trial.signo))
 			return ARRIVED;
-		/* A fault whose signal is blocked kills all the same; a blocked one that is sent waits. */
+		/* A fault whose signal is blocked kills all the same; a blocked one that is sent
+		 * waits. */
 		return trial.setting == NOTIFIED || faults ? -trial.signo : REFUSED;
 	}
 }
@@ -335,7 +336,8 @@ static int install_none(void *arg)
 	return 0;
 }
 
-/* A run of each kind, in a child. Its status: the first signal with another action than `wanted`. */
+/* A run of each kind, in a child. Its status: the first signal with another action than `wanted`.
+ * */
 static int actions_after(int (*main_task)(void *arg), void (*wanted)(int signo))
 {
 	for (int sim = 0; sim < 2; sim++) {
@@ -379,7 +381,8 @@ END_TEST
 
 /* ---- a channel that is taken away ---- */
 
-/* Blocked by all and handled by none, it kills if the monitor takes it once the channel has gone. */
+/* Blocked by all and handled by none, it kills if the monitor takes it once the channel has gone.
+ * */
 static int take_away(void *arg)
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_sim.c: the deterministic mode replays what it did, finds what it should, and blames nobody else. */
+/* test_sim.c: the deterministic mode replays what it did, finds what it should, and blames nobody
+ * else. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -144,7 +145,8 @@ END_TEST
 
 static int counter;
 
-/* A send to a channel with room does not wait: outside of this mode the next line follows at once. */
+/* A send to a channel with room does not wait: outside of this mode the next line follows at once.
+ * */
 static int add_without_lock(void *arg)
 {
 	int seen = load_relaxed(&counter); /* a race of meaning, not of memory */
