@@ -22,6 +22,8 @@
 void __sanitizer_start_switch_fiber(void **fake_stack, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake_stack, const void **bottom, size_t *size);
 void __asan_unpoison_memory_region(const volatile void *address, size_t size);
+void __lsan_register_root_region(const void *begin, size_t size);
+void __lsan_unregister_root_region(const void *begin, size_t size);
 #endif
 #ifdef WEFT_TSAN
 void *__tsan_get_current_fiber(void);
@@ -64,6 +66,22 @@ static always_inline void context_forget(void *bottom, size_t size)
 {
 #ifdef WEFT_ASAN
 	__asan_unpoison_memory_region(bottom, size);
+#endif
+}
+
+/* LeakSanitizer does not find our memory by itself: what pointers of the program's lie in these bytes
+ * hold what they point to, until lsan_forget. All of the bytes must be readable: no guard. */
+static always_inline void lsan_look_into(const void *begin, size_t size)
+{
+#ifdef WEFT_ASAN
+	__lsan_register_root_region(begin, size);
+#endif
+}
+
+static always_inline void lsan_forget(const void *begin, size_t size)
+{
+#ifdef WEFT_ASAN
+	__lsan_unregister_root_region(begin, size);
 #endif
 }
 

@@ -64,6 +64,12 @@ static void count_started(struct thread *t, int more)
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
+/* How much of its slot a task may use: its stack, and its record, which lies behind it. */
+static size_t usable(const struct task *task)
+{
+	return (size_t)((const char *)(task + 1) - (const char *)weft__stack_bottom(task));
+}
+
 struct task *weft__task_new(struct thread *t, const struct task_options *options)
 {
 	struct task *task = allocate(t, options->stack_size);
@@ -72,6 +78,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	tsan_acquire(task);
 	context_init(&task->context, weft__stack_bottom(task),
 		     (void *)((uintptr_t)task & ~(uintptr_t)15));
+	lsan_look_into(weft__stack_bottom(task), usable(task));
 	list_init(&task->link);
 	debug_check(!(task->waiter.word & WAIT_OPEN));
 	task->thread = NULL;
@@ -116,6 +123,7 @@ void weft__task_free(struct thread *t, struct task *task)
 void weft__task_drop(struct thread *t, struct task *task)
 {
 	count_started(t, -1);
+	lsan_forget(weft__stack_bottom(task), usable(task));
 	context_release(&task->context);
 	weft__task_free(t, task);
 }
@@ -177,6 +185,7 @@ static void tell_joiner(struct thread *t, struct task *task)
 
 void weft__task_ended(struct thread *t, struct task *task)
 {
+	lsan_forget(weft__stack_bottom(task), usable(task));
 	context_release(&task->context);
 	task->state = TASK_ENDED;
 	if (unlikely(task->locked_thread)) {
