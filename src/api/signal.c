@@ -46,7 +46,7 @@ static struct lock lock; /* rank SIGNAL */
 
 static void note(void)
 {
-	store_release(&noted, 1); /* pairs with deliver, deliver_one */
+	store_release(&noted, 1); /* pairs with deliver, deliver_one, uninstall */
 	weft__monitor_poke();
 }
 

@@ -5,8 +5,8 @@
  * aborts, as after any other misuse.
  *
  *   pthread_exit, thrd_exit, pthread_cancel
- *       libc unwinds the task's stack, goes back to where the thread began, and runs the destructors
- *       of its keys: one is ours, and the thread is still the runtime's then
+ *       libc unwinds the task's stack, goes back to where the thread began, and runs the
+ *       destructors of its keys: one is ours, and the thread is still the runtime's then
  *   exit(2) as a raw system call
  *       nothing runs any more. The monitor looks, every half a second, whether the threads that are
  *       in user code still exist
