@@ -71,6 +71,11 @@ static inline pid_t sys_gettid(void)
 	return (pid_t)weft__syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
+static inline int sys_tgkill(pid_t pid, pid_t tid, int signo)
+{
+	return (int)weft__syscall(SYS_tgkill, pid, tid, signo, 0, 0, 0);
+}
+
 static inline int sys_nanosleep(const struct timespec *pause)
 {
 	return (int)weft__syscall(SYS_nanosleep, (long)pause, 0, 0, 0, 0, 0);

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/fatal.h"
@@ -71,8 +69,7 @@ static void end_by_default(int signo, siginfo_t *info)
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigaction(signo, &action, NULL);
 	if (!is_fault(signo, info)) /* again, with its sender, to be taken as soon as it may be */
-		weft__syscall(SYS_rt_tgsigqueueinfo, getpid(), weft__gettid(), signo, (long)info, 0,
-			      0);
+		sys_rt_tgsigqueueinfo(sys_getpid(), sys_gettid(), signo, info);
 }
 
 static void call(struct sigaction *action, int signo, siginfo_t *info, void *context)

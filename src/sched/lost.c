@@ -22,16 +22,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "sched/schedule.h"
 
-enum {
-	LOST_EVERY = 500 * 1000 * 1000, /* ns */
-	LOST_BATCH = 64,		/* threads at a time: a system call each */
-};
+enum { LOST_BATCH = 64 }; /* threads at a time: a system call each */
+#define LOST_EVERY MS(500)
 
 static pthread_key_t key;
 static int key_error = -EAGAIN;
@@ -84,9 +81,9 @@ static bool in_user_code(const struct thread *t)
 /* The process's first thread stays in the kernel's list when it has ended, as a zombie. */
 static bool is_gone(pid_t tid)
 {
-	if (tid == getpid())
+	if (tid == sys_getpid())
 		return weft__thread_letter(tid) == 'Z';
-	return weft__syscall(SYS_tgkill, getpid(), tid, 0, 0, 0, 0) == -ESRCH;
+	return sys_tgkill(sys_getpid(), tid, 0) == -ESRCH;
 }
 
 static void look_at(const struct thread *t)
