@@ -469,8 +469,14 @@ static int run_with_signalfd(void *arg)
 
 START_TEST(not_while_the_kernel_will_wake_a_task)
 {
-	static int (*const kinds[])(void *arg) = {woken_by_interval, woken_by_timer_signal,
-						  woken_by_timer_thread, woken_by_timerfd};
+	static int (*const kinds[])(void *arg) = {
+		woken_by_interval,
+		woken_by_timer_signal,
+		woken_by_timerfd,
+#ifndef WEFT_TSAN /* it does not know the thread that libc starts for this one */
+		woken_by_timer_thread,
+#endif
+	};
 	for (unsigned i = 0; i < array_len(kinds); i++) {
 		run_in_child(NULL, kinds[i]);
 		assert_not_reported(0);
