@@ -263,22 +263,18 @@ bool weft__proc_return(struct thread *t)
 }
 
 /*
- * May t's processor not go idle yet? What lies in its queues is seen by its holder alone. In the
- * deterministic mode so is everybody who can run, and a holder alone moves the clock; a thread that
- * ends will not sleep in the poller either, but who takes over from it finds nothing, and does.
+ * May p not go idle yet? What lies in its queues is seen by its holder alone. So is, in the
+ * deterministic mode, everybody who can run, and a holder alone moves the clock.
  */
-static bool needs_holder(const struct thread *t)
+static bool needs_holder(const struct processor *p)
 {
-	if (proc_has_work(t->processor))
-		return true;
-	return unlikely(sched.sim) &&
-	       (weft__sim_goes_on() || (t->leaving && weft__netpoll_waiters()));
+	return proc_has_work(p) || (unlikely(sched.sim) && weft__sim_goes_on());
 }
 
 bool weft__proc_release(struct thread *t)
 {
 	bool idle = false;
-	debug_check(proc_held(t) && !needs_holder(t));
+	debug_check(proc_held(t) && !needs_holder(t->processor));
 	lock_take(&sched.lock, RANK_SCHED);
 	if (!work_waits()) {
 		idle_push(weft__proc_detach(t));
@@ -293,7 +289,7 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 {
 	struct processor *p = t->processor;
 	weft__proc_check(t, "hand-off");
-	if (!next && !needs_holder(t) && weft__proc_release(t))
+	if (!next && !needs_holder(t->processor) && weft__proc_release(t))
 		return;
 	lock_take(&sched.lock, RANK_SCHED);
 	weft__proc_detach(t);
@@ -316,7 +312,7 @@ void weft__proc_leave(struct thread *t)
 	weft__proc_check(t, "leaving");
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = weft__proc_detach(t);
-	bool needed = proc_has_work(p) || work_waits() || poller_missing();
+	bool needed = needs_holder(p) || work_waits() || poller_missing();
 	if (needed) {
 		to = start(p);
 	} else {
