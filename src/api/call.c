@@ -4,8 +4,8 @@
 
 #include "sched/chance.h"
 #include "sched/runtime.h"
-#include "sched/schedule.h"
 #include "sched/sim.h"
+#include "sched/task.h"
 
 void weft__foreign_wake(struct waiter *w, uint32_t reason)
 {

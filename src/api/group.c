@@ -17,7 +17,7 @@
 
 #include "api/call.h"
 #include "sched/cache.h"
-#include "sched/schedule.h"
+#include "sched/task.h"
 
 struct weft_group {
 	struct lock lock; /* rank GROUP */

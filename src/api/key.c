@@ -38,7 +38,7 @@ static struct values *values_of(const struct task *task)
 int weft_key_create(unsigned *key, void (*destructor)(void *))
 {
 	/* Keys are for tasks; before weft_run, for what will be tasks. */
-	/* pairs with runtime.c:weft__runtime_run */
+	/* pairs with runtime.c:run */
 	if (!key || (!self() && load_acquire(&sched.running)))
 		return weft__outside();
 	uint32_t n = load_relaxed(&key_count);

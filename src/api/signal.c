@@ -31,8 +31,8 @@
 #include "api/chan.h"
 #include "base/sys.h"
 #include "sched/handler.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
-#include "sched/schedule.h"
 #include "weft/io.h"
 
 static struct entry {

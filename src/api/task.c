@@ -15,6 +15,7 @@
 #include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/task.h"
 #include "sched/trace.h"
 
 enum { SPAWN_OPTIONS_FIRST = 24 }; /* bytes of 0.1's struct weft_spawn_options */

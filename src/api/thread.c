@@ -6,7 +6,7 @@
 
 #include "api/call.h"
 #include "sched/lockthread.h"
-#include "sched/schedule.h"
+#include "sched/proc.h"
 
 int weft_lock_os_thread(void)
 {

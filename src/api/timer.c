@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "sched/runtime.h"
 #include "sched/schedule.h"
+#include "sched/task.h"
 #include "sched/timer.h"
 
 #define TASK_RETRY MS(1) /* until a task that could not be had is tried again */
@@ -77,8 +78,8 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	 * It counts as a task from here on. When the runtime had begun to end before that, nothing
 	 * runs any more.
 	 */
-	/* pairs with runtime.c:weft__runtime_run */
-	if (load_acquire(&sched.running) == 1)
+	/* pairs with runtime.c:run */
+	if (load_acquire(&sched.running) == RUNTIME_RUNS)
 		weft__ready_later(task, ready);
 	tsan_release(task);
 	return true;

@@ -34,7 +34,7 @@
 #include "debug/stop.h"
 #include "debug/symbols.h"
 #include "sched/handler.h"
-#include "sched/schedule.h"
+#include "sched/task.h"
 
 struct linux_dirent64 { /* getdents64(2) */
 	uint64_t inode;
@@ -58,8 +58,8 @@ static bool in_list(const struct list *threads, pid_t tid)
  */
 static bool is_ours(pid_t tid)
 {
-	return tid == sched.caller_tid || tid == load_relaxed(&sched.template_tid) ||
-	       tid == load_relaxed(&sched.monitor_tid) || in_list(&sched.threads, tid);
+	return tid == sched.caller_tid || tid == load_relaxed(&sched.template.tid) ||
+	       tid == load_relaxed(&sched.monitor.tid) || in_list(&sched.threads, tid);
 }
 
 /*
@@ -147,7 +147,7 @@ bool weft__deadlock_judge(void)
 		return false; /* without the hook the process is dying of something else already */
 	if (load_relaxed(&sched.foreign_inside) || has_handlers() || has_strangers())
 		return true;
-	if (load_relaxed(&sched.main_returned)) {
+	if (load_relaxed(&sched.main.returned)) {
 		unsigned long long n = weft__task_count();
 		weft__warn("main returned; %llu task%s still wait%s", n, n == 1 ? "" : "s",
 			   n == 1 ? "s" : "");

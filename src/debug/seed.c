@@ -45,6 +45,6 @@ void weft__seed_unwatch(void)
 {
 	for (unsigned i = 0; i < array_len(deadly); i++)
 		weft__handler_remove(&handlers[i], deadly[i]);
-	if (sched.sim && sched.main_result)
+	if (sched.sim && sched.main.result)
 		say_seed();
 }

@@ -4,7 +4,7 @@
 
 #include "base/sized.h"
 #include "sched/runtime.h"
-#include "sched/schedule.h"
+#include "sched/task.h"
 #include "weft/debug.h"
 
 enum { STATS_FIRST = 104 }; /* bytes of 0.1's struct weft_stats */
@@ -22,13 +22,13 @@ static void collect(struct weft_stats *s)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	*s = (struct weft_stats){
-		.tasks_started = sched.foreign_started,
+		.tasks_started = sched.counts.foreign_started,
 		.threads = sched.thread_count,
-		.threads_started = sched.threads_started,
-		.threads_retired = sched.threads_retired,
-		.handoffs = sched.handoffs,
-		.leases_taken = sched.leases_taken,
-		.netpoll_wakeups = load_relaxed(&sched.netpoll_wakeups),
+		.threads_started = sched.counts.threads_started,
+		.threads_retired = sched.counts.threads_retired,
+		.handoffs = sched.counts.handoffs,
+		.leases_taken = sched.counts.leases_taken,
+		.netpoll_wakeups = load_relaxed(&sched.counts.netpoll_wakeups),
 	};
 	lock_drop(&sched.lock, RANK_SCHED);
 	for (unsigned i = 0; i < sched.processor_count; i++)

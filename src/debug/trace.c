@@ -45,7 +45,7 @@ static bool all_exact(void)
 static int start(const char *path)
 {
 	uint32_t off = OFF;
-	if (!sched.trace_rings)
+	if (!sched.trace.rings)
 		return -ENOMEM;
 	if (!cas_acq_rel(&control.state, &off, STARTING)) /* pairs with start, stop */
 		return -EBUSY;
@@ -59,8 +59,8 @@ static int start(const char *path)
 		memset(weft__trace_ring(i), 0, sizeof(struct trace_ring));
 	control.ticks = weft__trace_ticks();
 	control.time = weft__clock();
-	store_release(&sched.tracing, all_exact() ? 1 | TRACE_ALL : 1); /* pairs with stop */
-	store_release(&control.state, ON);				/* pairs with stop */
+	store_release(&sched.trace.on, all_exact() ? 1 | TRACE_ALL : 1); /* pairs with stop */
+	store_release(&control.state, ON);				 /* pairs with stop */
 	return 0;
 }
 
@@ -79,7 +79,7 @@ static int collect(struct trace_log *log)
 	int err = 0;
 	for (unsigned i = 0; i <= sched.processor_count && !err; i++) {
 		const struct trace_ring *ring = weft__trace_ring(i);
-		struct trace_places places = {ring->events, sched.trace_room, trace_written(ring)};
+		struct trace_places places = {ring->events, sched.trace.room, trace_written(ring)};
 		err = weft__trace_add(log, i, &places);
 	}
 	return err;
@@ -113,7 +113,7 @@ static int stop(void)
 	uint32_t on = ON, never = 0;
 	if (!cas_acq_rel(&control.state, &on, STOPPING)) /* pairs with start */
 		return -EINVAL;
-	uint32_t last = swap_acq_rel(&sched.tracing, 0); /* pairs with start */
+	uint32_t last = swap_acq_rel(&sched.trace.on, 0); /* pairs with start */
 	weft__futex_wait(&never, 0, weft__clock() + WRITERS_DONE);
 	int err = write_file(last);
 	store_release(&control.state, OFF); /* pairs with start */

@@ -28,7 +28,7 @@ struct trace_log {
 	uint64_t lost;	   /* places that were overwritten before they were read */
 	uint64_t ticks[2]; /* two moments of the ticking clock, before and after all events, */
 	int64_t times[2];  /* and of CLOCK_MONOTONIC */
-	uint32_t last;	   /* sched.tracing at the second */
+	uint32_t last;	   /* sched.trace.on at the second */
 	unsigned processors;
 	/* What the process that wrote the events calls things; each may return NULL. */
 	const char *(*text)(void *arg, uint64_t address);

@@ -11,8 +11,8 @@
 #include "base/sized.h"
 #include "debug/observe.h"
 #include "sched/runtime.h"
-#include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/monitor.h"
 #include "weft/weft.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "sched/exit.h"
-#include "sched/schedule.h"
+#include "sched/proc.h"
 #include "sched/stack.h"
 
 enum { BATCH = 16, BIN_MAX = 64, CHUNK = 64 * 1024 };
@@ -199,7 +199,7 @@ bool weft__cache_trim(void)
 	unsigned count = 0;
 	list_init(&out);
 	lock_take(&sched.lock, RANK_SCHED); /* what keeps an idle processor idle */
-	list_each (l, &sched.idle_processors) {
+	list_each (l, &sched.idle.processors) {
 		struct cache *cache = container_of(l, struct processor, idle)->cache;
 		list_move_all(&out, &cache->tasks);
 		list_move_all(&out, &cache->spare);

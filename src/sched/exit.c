@@ -21,7 +21,8 @@
 #include <signal.h>
 
 #include "random/state.h"
-#include "sched/schedule.h"
+#include "sched/proc.h"
+#include "sched/template.h"
 #include "sched/trace.h"
 
 enum {
@@ -77,10 +78,10 @@ static bool unlink_thread(struct thread *t)
 	list_remove(&t->all);
 	if (!list_empty(&t->idle)) {
 		list_remove(&t->idle);
-		sched.idle_thread_count--;
+		sched.idle.thread_count--;
 	}
 	list_push_tail(&sched.leaving, &t->all);
-	bool reap = ++sched.leaving_count >= REAP_BATCH || sched.running == 2 ||
+	bool reap = ++sched.leaving_count >= REAP_BATCH || sched.running == RUNTIME_ENDS ||
 		    sched.thread_count >= sched.max_threads; /* its place is needed */
 	store_relaxed(&t->phase, THREAD_LEAVING);
 	lock_drop(&sched.lock, RANK_SCHED);

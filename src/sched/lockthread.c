@@ -17,7 +17,7 @@
 
 #include <errno.h>
 
-#include "sched/schedule.h"
+#include "sched/sched.h"
 
 void weft__lock_thread(struct thread *t)
 {

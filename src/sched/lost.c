@@ -25,7 +25,8 @@
 
 #include "base/sys.h"
 #include "base/time.h"
-#include "sched/schedule.h"
+#include "sched/monitor.h"
+#include "sched/task.h"
 
 enum { LOST_BATCH = 64 }; /* threads at a time: a system call each */
 #define LOST_EVERY MS(500)
@@ -100,12 +101,12 @@ static void look_at(const struct thread *t)
 
 void weft__lost_look(int64_t now)
 {
-	uint32_t used = load_relaxed(&sched.record_used);
+	uint32_t used = load_relaxed(&sched.records.used);
 	if (now - last_look < LOST_EVERY)
 		return;
 	last_look = now;
 	for (uint32_t n = min_of(used, LOST_BATCH); n; n--) {
 		next = next + 1 < used ? next + 1 : 0;
-		look_at(&sched.records[next]);
+		look_at(&sched.records.all[next]);
 	}
 }

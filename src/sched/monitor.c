@@ -33,6 +33,8 @@
  * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch, rounds of
  * 100 us wherever work waits (a TCP server on one CPU lost a fifth of it to them).
  */
+#include "sched/monitor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
@@ -47,8 +49,11 @@
 #include "sched/lost.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
+#include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/template.h"
+#include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
 
@@ -152,7 +157,7 @@ static bool take(struct thread *t, bool busy)
 		t->taken_busy = busy;
 		sched.in_user++;
 		sched.busy_away += busy;
-		sched.leases_taken++;
+		sched.counts.leases_taken++;
 		trace_exact(t, lease, p->number, busy);
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
@@ -205,7 +210,7 @@ static bool watch(struct processor *p, int64_t now)
 
 static bool nothing_runs(void)
 {
-	return load_relaxed(&sched.idle_count) == sched.processor_count;
+	return load_relaxed(&sched.idle.processor_count) == sched.processor_count;
 }
 
 static void serve_signals(struct list *ready)
@@ -220,7 +225,7 @@ static void serve_signals(struct list *ready)
 static void serve(int64_t now)
 {
 	struct list ready;
-	bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
+	bool polled = load_relaxed(&sched.poller.until) != INT64_MIN;
 	list_init(&ready);
 	/* pairs with proc.c:stuck */
 	add_seq_cst(&sched.carrying, 1);
@@ -231,7 +236,7 @@ static void serve(int64_t now)
 		weft__netpoll_look(&ready);
 	/* Nothing runs and nobody polled: a thread has left without seeing to that (proc.c), or is
 	 * about to. Late, but not lost. */
-	sched.rescues += !polled && nothing_runs() && !list_empty(&ready);
+	sched.monitor.rescues += !polled && nothing_runs() && !list_empty(&ready);
 	weft__ready_list(&ready);
 	/* pairs with proc.c:stuck */
 	sub_seq_cst(&sched.carrying, 1);
@@ -252,7 +257,7 @@ static bool lies_waiting(const struct processor *p)
 /* Work lies in a queue while a processor lies idle. */
 static void spread(void)
 {
-	if (!load_relaxed(&sched.idle_count))
+	if (!load_relaxed(&sched.idle.processor_count))
 		return;
 	bool work = load_relaxed(&sched.global_ready.length) ||
 		    load_relaxed(&sched.global_fresh.length);
@@ -306,9 +311,11 @@ static void round_sim(void)
 {
 	struct list ready;
 	list_init(&ready);
-	add_seq_cst(&sched.carrying, 1); /* pairs with proc.c:stuck */
+	/* pairs with proc.c:stuck */
+	add_seq_cst(&sched.carrying, 1);
 	serve_signals(&ready);
 	weft__ready_list(&ready);
+	/* pairs with proc.c:stuck */
 	sub_seq_cst(&sched.carrying, 1);
 	if (nothing_runs())
 		weft__monitor_stop_tasks();
@@ -322,8 +329,8 @@ static bool all_is_calm(int64_t now)
 {
 	if (now - monitor.last_take < CALM_AFTER || trace_on())
 		return false;
-	if (load_relaxed(&sched.idle_count))
-		return nothing_runs() && load_relaxed(&sched.poll_until) != INT64_MIN;
+	if (load_relaxed(&sched.idle.processor_count))
+		return nothing_runs() && load_relaxed(&sched.poller.until) != INT64_MIN;
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		if (!weft__timer_attended(&sched.processors[i], sched.coarse_now))
 			return false;
@@ -403,8 +410,8 @@ static int64_t next_pause(int64_t pause, bool taken)
 static void nap(int64_t until)
 {
 	/* pairs with weft__monitor_poke: its futex */
-	weft__futex_wait(&sched.monitor_wake, 0, until);
-	store_relaxed(&sched.monitor_wake, 0);
+	weft__futex_wait(&sched.monitor.wake, 0, until);
+	store_relaxed(&sched.monitor.wake, 0);
 }
 
 /* When to look again: for memory to give back, for threads that are not the runtime's to go, or for
@@ -422,12 +429,12 @@ static int64_t next_look(void)
 /* Until something runs. Who takes an idle processor calls weft__monitor_wake. */
 static void sleep_deep(void)
 {
-	store_seq_cst(&sched.monitor_asleep, 1); /* pairs with weft__monitor_wake */
+	store_seq_cst(&sched.monitor.asleep, 1); /* pairs with weft__monitor_wake */
 	/* Here, too: each round that comes after a sleep finds somebody running. */
 	monitor.trimming |= weft__cache_trim();
 	if (nothing_runs() && !stop_wanted() && !weft__proc_poller_missing())
 		nap(next_look());
-	store_relaxed(&sched.monitor_asleep, 0);
+	store_relaxed(&sched.monitor.asleep, 0);
 	if (!nothing_runs())
 		monitor.doubt = 0;
 }
@@ -435,15 +442,15 @@ static void sleep_deep(void)
 void weft__monitor_wake(void)
 {
 	fence_seq_cst(); /* pairs with sleep_deep */
-	if (load_relaxed(&sched.monitor_asleep))
+	if (load_relaxed(&sched.monitor.asleep))
 		weft__monitor_poke();
 }
 
 void weft__monitor_poke(void)
 {
 	/* pairs with nap */
-	store_release(&sched.monitor_wake, 1);
-	weft__futex_wake(&sched.monitor_wake, 1);
+	store_release(&sched.monitor.wake, 1);
+	weft__futex_wake(&sched.monitor.wake, 1);
 }
 
 static void *monitor_main(void *arg)
@@ -451,7 +458,7 @@ static void *monitor_main(void *arg)
 	int64_t pause = ROUND;
 	unsigned quiet = 0;
 	sigset_t all;
-	store_relaxed(&sched.monitor_tid, sys_gettid());
+	store_relaxed(&sched.monitor.tid, sys_gettid());
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_TIMERSLACK, 1); /* 50 us by default: longer than a round */
@@ -462,7 +469,7 @@ static void *monitor_main(void *arg)
 			continue;
 		quiet = nothing_runs() ? quiet + 1 : 0;
 		if (quiet < QUIET_ROUNDS) {
-			bool polled = load_relaxed(&sched.poll_until) != INT64_MIN;
+			bool polled = load_relaxed(&sched.poller.until) != INT64_MIN;
 			int64_t due = polled ? INT64_MAX : weft__timer_earliest();
 			int64_t until = weft__clock() + pause;
 			nap(min_of(until, due));

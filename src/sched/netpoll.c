@@ -80,7 +80,7 @@ static bool deliver(const struct epoll_event *events, int n, struct list *ready)
 {
 	bool kicked = false;
 	if (n > 0)
-		add_relaxed(&sched.netpoll_wakeups, 1);
+		add_relaxed(&sched.counts.netpoll_wakeups, 1);
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 		if (fd == KICK)

@@ -14,8 +14,8 @@
 
 #include "base/attr.h"
 #include "sched/handler.h"
-#include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/task.h"
 
 static void on_fault(int signo, siginfo_t *info, void *context);
 

@@ -4,12 +4,12 @@
  *
  *   a processor is   held      p->thread is its thread, running or (for a moment) about to be woken
  *                    leased    held by a thread whose task is in user code; the monitor may take it
- *                    idle      on sched.idle_processors, all its queues empty
- *                    wanted    on sched.wanted, until the template has started a thread for it
+ *                    idle      on sched.idle.processors, all its queues empty
+ *                    wanted    on sched.template.wanted, until the template has started a thread for it
  *                              (docs/THREADS.md: what happens when none can be had)
  *
  *   a thread without a processor is
- *                    idle      on sched.idle_threads, asleep on its futex; one in the poller instead
+ *                    idle      on sched.idle.threads, asleep on its futex; one in the poller instead
  *                    locked    asleep until a processor comes for its locked task; perhaps in the
  *                              poller
  *                    away      its task is in user code and its processor was taken (sched.in_user)
@@ -20,10 +20,14 @@
  * no work lies while everybody sleeps, and no fence is needed on the way of the common case. Work
  * that lies behind a holder that is busy is the monitor's to notice.
  */
+#include "sched/proc.h"
+
 #include "base/sys.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
-#include "sched/schedule.h"
 #include "sched/sim.h"
+#include "sched/task.h"
+#include "sched/template.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
 
@@ -47,7 +51,7 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);
 	/* Last: a locked task's thread may be awake and run it from here on. With the word still
 	 * TAKEN its next entry would take this processor for gone. It pairs with
-	 * schedule.h:proc_given. */
+	 * proc.h:proc_given. */
 	store_release(&t->processor, p);
 }
 
@@ -68,46 +72,46 @@ struct processor *weft__proc_detach(struct thread *t)
 
 static void idle_push(struct processor *p)
 {
-	list_push_head(&sched.idle_processors, &p->idle);
-	store_relaxed(&sched.idle_count, sched.idle_count + 1);
+	list_push_head(&sched.idle.processors, &p->idle);
+	store_relaxed(&sched.idle.processor_count, sched.idle.processor_count + 1);
 }
 
 static struct processor *idle_pop(void)
 {
-	struct list *l = list_pop_head(&sched.idle_processors);
+	struct list *l = list_pop_head(&sched.idle.processors);
 	if (!l)
 		return NULL;
-	store_relaxed(&sched.idle_count, sched.idle_count - 1);
+	store_relaxed(&sched.idle.processor_count, sched.idle.processor_count - 1);
 	return container_of(l, struct processor, idle);
 }
 
 /* Any idle thread; those on a futex first, the one in the poller last. */
 static struct thread *idle_thread_pop(void)
 {
-	struct list *l = list_pop_head(&sched.idle_threads);
+	struct list *l = list_pop_head(&sched.idle.threads);
 	if (!l)
 		return NULL;
 	struct thread *t = container_of(l, struct thread, idle);
-	if (t->polling && !list_empty(&sched.idle_threads)) {
-		list_push_tail(&sched.idle_threads, l);
+	if (t->polling && !list_empty(&sched.idle.threads)) {
+		list_push_tail(&sched.idle.threads, l);
 		return idle_thread_pop();
 	}
-	sched.idle_thread_count--;
-	sched.idle_thread_low = min_of(sched.idle_thread_low, sched.idle_thread_count);
+	sched.idle.thread_count--;
+	sched.idle.thread_low = min_of(sched.idle.thread_low, sched.idle.thread_count);
 	return t;
 }
 
 /* p to t, which sleeps, or is about to. Returns t, which the caller has to wake. [S] */
 static struct thread *start_on(struct processor *p, struct thread *t)
 {
-	sched.handoffs++;
+	sched.counts.handoffs++;
 	trace_exact(NULL, handoff, p->number, t->number);
 	if (unlikely(t->processor))
 		t->given = p; /* a locked task was found before its thread had let go: sleep_begin
 				 takes it */
 	else
 		weft__proc_attach(t, p);
-	/* pairs with weft__thread_sleep: its futex */
+	/* pairs with sleep.c:weft__thread_sleep: its futex */
 	store_release(&t->wake, 1);
 	return t;
 }
@@ -150,8 +154,8 @@ static struct task *locked_sleeper(void)
  */
 static struct thread *do_without_a_thread(void)
 {
-	struct task *task = sched.idle_count ? locked_sleeper() : NULL;
-	store_relaxed(&sched.thread_missed, sched.thread_missed | work_waits());
+	struct task *task = sched.idle.processor_count ? locked_sleeper() : NULL;
+	store_relaxed(&sched.template.missed, sched.template.missed | work_waits());
 	if (!task)
 		return NULL;
 	struct processor *p = idle_pop();
@@ -171,7 +175,7 @@ static struct thread *start(struct processor *p)
 	if (t)
 		return start_on(p, t);
 	if (weft__thread_birth_possible()) {
-		sched.handoffs++;
+		sched.counts.handoffs++;
 		trace_exact(NULL, handoff, p->number, 0);
 		weft__thread_want(p);
 		return NULL;
@@ -184,34 +188,34 @@ static struct thread *start(struct processor *p)
 /* Tasks wait, and nothing of ours can wake one. [S] */
 static bool stuck(void)
 {
-	/* Read last, see sched.h: pairs with monitor.c:serve, sleep_polling */
+	/* Read last, see sched.h: pairs with monitor.c:serve, monitor.c:round_sim,
+	 * sleep.c:sleep_polling */
 	return sched.on_stuck && sched.stopping == sched.stopped &&
 	       weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters() &&
-	       !load_seq_cst(&sched.carrying); /* read last: see sched.h */
+	       !load_seq_cst(&sched.carrying);
 }
 
 /* The last processor went idle: is it over? True: no, but it may be for ever. [S] */
 static bool over_or_stuck(void)
 {
-	if (sched.idle_count != sched.processor_count || sched.in_user || sched.running != 1)
+	if (sched.idle.processor_count != sched.processor_count || sched.in_user ||
+	    sched.running != RUNTIME_RUNS)
 		return false;
 	/* pairs with runtime.c:run_free, runtime.c:run_locked */
 	if (!load_acquire(&sched.begun) || work_waits())
 		return false;
 	if (weft__task_count())
 		return stuck();
-	/* pairs with thread.c:weft__template_loop, which weft__template_wake wakes */
-	store_relaxed(&sched.running, 2);
+	/* pairs with template.c:weft__template_loop, which weft__template_wake wakes */
+	store_relaxed(&sched.running, RUNTIME_ENDS);
 	weft__template_wake();
 	return false;
 }
 
-/*
- * The same. To judge takes a look at the process's threads, and where others than the runtime's
- * bring the work this happens at each of their turns: it is the monitor's, when it has been quiet
- * for a while. [S]
- */
-static void all_idle(void)
+/* To judge takes a look at the process's threads, and where others than the runtime's bring the work
+ * this would happen at each of their turns: it is left to the monitor, when it has been quiet for a
+ * while. */
+void weft__proc_all_idle(void)
 {
 	if (over_or_stuck())
 		weft__monitor_wake();
@@ -222,14 +226,15 @@ static void all_idle(void)
 static void wake_thread(struct thread *t)
 {
 	if (!t) {
-		if (load_relaxed(&sched.wanted_count) || load_relaxed(&sched.thread_missed))
+		if (load_relaxed(&sched.template.wanted_count) ||
+		    load_relaxed(&sched.template.missed))
 			weft__template_wake();
 	} else if (t->polling)
 		weft__netpoll_kick();
 	else if (load_relaxed(&t->phase) !=
 		 THREAD_STARTING) /* else it looks under the lock before it sleeps */
 		weft__futex_wake(&t->wake, 1);
-	if (t && load_relaxed(&sched.idle_thread_count) < load_relaxed(&sched.spares))
+	if (t && load_relaxed(&sched.idle.thread_count) < load_relaxed(&sched.template.spares))
 		weft__template_wake();
 }
 
@@ -278,7 +283,7 @@ bool weft__proc_release(struct thread *t)
 	lock_take(&sched.lock, RANK_SCHED);
 	if (!work_waits()) {
 		idle_push(weft__proc_detach(t));
-		all_idle();
+		weft__proc_all_idle();
 		idle = true;
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
@@ -302,7 +307,7 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 /* Something may become ready that only a thread in the poller sees, and none sleeps there. [S] */
 static bool poller_missing(void)
 {
-	return sched.poll_until == INT64_MIN &&
+	return sched.poller.until == INT64_MIN &&
 	       (weft__timer_earliest() != INT64_MAX || weft__netpoll_waiters());
 }
 
@@ -317,7 +322,7 @@ void weft__proc_leave(struct thread *t)
 		to = start(p);
 	} else {
 		idle_push(p);
-		all_idle();
+		weft__proc_all_idle();
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (needed)
@@ -335,7 +340,7 @@ bool weft__proc_poller_missing(void)
 void weft__proc_look_stuck(void)
 {
 	lock_take(&sched.lock, RANK_SCHED);
-	all_idle();
+	weft__proc_all_idle();
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
@@ -384,8 +389,8 @@ void weft__proc_give(struct thread *t, struct thread *to, struct task *task)
 void weft__proc_wake(void)
 {
 	uint32_t none = 0;
-	/* pairs with weft__proc_wake, steal.c:weft__stop_spinning, steal.c:spin, thread.c:unborn */
-	if (!load_relaxed(&sched.idle_count) || !cas_seq_cst(&sched.spinning, &none, 1))
+	/* pairs with weft__proc_wake, steal.c:weft__stop_spinning, steal.c:spin, template.c:unborn */
+	if (!load_relaxed(&sched.idle.processor_count) || !cas_seq_cst(&sched.spinning, &none, 1))
 		return;
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = idle_pop();
@@ -416,135 +421,4 @@ void weft__proc_serve_waiting(void)
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (p)
 		wake_thread(to);
-}
-
-/* ---- sleeping ---- */
-
-/* Becomes the poller when there is none. [S] */
-static bool poller_begin(struct thread *t)
-{
-	if (sched.poll_until != INT64_MIN)
-		return false;
-	t->polling = 1;
-	/* From here on, earlier timers kick: pairs with timer.c:weft__timer_leave. */
-	store_seq_cst(&sched.poll_until, INT64_MAX); /* from here on, earlier timers kick */
-	return true;
-}
-
-static void poller_end(struct thread *t)
-{
-	lock_take(&sched.lock, RANK_SCHED);
-	t->polling = 0;
-	store_relaxed(&sched.poll_until, INT64_MIN);
-	if (t->processor == NULL && !t->locked_task && !list_empty(&t->idle)) {
-		list_remove(&t->idle);
-		sched.idle_thread_count--;
-	}
-	lock_drop(&sched.lock, RANK_SCHED);
-}
-
-/* Fires the due timers of all processors. Returns how many. */
-static unsigned run_all_timers(struct list *ready)
-{
-	unsigned fired = 0;
-	int64_t now = weft__sched_now();
-	for (unsigned i = 0; i < sched.processor_count; i++)
-		fired += weft__timer_run(&sched.processors[i], now, ready);
-	return fired;
-}
-
-/* The task of `ready` that only t may run. */
-static struct task *own_task(struct thread *t, struct list *ready)
-{
-	list_each (l, ready) {
-		struct task *task = container_of(l, struct task, link);
-		if (task->locked_thread == t)
-			return task;
-	}
-	return NULL;
-}
-
-static bool has_or_takes_processor(struct thread *t)
-{
-	return proc_given(t) || weft__proc_take_idle(t);
-}
-
-/* t has brought them from the poller, and runs those itself that it may, if it has or finds a processor. */
-static void keep_ready(struct thread *t, struct list *ready)
-{
-	if (list_empty(ready))
-		return;
-	if (!t->locked_task) {
-		if (has_or_takes_processor(t))
-			weft__ready_here(t, ready);
-		return;
-	}
-	struct task *own = own_task(t, ready);
-	if (own && has_or_takes_processor(t) && !t->next) {
-		list_remove(&own->link);
-		t->next = own;
-	}
-}
-
-static void sleep_polling(struct thread *t)
-{
-	struct netpoll_events got;
-	struct list ready;
-	list_init(&ready);
-	int64_t until = weft__timer_earliest();
-	store_relaxed(&sched.poll_until, until);
-	weft__netpoll_sleep(weft__timer_gather(until, weft__sched_now(), sched.poll_fired), &got);
-	/* Before any wait ends: pairs with stuck. */
-	add_seq_cst(&sched.carrying, 1);
-	weft__netpoll_deliver(&got, &ready);
-	sched.poll_fired = run_all_timers(&ready);
-	poller_end(t);
-	keep_ready(t, &ready);
-	weft__ready_list(&ready);
-	/* pairs with stuck */
-	sub_seq_cst(&sched.carrying, 1);
-}
-
-/* True: t got a processor or must end; *poll: how to sleep otherwise. */
-static bool sleep_begin(struct thread *t, bool *poll)
-{
-	lock_take(&sched.lock, RANK_SCHED);
-	if (t->given) {
-		weft__proc_attach(t, t->given);
-		t->given = NULL;
-	}
-	bool awake = t->processor != NULL;
-	bool ending = sched.running == 2 || t->leaving;
-	if (!awake && !ending) {
-		t->wake = 0;
-		all_idle(); /* a look that was put off because this thread carried woken tasks */
-		ending = sched.running == 2;
-	}
-	if (!awake && !ending) {
-		*poll = poller_begin(t);
-		if (!t->locked_task && list_empty(&t->idle)) {
-			list_push_head(&sched.idle_threads, &t->idle);
-			sched.idle_thread_count++;
-		}
-	}
-	store_relaxed(&t->phase, awake		  ? THREAD_RUNNING
-				 : t->locked_task ? THREAD_LOCKED
-						  : THREAD_IDLE);
-	lock_drop(&sched.lock, RANK_SCHED);
-	return awake || ending;
-}
-
-bool weft__thread_sleep(struct thread *t)
-{
-	bool poll = false;
-	while (!sleep_begin(t, &poll)) {
-		if (unlikely(load_relaxed(&sched.thread_missed)))
-			weft__proc_serve_waiting(); /* by t itself, if need be */
-		if (poll)
-			sleep_polling(t);
-		/* pairs with start_on, thread.c:wake_everybody, thread.c:weft__thread_trim */
-		else
-			weft__futex_wait(&t->wake, 0, INT64_MAX);
-	}
-	return t->processor != NULL;
 }

@@ -2,15 +2,15 @@
 /*
  * runtime.c: the runtime's beginning and end.
  *
- *   sched.running   0 none   3 begins   1 runs   2 ends
+ *   move of sched.running     by
+ *   NONE   -> BEGINS   weft__runtime_run, by CAS: one runtime per process
+ *   BEGINS -> RUNS     run, when everything is in place: from here on foreign threads are let in
+ *   RUNS   -> ENDS     proc.c:over_or_stuck, when the last processor goes idle and no task is left
+ *   BEGINS -> ENDS     begin_threads or weft__runtime_run, when starting failed half way
+ *   ENDS   -> NONE     weft__runtime_run, when every thread is reaped and no foreign thread is
+ *                      inside a call
  *
- *   0 -> 3   weft__runtime_run, by CAS: one runtime per process
- *   3 -> 1   the same, when everything is in place: from here on foreign threads are let in
- *   1 -> 2   proc.c, when the last processor goes idle and no task is left; or weft__runtime_run,
- *            when starting failed half way
- *   2 -> 0   weft__runtime_run, when every thread is reaped and no foreign thread is inside a call
- *
- * The calling thread becomes the template (thread.c). With WEFT_LOCK_MAIN it runs the main task
+ * The calling thread becomes the template (template.c). With WEFT_LOCK_MAIN it runs the main task
  * instead, and a template thread is started before.
  *
  * In a forked child the runtime is not there: its other threads did not come along. The child's
@@ -32,11 +32,16 @@
 #include "sched/chance.h"
 #include "sched/lockthread.h"
 #include "sched/lost.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/overflow.h"
+#include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
 #include "sched/stack.h"
+#include "sched/task.h"
+#include "sched/template.h"
+#include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
 
@@ -61,8 +66,8 @@ int weft__runtime_state(void)
 {
 	if (unlikely(sched.forked))
 		return -ENOTSUP;
-	/* pairs with weft__runtime_run */
-	return load_acquire(&sched.running) == 1 ? 0 : -EINVAL;
+	/* pairs with run, weft__runtime_run */
+	return load_acquire(&sched.running) == RUNTIME_RUNS ? 0 : -EINVAL;
 }
 
 int weft__foreign_enter(void)
@@ -71,8 +76,8 @@ int weft__foreign_enter(void)
 	if (err)
 		return err;
 	add_seq_cst(&sched.foreign_inside, 1); /* pairs with await_foreigners */
-	/* pairs with weft__runtime_run */
-	if (load_seq_cst(&sched.running) == 1) {
+	/* pairs with run, weft__runtime_run */
+	if (load_seq_cst(&sched.running) == RUNTIME_RUNS) {
 		tsan_acquire(&sched.foreign_inside);
 		return 0;
 	}
@@ -84,7 +89,8 @@ void weft__foreign_leave(void)
 {
 	tsan_release(&sched.foreign_inside);
 	/* The count, then `running`, await_foreigners the other way round: pairs with await_foreigners */
-	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 && load_seq_cst(&sched.running) != 1)
+	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 &&
+	    load_seq_cst(&sched.running) != RUNTIME_RUNS)
 		weft__futex_wake(&sched.foreign_inside, 1);
 }
 
@@ -123,8 +129,8 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 	p->timers.queue.earliest = INT64_MAX;
 	list_init(&cache->tasks);
 	list_init(&cache->spare);
-	list_push_tail(&sched.idle_processors, &p->idle);
-	sched.idle_count++;
+	list_push_tail(&sched.idle.processors, &p->idle);
+	sched.idle.processor_count++;
 }
 
 static bool register_membarrier(void)
@@ -134,12 +140,12 @@ static bool register_membarrier(void)
 
 static void init_lists(void)
 {
-	list_init(&sched.idle_processors);
-	list_init(&sched.idle_threads);
+	list_init(&sched.idle.processors);
+	list_init(&sched.idle.threads);
 	list_init(&sched.threads);
 	list_init(&sched.leaving);
-	list_init(&sched.free_records);
-	list_init(&sched.wanted);
+	list_init(&sched.records.free);
+	list_init(&sched.template.wanted);
 	list_init(&sched.global_ready.list);
 	list_init(&sched.global_fresh.list);
 }
@@ -158,7 +164,7 @@ static int init(const struct runtime_options *o)
 	sched.membarrier = register_membarrier();
 	sched.chance_seed = sched.sim ? 0 : chance_seed();
 	sched.spin = sched.processor_count > 1 ? SPIN_ROUNDS : 0;
-	sched.poll_until = INT64_MIN;
+	sched.poller.until = INT64_MIN;
 	sched.caller_tid = sys_gettid();
 	sched.processors = map(processor_bytes());
 	if (!sched.processors || !weft__thread_reserve())
@@ -171,7 +177,7 @@ static int init(const struct runtime_options *o)
 
 static void *template_main(void *arg)
 {
-	store_relaxed(&sched.template_tid, sys_gettid());
+	store_relaxed(&sched.template.tid, sys_gettid());
 	weft__template_loop();
 	return NULL;
 }
@@ -184,7 +190,7 @@ static struct task *main_task_new(int (*fn)(void *arg), void *arg)
 	if (!task)
 		return NULL;
 	task_set_function(task, fn, arg);
-	return sched.main_task = task;
+	return sched.main.task = task;
 }
 
 static bool main_is_locked(void)
@@ -197,11 +203,10 @@ static bool main_is_locked(void)
 static int begin_threads(pthread_t *template)
 {
 	if (!main_is_locked()) {
-		store_relaxed(&sched.template_tid, sys_gettid());
+		store_relaxed(&sched.template.tid, sys_gettid());
 		return weft__thread_first();
 	}
 	struct thread *t = weft__thread_record();
-	t->clean = 1;
 	sched.clean_threads = 1;
 	int err = -pthread_create(template, NULL, template_main, NULL);
 	if (err)
@@ -210,8 +215,8 @@ static int begin_threads(pthread_t *template)
 	err = weft__thread_first();
 	if (err) {
 		weft__thread_retire_caller(t);
-		/* pairs with thread.c:weft__template_loop */
-		store_release(&sched.running, 2);
+		/* pairs with template.c:weft__template_loop */
+		store_release(&sched.running, RUNTIME_ENDS);
 		weft__template_wake();
 		pthread_join(*template, NULL);
 	}
@@ -257,7 +262,7 @@ static int run(int (*fn)(void *arg), void *arg)
 	tsan_release(&sched.foreign_inside);
 	/* pairs with weft__runtime_state, weft__foreign_enter, key.c:weft_key_create,
 	 * api/timer.c:start_task */
-	store_seq_cst(&sched.running, 1);
+	store_seq_cst(&sched.running, RUNTIME_RUNS);
 	if (main_is_locked())
 		run_locked(task, template);
 	else
@@ -306,7 +311,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 	if (sched.forked || weft__thread_self())
 		return sched.forked ? -ENOTSUP : -EBUSY;
 	/* pairs with weft__runtime_run: the one before */
-	if (!cas_acq_rel(&sched.running, &none, 3))
+	if (!cas_acq_rel(&sched.running, &none, RUNTIME_BEGINS))
 		return -EBUSY;
 	pthread_once(&once, watch_forks);
 	sched.run++;
@@ -324,15 +329,15 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 		weft__monitor_stop();
 	}
 	/* pairs with weft__runtime_state, weft__foreign_enter */
-	store_release(&sched.running, 2);
+	store_release(&sched.running, RUNTIME_ENDS);
 	tsan_acquire(&sched);
 	if (sched.processors && options->end)
 		options->end();
 	weft__overflow_unwatch(); /* the first handler to come is the last to go */
 	shut_down();
-	*result = sched.main_result;
+	*result = sched.main.result;
 	store_relaxed(&sched.stopping, 0);
 	/* pairs with weft__runtime_run, weft__runtime_state */
-	store_release(&sched.running, 0);
+	store_release(&sched.running, RUNTIME_NONE);
 	return err;
 }

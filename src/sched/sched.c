@@ -3,8 +3,10 @@
 #include "sched/sched.h"
 
 #include "base/sys.h"
+#include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
+#include "sched/task.h"
 #include "sched/trace.h"
 
 struct runtime weft__sched;

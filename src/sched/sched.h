@@ -198,17 +198,15 @@ struct thread {
 	uint32_t polling;	     /* sleeps in the poller, not on the futex [owner] */
 	uint32_t spinning;	     /* counted in sched.spinning [owner] */
 	uint32_t number;	     /* 1, 2, ... in order of birth */
-	uint32_t clean; /* the thread that called weft_run: never exits by thread_exit */
 	pid_t tid;
 	pthread_t pthread;
 	struct list all;     /* sched.threads, leaving or free_records [S] */
-	struct list idle;    /* sched.idle_threads [S] */
+	struct list idle;    /* sched.idle.threads [S] */
 	uint64_t chance;     /* chance.h [owner] */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
-	char *stack; /* above its guard; kept when the record is used again [template] */
+	char *stack;	     /* above its guard; kept when the record is used again [template] */
 	size_t stack_size;   /* [template] */
 	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
-	uint32_t in_use;     /* the record belongs to a living thread [S] */
 };
 
 /* ---- processors ---- */
@@ -229,10 +227,9 @@ struct processor {
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
 	int64_t helps; /* since when it helps others; 0: it does not, 1: from now on: steal.c [owner; S while idle] */
 	uint64_t offered; /* `switches` when its own work was last offered [owner] */
-	struct list idle; /* sched.idle_processors [S] */
+	struct list idle; /* sched.idle.processors [S] */
 	/* counters, written by the holder, read by all */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
-	uint64_t timers_fired;
 	uint32_t awaiting_poller; /* waits begun here less waits ended here: netpoll.h [owner] */
 	struct trace_ring *ring;  /* trace.h; fixed while the rings are there */
 	/* the monitor's notes about the holder [monitor] */
@@ -254,85 +251,110 @@ struct task_list {
 	uint32_t length; /* read without the lock [S] */
 };
 
+/* The moves are runtime.c's. */
+enum runtime_phase {
+	RUNTIME_NONE,
+	RUNTIME_RUNS,
+	RUNTIME_ENDS, /* threads go home */
+	RUNTIME_BEGINS,
+};
+
 struct runtime {
 	/* fixed while the runtime runs */
 	unsigned processor_count;
 	unsigned max_threads;
 	struct stack_class *stack_class; /* of tasks that ask for no other */
 	unsigned flags;
-	struct program_needs needs;
-	size_t thread_stack; /* bytes of a thread's own stack: thread.c [template] */
 	struct processor *processors;
-	struct thread *records; /* of threads, max_threads of them; those in use come first, more or
-				   less */
-	uint32_t sim;		/* deterministic mode: sim.c */
-	uint32_t tracing;	/* trace.h; 0: off [any, also other processes] */
-	uint32_t trace_room;	/* places in a ring, a power of two */
-	void *trace_rings;
+	uint32_t sim;	       /* deterministic mode: sim.c */
+	struct {	       /* trace.h */
+		uint32_t on;   /* 0: off [any, also other processes] */
+		uint32_t room; /* places in a ring, a power of two */
+		void *rings;
+	} trace;
 	uint32_t membarrier;  /* 1: membarrier(2) works */
 	uint32_t spin;	      /* rounds a thread without work looks around before it sleeps */
 	uint64_t chance_seed; /* of all threads: chance.h */
+	struct program_needs needs;
+	size_t thread_stack; /* bytes of a thread's own stack: thread.c [template] */
 
-	uint32_t run;		 /* number of this run of the runtime [weft_run] */
 	uint32_t foreign_inside; /* threads of others inside a call; outlives the runtime [any] */
-	uint32_t running;	 /* 0 no runtime, 3 begins, 1 runs, 2 ends: threads go home [any] */
+	uint32_t run;		 /* number of this run of the runtime [weft_run] */
+	uint32_t running;	 /* enum runtime_phase [any] */
 	/* all below is zero when a runtime begins */
 	uint32_t stopped; /* weft_stop's walk over all tasks is done [monitor] */
 	uint32_t begun;	  /* the main task is in a queue: before, there are no tasks either [any] */
 	uint32_t stopping; /* weft_stop: no new tasks [any] */
 	uint32_t forked;   /* this process is the child of a fork: the runtime is not here */
-	/* Threads without a processor that may hold woken tasks in their hands: in no queue, no poller. Counted
-	 * up before the first wait is ended and down after the last task is delivered; who judges that all wait for ever
-	 * looks at the timers and the poller first and at this last [any]. */
+	/* Threads without a processor that may hold woken tasks in their hands: in no queue, no
+	 * poller. Counted up before the first wait is ended and down after the last task is
+	 * delivered; who judges that all wait for ever looks at the timers and the poller first and
+	 * at this last [any]. */
 	uint32_t carrying;
 	int64_t coarse_now; /* the monitor's last look at the clock [monitor] */
 
 	struct lock lock cache_aligned; /* rank SCHED; guards all that is marked [S] */
-	struct list idle_processors;
-	struct list idle_threads;
-	struct list threads; /* that may run tasks */
-	struct list leaving; /* on their way out, for the template to reap */
+	struct {
+		struct list processors;
+		struct list threads;
+		uint32_t processor_count; /* read without the lock [S] */
+		uint32_t thread_count;	  /* read without the lock [S] */
+		uint32_t thread_low;	  /* the least since weft__thread_trim last looked [S] */
+	} idle;
+	struct list threads; /* that may run tasks [S] */
+	struct list leaving; /* on their way out, for the template to reap [S] */
 	uint32_t leaving_count;
-	struct list free_records;
 	struct task_list global_ready, global_fresh;
-	struct list wanted;	/* processors for which the template must start a thread [S] */
-	uint32_t wanted_count;	/* read without the lock [S] */
-	uint32_t thread_missed; /* one was needed and none to be had; read without the lock [S] */
-	uint32_t births_fail;	/* no thread could be started at the last attempt [S] */
-	uint32_t idle_count;	/* idle processors; read without the lock [S] */
+	uint32_t spinning;	     /* threads with a processor that look for work [any] */
+	struct {		     /* steal.c: offers of work ... */
+		uint32_t reluctance; /* to be passed over before the next is taken up [any] */
+		uint32_t passed;     /* over since the last that was not [any] */
+	} offers;
+	struct {		    /* thread.c: those in use come first, more or less [S] */
+		struct thread *all; /* max_threads of them; fixed */
+		struct list free;
+		uint32_t used, born;
+	} records;
+	uint32_t thread_count; /* records in use, leaving ones too; read without the lock [S] */
 	uint32_t
-		idle_thread_low; /* least idle_thread_count since weft__thread_trim last looked [S] */
-	uint32_t idle_thread_count; /* read without the lock [S] */
-	uint32_t spares;   /* idle threads to be kept ready, in a storm: thread.c [template] */
-	uint32_t spinning; /* threads with a processor that look for work [any] */
-	uint32_t
-		reluctance; /* offers of work to be passed over before the next one is taken up: steal.c [any] */
-	uint32_t passed_over; /* offers, since the last one that was not [any] */
-	uint32_t
-		thread_count; /* records in use, the leaving ones included; read without the lock */
-	uint32_t record_used, thread_numbers;
-	uint32_t clean_threads;	  /* records that outlive the template's loop: the caller's with
-				     WEFT_LOCK_MAIN */
-	uint32_t in_user;	  /* threads whose task is in user code without a processor [S] */
-	uint32_t busy_away;	  /* of them, those that computed when it was taken [S] */
-	uint64_t foreign_started; /* tasks started from threads that hold no processor [S] */
-	uint64_t threads_started, threads_retired, handoffs, leases_taken,
-		netpoll_wakeups; /* [S] */
-	int64_t poll_until;  /* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
-	uint32_t poll_fired; /* timers that its last sleep ended with [poller] */
+		clean_threads; /* records that outlive the template: the caller's, if it is locked */
+	uint32_t in_user;      /* threads whose task is in user code without a processor [S] */
+	uint32_t busy_away;    /* of them, those that computed when it was taken [S] */
+	struct {	       /* for weft_stats [S] */
+		uint64_t foreign_started; /* tasks, from threads that hold no processor */
+		uint64_t threads_started, threads_retired, handoffs, leases_taken, netpoll_wakeups;
+	} counts;
+	struct {
+		int64_t until;	/* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
+		uint32_t fired; /* timers that its last sleep ended with [poller] */
+	} poller;
 
-	uint32_t template_wake cache_aligned; /* futex of the template thread [any] */
-	uint32_t monitor_wake;		      /* futex: 1 = look */
-	uint32_t monitor_asleep;	      /* 1: sleeps until woken */
-	uint32_t rescues; /* rounds that served what a poller should have [monitor] */
-	/* Every task waits and nothing of ours can wake one; [S] is held. True: ask again later. */
+	struct {
+		uint32_t wake cache_aligned; /* futex [any] */
+		struct list wanted;	     /* processors for which to start a thread [S] */
+		uint32_t wanted_count;	     /* read without the lock [S] */
+		uint32_t missed; /* a thread was needed and none to be had; read without lock [S] */
+		uint32_t failed; /* no thread could be started at the last attempt [S] */
+		uint32_t spares; /* idle threads to be kept ready, in a storm [template] */
+		pid_t tid;
+	} template;
+	struct {
+		uint32_t wake;	  /* futex: 1 = look */
+		uint32_t asleep;  /* 1: sleeps until woken */
+		uint32_t rescues; /* rounds that served what a poller should have [monitor] */
+		pid_t tid;
+	} monitor;
+	/* Every task waits and nothing of ours can wake one; [S] is held. Returns true: ask again
+	 * later. */
 	bool (*on_stuck)(void);
-	uint32_t main_returned;
-	struct task *main_task; /* until it ends [owner] */
-	int main_result;	/* [owner] */
+	struct {
+		struct task *task; /* until it ends [owner] */
+		int result;	   /* [owner] */
+		uint32_t returned;
+	} main;
 	/* Signal channels, child waits: what may still wake a task from outside [any] */
 	uint32_t outside_wakers;
-	pid_t caller_tid, template_tid, monitor_tid; /* for the deadlock report */
+	pid_t caller_tid;
 };
 
 extern struct runtime weft__sched;

@@ -28,6 +28,10 @@
 #include "sched/schedule.h"
 
 #include "sched/park.h"
+#include "sched/proc.h"
+#include "sched/sleep.h"
+#include "sched/steal.h"
+#include "sched/task.h"
 #include "sched/trace.h"
 
 /* `from_user` is 1 for a task that was counted as in user code until now: there is no moment at which
@@ -46,7 +50,7 @@ static noinline void queue_global(struct task_list *q, struct task *task, uint32
  * the monitor's look: waking a thread costs more than most tasks run. */
 static always_inline void offer(struct processor *p)
 {
-	if (unlikely(load_relaxed(&sched.idle_count)) && !load_relaxed(&sched.spinning) &&
+	if (unlikely(load_relaxed(&sched.idle.processor_count)) && !load_relaxed(&sched.spinning) &&
 	    proc_has_surplus(p))
 		weft__offer(p);
 }

@@ -26,6 +26,7 @@
 
 #include "base/sys.h"
 #include "base/time.h"
+#include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
@@ -156,7 +157,7 @@ static void gather(struct processor *p)
 		pool_add(task);
 	pool_add_global(&sched.global_ready);
 	pool_add_global(&sched.global_fresh);
-	p->timers_fired += weft__timer_run(p, weft__sim_now(), &due);
+	weft__timer_run(p, weft__sim_now(), &due);
 	pool_add_list(&due);
 }
 

@@ -8,10 +8,13 @@
  * look costs. At most one thread in two does so (sched.spinning), and who stops because it found
  * work wakes the next one when there is more.
  */
+#include "sched/steal.h"
+
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/chance.h"
 #include "sched/netpoll.h"
+#include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
 #include "sched/timer.h"
@@ -39,8 +42,7 @@ static void run_own_timers(struct thread *t, int64_t now)
 	struct list ready;
 	unsigned room = RUNQ_SIZE - min_of(runq_length(&t->processor->ready), RUNQ_SIZE - 1);
 	list_init(&ready);
-	count_owned(&t->processor->timers_fired,
-		    weft__timer_run_own(t->processor, now, &ready, room));
+	weft__timer_run_own(t->processor, now, &ready, room);
 	weft__ready_here(t, &ready);
 }
 
@@ -51,7 +53,7 @@ static void run_timers(struct thread *t, struct processor *p, int64_t now)
 	if (load_relaxed(&p->timers.queue.earliest) > now)
 		return;
 	list_init(&ready);
-	count_owned(&t->processor->timers_fired, weft__timer_run(p, now, &ready));
+	weft__timer_run(p, now, &ready);
 	weft__ready_here(t, &ready);
 }
 
@@ -191,7 +193,7 @@ static struct task *spin(struct thread *t, int64_t now)
 		return steal_round(t, 0, true);
 	if (!t->spinning) {
 		if (2 * load_relaxed(&sched.spinning) >=
-		    sched.processor_count - load_relaxed(&sched.idle_count))
+		    sched.processor_count - load_relaxed(&sched.idle.processor_count))
 			return NULL;
 		/* pairs with proc.c:weft__proc_wake */
 		add_seq_cst(&sched.spinning, 1);
@@ -261,26 +263,26 @@ static struct task *oldest(struct thread *t)
  */
 void weft__offer(struct processor *p)
 {
-	uint32_t passed_over = load_relaxed(&sched.passed_over);
+	uint32_t passed_over = load_relaxed(&sched.offers.passed);
 	if (p->offered == p->switches) /* more of what was offered just now */
 		return;
 	p->offered = p->switches;
-	if (passed_over < load_relaxed(&sched.reluctance)) {
-		store_relaxed(&sched.passed_over, passed_over + 1);
+	if (passed_over < load_relaxed(&sched.offers.reluctance)) {
+		store_relaxed(&sched.offers.passed, passed_over + 1);
 		return;
 	}
-	store_relaxed(&sched.passed_over, 0);
+	store_relaxed(&sched.offers.passed, 0);
 	weft__proc_wake();
 }
 
 /* A look at `now` found nothing: was it worth it to wake p's thread? */
 static void help_ends(struct processor *p, int64_t now)
 {
-	uint32_t reluctance = load_relaxed(&sched.reluctance);
+	uint32_t reluctance = load_relaxed(&sched.offers.reluctance);
 	if (!p->helps)
 		return;
 	bool worth = now - p->helps >= HELP_WORTH;
-	store_relaxed(&sched.reluctance, worth ? 0 : min_of(2 * reluctance + 1, RELUCTANT));
+	store_relaxed(&sched.offers.reluctance, worth ? 0 : min_of(2 * reluctance + 1, RELUCTANT));
 	p->helps = 0;
 }
 
@@ -326,7 +328,7 @@ struct task *weft__find_work(struct thread *t)
 {
 	debug_check(proc_held(t));
 	struct task *task = NULL;
-	if (load_relaxed(&sched.running) == 1)
+	if (load_relaxed(&sched.running) == RUNTIME_RUNS)
 		task = unlikely(sched.sim) ? weft__sim_pick(t) : look(t);
 	return task;
 }

@@ -17,6 +17,8 @@
  * A joiner that gives up (deadline, cancel) moves its waiter out by CAS; when it finds CLAIMING
  * instead, it waits the few instructions until ENDED: nobody touches its waiter after that.
  */
+#include "sched/task.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -60,7 +62,7 @@ static void count_started(struct thread *t, int more)
 		return;
 	}
 	lock_take(&sched.lock, RANK_SCHED);
-	sched.foreign_started += (uint64_t)(int64_t)more;
+	sched.counts.foreign_started += (uint64_t)(int64_t)more;
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
@@ -145,10 +147,10 @@ void weft__task_exit(int result)
 		task->values->end(task);
 	struct thread *t = enter(); /* perhaps another one by now */
 	task->result = result;
-	if (unlikely(task == sched.main_task)) {
-		sched.main_task = NULL;
-		sched.main_result = result;
-		store_relaxed(&sched.main_returned, 1);
+	if (unlikely(task == sched.main.task)) {
+		sched.main.task = NULL;
+		sched.main.result = result;
+		store_relaxed(&sched.main.returned, 1);
 	}
 	tsan_release(task);
 	tsan_release(&sched); /* pairs with the end of weft__runtime_run */
@@ -198,7 +200,7 @@ void weft__task_ended(struct thread *t, struct task *task)
 
 uint64_t weft__task_count(void)
 {
-	uint64_t started = sched.foreign_started, ended = 0;
+	uint64_t started = sched.counts.foreign_started, ended = 0;
 	for (unsigned i = 0; i < sched.processor_count; i++) {
 		started += load_relaxed(&sched.processors[i].started);
 		ended += load_relaxed(&sched.processors[i].ended);

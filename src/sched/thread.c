@@ -1,43 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thread.c: birth and reaping of threads, both by the template thread.
+ * thread.c: records of threads, and how a thread begins and is retired. Births and deaths are the
+ * template's (template.c); a locked task's thread ends by exit.c.
  *
- * The template is a clean thread: it runs no task, so nothing a task did to its thread can be
- * inherited from it. It is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was
- * started before the main task ran. It sleeps on sched.template_wake and does two things:
- *
- *   start   a thread for each processor on sched.wanted; the new thread is born holding it. While such births follow
- *           each other closely, also two spare ones ahead of demand: a dying thread hands its processor to one of
- *           them, and nobody waits for a birth. Who leaves fewer than two wakes the template
- *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's
- *           key destructors, which may take their time, and the template must not wait for them; at
- *           the very end it may
- *
- * When no thread can be had (pids limit, memory, max_threads) the processor lies idle, its work in
- * the global queues, and whoever becomes free takes it up (proc.c). The template tries on every 10
- * ms; only when nothing at all has run for ten seconds it says so and aborts: docs/THREADS.md.
- *
- * Rejected: more spares (with eight, births come in batches, the kernel's small caches of thread stacks run dry, and a
- * storm takes a fifth longer), a wake-up for each second spare (the template then is the one who is waited for);
- * starting threads where they are needed (inherits what a locked task did), detached
- * threads (weft_run could not promise that all are gone).
+ * A record is used again when its thread has been joined, with the stack that it has. Records are
+ * never unmapped while the runtime runs: a stale pointer reads a record.
  */
+#include "sched/thread.h"
+
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "base/time.h"
 #include "random/wipe.h"
 #include "sched/chance.h"
 #include "sched/exit.h"
 #include "sched/lost.h"
-#include "sched/netpoll.h"
+#include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/template.h"
 #include "sched/trace.h"
 
 enum {
@@ -47,38 +32,15 @@ enum {
 	LARGEST_STACK = 1 << 30,
 	SIGNAL_STACK = 48 * 1024, /* AMX state alone takes 8 KiB of a signal frame */
 };
-#define RETRY_FIRST MS(1)   /* until a thread is tried again; twice as long each time ... */
-#define RETRY_LAST MS(10)   /* ... up to this */
-#define PATIENCE MS(500)    /* until it is said that a thread is missed */
-#define GIVE_UP SECONDS(10) /* without anything having run */
-
-enum {
-	START_BATCH = 16, /* threads started before the dead are looked after */
-	STORM_BIRTHS = 8, /* so many in a row are a storm */
-	SPARES = 2,	  /* threads kept ready in one */
-};
-#define STORM_GAP MS(1) /* births closer than this follow each other */
-
-/* The template's own. */
-static struct {
-	int64_t first;	   /* a thread is missed since then; 0: none is */
-	int64_t since;	   /* and nothing has run since then */
-	uint64_t switches; /* of all processors then */
-	int error;	   /* of the last birth that failed */
-	bool said;	   /* once a run */
-} missing;
-static int64_t last_birth;
-static uint32_t births; /* that followed each other */
 
 /* ---- records ---- */
 
-/* A free record, in use from now on. NULL: max_threads is reached. [S] */
-static struct thread *record_take(void)
+struct thread *weft__thread_record_take(void)
 {
-	struct list *l = list_pop_head(&sched.free_records);
+	struct list *l = list_pop_head(&sched.records.free);
 	struct thread *t = l ? container_of(l, struct thread, all) : NULL;
-	if (!t && sched.record_used < sched.max_threads)
-		t = &sched.records[sched.record_used++];
+	if (!t && sched.records.used < sched.max_threads)
+		t = &sched.records.all[sched.records.used++];
 	if (!t)
 		return NULL;
 	char *stack = t->stack;
@@ -86,8 +48,7 @@ static struct thread *record_take(void)
 	wipe(t, sizeof(*t));
 	t->stack = stack;
 	t->stack_size = stack_size;
-	t->in_use = 1;
-	t->number = ++sched.thread_numbers;
+	t->number = ++sched.records.born;
 	thread_chance_begin(t);
 	t->lease.word = LEASE_TAKEN;
 	t->lease.in_runtime = 1;
@@ -98,30 +59,20 @@ static struct thread *record_take(void)
 	return t;
 }
 
-static void record_free(struct thread *t)
+void weft__thread_record_free(struct thread *t)
 {
-	t->in_use = 0;
-	list_push_head(&sched.free_records, &t->all);
+	list_push_head(&sched.records.free, &t->all);
 	store_relaxed(&t->phase, THREAD_GONE);
 	store_relaxed(&sched.thread_count, sched.thread_count - 1);
-	sched.threads_retired++;
+	sched.counts.threads_retired++;
 }
 
 struct thread *weft__thread_record(void)
 {
 	lock_take(&sched.lock, RANK_SCHED);
-	struct thread *t = record_take();
+	struct thread *t = weft__thread_record_take();
 	lock_drop(&sched.lock, RANK_SCHED);
 	return t;
-}
-
-bool weft__thread_available(void)
-{
-	if (sched.idle_thread_count || weft__thread_birth_possible())
-		return true;
-	store_relaxed(&sched.thread_missed, 1);
-	weft__template_wake();
-	return false;
 }
 
 /* ---- a thread's life ---- */
@@ -231,7 +182,7 @@ static int create_on_stack(struct thread *t)
 
 /* -EINVAL: libc needs more of the stack than the program's files say (program.c); the next one is
  * larger. */
-static int thread_create(struct thread *t)
+int weft__thread_create(struct thread *t)
 {
 	int err = create_on_stack(t);
 	while (err == -EINVAL && t->stack_size < LARGEST_STACK) {
@@ -242,285 +193,13 @@ static int thread_create(struct thread *t)
 	return err;
 }
 
-/* ---- the template ---- */
-
-void weft__template_wake(void)
-{
-	if (!swap_acq_rel(&sched.template_wake, 1)) /* pairs with template_sleep */
-		weft__futex_wake(&sched.template_wake, 1);
-}
-
-void weft__thread_want(struct processor *p)
-{
-	list_push_tail(&sched.wanted, &p->idle);
-	store_relaxed(&sched.wanted_count, sched.wanted_count + 1);
-}
-
-/* A new record for a wanted processor; or, while threads are in demand, for none: it counts as idle at once, and who
- * finds it there may give it a processor before it has begun. NULL: none is needed. */
-static struct thread *record_wanted(void)
-{
-	struct thread *t = NULL;
-	lock_take(&sched.lock, RANK_SCHED);
-	struct list *l = list_pop_head(&sched.wanted);
-	if (l) {
-		store_relaxed(&sched.wanted_count, sched.wanted_count - 1);
-		t = record_take(); /* there is one: it was asked for under the lock */
-		weft__proc_attach(t, container_of(l, struct processor, idle));
-	} else if (sched.idle_thread_count < sched.spares && sched.running == 1 &&
-		   (t = record_take())) {
-		list_push_tail(&sched.idle_threads, &t->idle);
-		sched.idle_thread_count++;
-	}
-	sched.threads_started += t != NULL;
-	lock_drop(&sched.lock, RANK_SCHED);
-	return t;
-}
-
-/* t could not be started: its record goes back, and its processor to whoever can be had. */
-static void unborn(struct thread *t)
-{
-	lock_take(&sched.lock, RANK_SCHED);
-	struct processor *p = t->processor ? weft__proc_detach(t) : NULL;
-	if (p)
-		p->next = t->next;
-	else if (!list_empty(&t->idle)) { /* weft__thread_trim may have thought better of it */
-		list_remove(&t->idle);
-		sched.idle_thread_count--;
-	}
-	/* pairs with proc.c:weft__proc_wake */
-	if (t->spinning)
-		sub_seq_cst(&sched.spinning, 1);
-	sched.births_fail = 1;
-	sched.threads_started--;
-	list_remove(&t->all);
-	record_free(t);
-	lock_drop(&sched.lock, RANK_SCHED);
-	if (p)
-		weft__proc_start(p);
-}
-
-static void start_failed(struct thread *t, int err)
-{
-	births = 0;
-	missing.error = err;
-	store_relaxed(&sched.spares, 0);
-	unborn(t);
-}
-
-/* While births follow each other closely, a few threads are kept ready. */
-static void note_birth(void)
-{
-	int64_t now = weft__clock();
-	births = now - last_birth < STORM_GAP ? births + 1 : 0;
-	last_birth = now;
-	store_relaxed(&sched.spares, births < STORM_BIRTHS || sched.sim ? 0 : SPARES);
-}
-
-static void start_wanted(void)
-{
-	struct thread *t;
-	/* Not for ever: a storm wants the next thread while this one is started, and the dead must be reaped. */
-	for (int n = 0; n < START_BATCH && (t = record_wanted()); n++) {
-		int err = thread_create(t);
-		if (err)
-			start_failed(t, err);
-		else
-			note_birth();
-	}
-}
-
-int weft__thread_first(void)
-{
-	missing.first = 0;
-	missing.said = false;
-	lock_take(&sched.lock, RANK_SCHED);
-	struct thread *t = record_take();
-	if (t) {
-		sched.threads_started++;
-		list_push_tail(&sched.idle_threads, &t->idle);
-		sched.idle_thread_count++;
-	}
-	lock_drop(&sched.lock, RANK_SCHED);
-	int err = t ? thread_create(t) : -EAGAIN;
-	if (t && err)
-		start_failed(t, err);
-	return err;
-}
-
-/* ---- the dead ---- */
-
-/* How long to wait for a dying thread, which runs the program's key destructors. */
-enum patience { JOIN_NOW, JOIN_SOON, JOIN_WHENEVER };
-
-static int join(pthread_t pthread, enum patience patience)
-{
-	struct timespec now, until;
-	if (patience == JOIN_NOW)
-		return pthread_tryjoin_np(pthread, NULL);
-	if (patience == JOIN_WHENEVER)
-		return pthread_join(pthread, NULL);
-	clock_gettime(CLOCK_REALTIME, &now); /* pthread_timedjoin_np knows no other */
-	until = timespec_of(nanoseconds_of(now) + RETRY_LAST);
-	return pthread_timedjoin_np(pthread, NULL, &until);
-}
-
-/* Joins what has ended. Returns true when some have not yet. */
-static bool reap(enum patience patience)
-{
-	struct list dead, joined, later;
-	list_init(&dead);
-	list_init(&joined);
-	list_init(&later);
-	lock_take(&sched.lock, RANK_SCHED);
-	list_move_all(&dead, &sched.leaving);
-	sched.leaving_count = 0;
-	lock_drop(&sched.lock, RANK_SCHED);
-	for (struct list *l; (l = list_pop_head(&dead));) {
-		int busy = join(container_of(l, struct thread, all)->pthread, patience);
-		list_push_tail(busy ? &later : &joined, l);
-		if (patience == JOIN_SOON)
-			patience = JOIN_NOW; /* one is enough to go on with */
-	}
-	bool left = !list_empty(&later);
-	lock_take(&sched.lock, RANK_SCHED);
-	for (struct list *l; (l = list_pop_head(&joined));)
-		record_free(container_of(l, struct thread, all));
-	list_move_all(&sched.leaving, &later);
-	lock_drop(&sched.lock, RANK_SCHED);
-	return left;
-}
-
-/* ---- when no thread is to be had ---- */
-
-static uint64_t all_switches(void)
-{
-	uint64_t n = 0;
-	for (unsigned i = 0; i < sched.processor_count; i++)
-		n += load_relaxed(&sched.processors[i].switches);
-	return n;
-}
-
-/* Why: what the threads that there are do, or what the kernel says. */
-static void describe(char *text, size_t size)
-{
-	uint32_t locked = 0, leaving = 0;
-	lock_take(&sched.lock, RANK_SCHED);
-	list_each (l, &sched.threads)
-		locked += container_of(l, struct thread, all)->locked_task != NULL;
-	list_each (l, &sched.leaving)
-		leaving++;
-	bool limit = sched.thread_count >= sched.max_threads;
-	uint32_t away = sched.in_user;
-	lock_drop(&sched.lock, RANK_SCHED);
-	if (limit)
-		snprintf(text, size,
-			 "the limit of %u threads is reached: %u belong to locked tasks, %u are in "
-			 "code that blocks or computes without a processor, %u are ending; raise "
-			 "weft_options.max_threads",
-			 sched.max_threads, locked, away, leaving);
-	else
-		snprintf(text, size,
-			 "cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory)",
-			 strerror(-missing.error));
-}
-
-/* Says once, when it lasts, that tasks wait for a thread; gives up when nothing has run for too
- * long. */
-static void mind_the_gap(int64_t now)
-{
-	char text[256];
-	uint64_t switches = all_switches();
-	if (!missing.first)
-		missing.first = now;
-	if (missing.first == now || switches != missing.switches) {
-		missing.since = now;
-		missing.switches = switches;
-	}
-	bool hopeless = now - missing.since > GIVE_UP;
-	if (!hopeless && (missing.said || now - missing.first < PATIENCE))
-		return;
-	describe(text, sizeof(text));
-	if (hopeless)
-		weft__fatal("%s; nothing has run for ten seconds", text);
-	weft__warn("%s; tasks wait for one", text);
-	missing.said = true;
-}
-
-static void nap(void)
-{
-	struct timespec pause = timespec_of(RETRY_LAST);
-	sys_nanosleep(&pause);
-}
-
-/* A thread is missed: waits a little, for the dead or for better times, and tries again. Returns
- * false when none is missed. */
-static bool try_on(void)
-{
-	if (!swap_acq_rel(&sched.thread_missed, 0)) {
-		missing.first = 0;
-		return false;
-	}
-	mind_the_gap(weft__clock());
-	if (list_empty(&sched.leaving)) /* only this thread takes anything out of it */
-		nap();
-	reap(JOIN_SOON);
-	lock_take(&sched.lock, RANK_SCHED);
-	sched.births_fail = 0;
-	lock_drop(&sched.lock, RANK_SCHED);
-	weft__proc_serve_waiting();
-	return true;
-}
-
-static void wake_everybody(void)
-{
-	lock_take(&sched.lock, RANK_SCHED);
-	list_each (l, &sched.threads) {
-		struct thread *t = container_of(l, struct thread, all);
-		/* pairs with proc.c:weft__thread_sleep: its futex */
-		store_release(&t->wake, 1);
-		weft__futex_wake(&t->wake, 1);
-	}
-	lock_drop(&sched.lock, RANK_SCHED);
-	weft__netpoll_kick();
-}
-
-static void template_sleep(int64_t deadline)
-{
-	if (!swap_acq_rel(&sched.template_wake, 0)) /* pairs with weft__template_wake */
-		weft__futex_wait(&sched.template_wake, 0, deadline);
-	/* The work of whoever set it meanwhile is seen now: pairs with weft__template_wake. */
-	swap_acq_rel(&sched.template_wake, 0);
-}
-
-void weft__template_loop(void)
-{
-	int64_t pause = RETRY_FIRST;
-	for (;;) {
-		start_wanted();
-		/* pairs with runtime.c:begin_threads, proc.c:over_or_stuck */
-		bool ending = load_acquire(&sched.running) == 2;
-		bool left = reap(JOIN_NOW);
-		if (ending) {
-			wake_everybody();
-			reap(JOIN_WHENEVER);
-			if (load_relaxed(&sched.thread_count) == sched.clean_threads)
-				return;
-		}
-		pause = left ? min_of(2 * pause, RETRY_LAST) : RETRY_FIRST;
-		if (load_relaxed(&sched.wanted_count) || (!ending && try_on()))
-			continue;
-		template_sleep(left || ending ? weft__clock() + pause : INT64_MAX);
-	}
-}
-
 bool weft__thread_trim(void)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	uint32_t keep = sched.processor_count + 1;
-	uint32_t spare = sched.idle_thread_low > keep ? (sched.idle_thread_low - keep + 1) / 2 : 0;
+	uint32_t spare = sched.idle.thread_low > keep ? (sched.idle.thread_low - keep + 1) / 2 : 0;
 	struct list *before;
-	for (struct list *l = sched.idle_threads.prev; spare && l != &sched.idle_threads;
+	for (struct list *l = sched.idle.threads.prev; spare && l != &sched.idle.threads;
 	     l = before) {
 		struct thread *t = container_of(l, struct thread, idle);
 		before = l->prev; /* from the one that has slept longest */
@@ -528,14 +207,14 @@ bool weft__thread_trim(void)
 			continue;
 		spare--;
 		list_remove(l);
-		sched.idle_thread_count--;
+		sched.idle.thread_count--;
 		t->leaving = 1;
-		/* pairs with proc.c:weft__thread_sleep: its futex */
+		/* pairs with sleep.c:weft__thread_sleep: its futex */
 		store_release(&t->wake, 1);
 		weft__futex_wake(&t->wake, 1);
 	}
-	sched.idle_thread_low = sched.idle_thread_count;
-	bool more = sched.idle_thread_count > keep;
+	sched.idle.thread_low = sched.idle.thread_count;
+	bool more = sched.idle.thread_count > keep;
 	bool dead = !list_empty(&sched.leaving);
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (dead) /* fewer than a batch may lie there, unreaped */
@@ -545,18 +224,18 @@ bool weft__thread_trim(void)
 
 void weft__thread_shutdown(void)
 {
-	if (!sched.records)
+	if (!sched.records.all)
 		return;
-	for (uint32_t i = 0; i < sched.record_used; i++)
-		drop_stack(&sched.records[i]);
-	munmap(sched.records, sched.max_threads * sizeof(*sched.records));
-	sched.records = NULL;
+	for (uint32_t i = 0; i < sched.records.used; i++)
+		drop_stack(&sched.records.all[i]);
+	munmap(sched.records.all, sched.max_threads * sizeof(*sched.records.all));
+	sched.records.all = NULL;
 }
 
 bool weft__thread_reserve(void)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	sched.thread_stack = round_up(OWN_STACK + sched.needs.thread_local_bytes, page);
-	sched.records = weft__stack_table(sched.max_threads * sizeof(*sched.records));
-	return sched.records != NULL;
+	sched.records.all = weft__stack_table(sched.max_threads * sizeof(*sched.records.all));
+	return sched.records.all != NULL;
 }

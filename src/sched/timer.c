@@ -20,7 +20,8 @@ int weft__timer_start(struct thread *t, struct timer *timer)
 	int err = weft__timerq_add(&own->queue, timer);
 	lock_drop(&own->lock, RANK_TIMER);
 	/* A thread that sleeps in the poller must not sleep past it, unless this one is at hand. */
-	if (!err && max_of(timer->when, load_relaxed(&own->turn)) < load_relaxed(&sched.poll_until))
+	if (!err &&
+	    max_of(timer->when, load_relaxed(&own->turn)) < load_relaxed(&sched.poller.until))
 		weft__netpoll_kick();
 	return err;
 }
@@ -98,9 +99,9 @@ unsigned weft__timer_run_own(struct processor *p, int64_t now, struct list *read
 
 void weft__timer_leave(struct processor *p)
 {
-	/* pairs with proc.c:poller_begin */
+	/* pairs with sleep.c:poller_begin */
 	store_seq_cst(&p->timers.turn, 0);
-	if (load_relaxed(&p->timers.queue.earliest) < load_relaxed(&sched.poll_until))
+	if (load_relaxed(&p->timers.queue.earliest) < load_relaxed(&sched.poller.until))
 		weft__netpoll_kick();
 }
 

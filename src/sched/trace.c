@@ -15,7 +15,7 @@ enum {
 
 static size_t ring_size(void)
 {
-	return sizeof(struct trace_ring) + sched.trace_room * sizeof(struct trace_event);
+	return sizeof(struct trace_ring) + sched.trace.room * sizeof(struct trace_event);
 }
 
 static size_t all_size(void)
@@ -25,41 +25,41 @@ static size_t all_size(void)
 
 void weft__trace_open(void)
 {
-	sched.trace_room = ROOM_MAX;
-	while (sched.trace_room > ROOM_MIN &&
-	       (uint64_t)sched.trace_room * (sched.processor_count + 1) > ROOM_ALL)
-		sched.trace_room /= 2;
+	sched.trace.room = ROOM_MAX;
+	while (sched.trace.room > ROOM_MIN &&
+	       (uint64_t)sched.trace.room * (sched.processor_count + 1) > ROOM_ALL)
+		sched.trace.room /= 2;
 	void *p = mmap(NULL, all_size(), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	sched.trace_rings = p == MAP_FAILED ? NULL : p;
-	for (unsigned i = 0; sched.trace_rings && i < sched.processor_count; i++)
+	sched.trace.rings = p == MAP_FAILED ? NULL : p;
+	for (unsigned i = 0; sched.trace.rings && i < sched.processor_count; i++)
 		sched.processors[i].ring = weft__trace_ring(i);
 }
 
 void weft__trace_close(void)
 {
-	store_relaxed(&sched.tracing, 0);
+	store_relaxed(&sched.trace.on, 0);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		sched.processors[i].ring = NULL;
-	if (sched.trace_rings)
-		munmap(sched.trace_rings, all_size());
-	sched.trace_rings = NULL;
+	if (sched.trace.rings)
+		munmap(sched.trace.rings, all_size());
+	sched.trace.rings = NULL;
 }
 
 struct trace_ring *weft__trace_ring(unsigned number)
 {
-	return (struct trace_ring *)((char *)sched.trace_rings + number * ring_size());
+	return (struct trace_ring *)((char *)sched.trace.rings + number * ring_size());
 }
 
 void weft__trace_tick(int64_t now)
 {
 	static int64_t last;
-	uint32_t old = load_relaxed(&sched.tracing);
+	uint32_t old = load_relaxed(&sched.trace.on);
 	if (likely(!old) || old & TRACE_ALL || now - last < TICK)
 		return;
 	last = now;
 	/* Whoever ends the trace meanwhile has the last word. */
-	cas_relaxed(&sched.tracing, &old, old + 1 < TRACE_TICKS ? old + 1 : 1);
+	cas_relaxed(&sched.trace.on, &old, old + 1 < TRACE_TICKS ? old + 1 : 1);
 }
 
 static struct trace_event stamp(const struct thread *t, uint32_t tick)
@@ -72,8 +72,8 @@ static struct trace_event stamp(const struct thread *t, uint32_t tick)
 /* The next place, counted by whoever has written it. */
 static struct trace_event *next_place(struct trace_ring *ring)
 {
-	if (ring->at == sched.trace_room * sizeof(struct trace_event)) {
-		ring->written += sched.trace_room;
+	if (ring->at == sched.trace.room * sizeof(struct trace_event)) {
+		ring->written += sched.trace.room;
 		ring->at = 0;
 	}
 	return (struct trace_event *)((char *)ring->events + ring->at);
@@ -82,7 +82,7 @@ static struct trace_event *next_place(struct trace_ring *ring)
 /* t holds the ring's processor. */
 static void put_stamped(struct trace_ring *ring, const struct thread *t, struct trace_event e)
 {
-	uint32_t tick = load_relaxed(&sched.tracing);
+	uint32_t tick = load_relaxed(&sched.trace.on);
 	if (ring->tick != tick) {
 		ring->tick = tick;
 		ring->exact = TRACE_EXACT_A_TICK;
@@ -100,15 +100,15 @@ static void put_stamped(struct trace_ring *ring, const struct thread *t, struct 
 static void put_apart(const struct thread *t, struct trace_event e)
 {
 	struct trace_ring *ring = weft__trace_ring(sched.processor_count);
-	uint64_t n = add_relaxed(&ring->written, 2) & (sched.trace_room - 1);
-	ring->events[n] = stamp(t, load_relaxed(&sched.tracing));
+	uint64_t n = add_relaxed(&ring->written, 2) & (sched.trace.room - 1);
+	ring->events[n] = stamp(t, load_relaxed(&sched.trace.on));
 	ring->events[n + 1] = e;
 }
 
 void weft__trace_exact(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b)
 {
 	struct trace_event e = {a, (uint64_t)kind << TRACE_KIND_SHIFT | b};
-	if (!sched.trace_rings)
+	if (!sched.trace.rings)
 		return;
 	if (proc_held(t))
 		put_stamped(t->processor->ring, t, e);

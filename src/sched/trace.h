@@ -2,30 +2,30 @@
 /*
  * trace.h: what the scheduler does, noted down while somebody wants to know.
  *
- * Each point is one predicted branch on sched.tracing, and a USDT probe of the provider `weft` where <sys/sdt.h> was
+ * Each point is one predicted branch on sched.trace.on, and a USDT probe of the provider `weft` where <sys/sdt.h> was
  * there at build time: one nop, for perf, bpftrace, systemtap and gdb.
  *
  * Each processor has a ring of events that its holder writes without any atomic instruction; one more ring takes the
  * events of whoever holds no processor. A full ring overwrites its oldest events. The rings are mapped as long as the
  * runtime runs, and cost nothing while nobody writes to them, so that a trace may begin at any moment, also from
- * another process that sets sched.tracing.
+ * another process that sets sched.trace.on.
  *
  * Time. Reading the clock is most of what a note costs (about 8 ns, 1.2 without), so most events carry no time. A *stamp* is a
  * place of its own in the ring, before an event: the time, and the thread that writes from there on. Stamped are
  *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which nothing runs
  *   - the first event of another thread in the ring
  *   - after each tick, the first TRACE_EXACT_A_TICK events; beyond them every TRACE_EVERY-th place
- * Ticks come from the monitor's rounds, 0.1 to 1 ms apart while anything runs: each raises sched.tracing, which every
+ * Ticks come from the monitor's rounds, 0.1 to 1 ms apart while anything runs: each raises sched.trace.on, which every
  * event reads anyway. So a processor that does less than about a hundred thousand things a second has the exact time
  * of each, and one that does more loses some 2 ns for each. What happened between two stamps is known in its order, and
  * placed evenly between them when the trace is written, or up to the tick after the first one when that came earlier
- * (debug/trace_times.c). In the last ring each event has its stamp. With TRACE_ALL in sched.tracing each has it
+ * (debug/trace_times.c). In the last ring each event has its stamp. With TRACE_ALL in sched.trace.on each has it
  * everywhere.
  *
  * What must hold
  *  1. An event is complete before it is counted (trace_put), but in the last ring, where several write: there a reader
  *     looks at the time of the stamp.
- *  2. When sched.tracing has been 0 for a while, at most one event of each ring is still under way, at the place after
+ *  2. When sched.trace.on has been 0 for a while, at most one event of each ring is still under way, at the place after
  *     the last: where a full ring has its oldest.
  *  3. All of a ring's head may be zeroed while nobody writes; then the first event is stamped.
  *
@@ -87,7 +87,7 @@ enum {
 	TRACE_EXACT_A_TICK = 128
 };
 
-/* In sched.tracing, beside the number of the tick, which is never 0: the exact time of each event is wanted. */
+/* In sched.trace.on, beside the number of the tick, which is never 0: the exact time of each event is wanted. */
 #define TRACE_ALL (UINT32_C(1) << 31)
 
 struct trace_ring {
@@ -136,7 +136,7 @@ static inline uint64_t weft__trace_ticks(void)
 /* The next event in that ring, which p's new holder will write, gets a stamp. [S] is held, nobody writes. */
 static inline void trace_new_holder(const struct processor *p)
 {
-	if (load_relaxed(&sched.tracing) && p->ring)
+	if (load_relaxed(&sched.trace.on) && p->ring)
 		p->ring->without = 0;
 }
 
@@ -145,7 +145,7 @@ static always_inline bool trace_put(const struct thread *t, enum trace_kind kind
 				    uint64_t b)
 {
 	struct trace_ring *ring = t && t->processor ? t->processor->ring : NULL;
-	if (unlikely(!ring) || unlikely(load_relaxed(&sched.tracing) != ring->without))
+	if (unlikely(!ring) || unlikely(load_relaxed(&sched.trace.on) != ring->without))
 		return false;
 	uint64_t at = ring->at;
 	if (unlikely(at % (TRACE_EVERY * sizeof(struct trace_event)) == 0))
@@ -165,7 +165,7 @@ static always_inline bool trace_put(const struct thread *t, enum trace_kind kind
 #ifdef WEFT_NO_TRACE /* what do they cost when they are off? bench/ */
 #define trace_on() false
 #else
-#define trace_on() unlikely(load_relaxed(&sched.tracing))
+#define trace_on() unlikely(load_relaxed(&sched.trace.on))
 #endif
 
 #define trace_with(note, t, kind, a, b) \

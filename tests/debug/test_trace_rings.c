@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_trace_rings.c: what a processor's ring holds after what its holders noted: events, and their stamps. */
 #include "../tasks.h"
-#include "sched/schedule.h"
 #include "sched/trace.h"
+#include "sched/proc.h"
 
 enum { TICK = 1, MANY = 10 * TRACE_EXACT_A_TICK };
 
@@ -17,7 +17,7 @@ static void setup(void)
 	weft__trace_open();
 	ring = processor.ring;
 	ck_assert_ptr_nonnull(ring);
-	sched.tracing = TICK;
+	sched.trace.on = TICK;
 	for (unsigned i = 0; i < 2; i++)
 		threads[i] = (struct thread){.number = i + 7, .lease.in_runtime = 1};
 }

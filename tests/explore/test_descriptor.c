@@ -15,7 +15,6 @@
 #include "explore.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
-#include "sched/schedule.h"
 
 /* The fibres share a thread, so the way into the runtime cannot be the real one. */
 static struct thread *enter_explored(void);
@@ -24,6 +23,7 @@ static struct thread *enter_explored(void);
 #define enter enter_explored
 #define leave(t) ((void)(t))
 #include "../../src/sched/descriptor.c"
+#include "sched/schedule.h"
 
 enum { FD = 3 };
 

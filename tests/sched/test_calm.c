@@ -68,9 +68,9 @@ END_TEST
 START_TEST(an_idle_processor_beside_one_that_runs_disturbs_it)
 {
 	make_calm();
-	sched.idle_count = 1;
+	sched.idle.processor_count = 1;
 	ck_assert(!all_is_calm(now));
-	sched.idle_count = 2;
+	sched.idle.processor_count = 2;
 	ck_assert(all_is_calm(now));
 }
 END_TEST
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(a_trace_disturbs_it)
 {
 	make_calm();
-	sched.tracing = 1;
+	sched.trace.on = 1;
 	ck_assert(!all_is_calm(now));
 }
 END_TEST

@@ -8,7 +8,7 @@
  * the poller sees.
  *
  * The monitor would notice in the end, so a missing hand-over costs time and loses nothing: what is asked is how often
- * the monitor had to (sched.rescues), not how long it took. A thread that was about to sleep in the poller when the
+ * the monitor had to (sched.monitor.rescues), not how long it took. A thread that was about to sleep in the poller when the
  * monitor looked may be counted, too, on a busy machine: less than half of the runs may need help.
  */
 #include <poll.h>
@@ -159,7 +159,7 @@ static bool rescued(unsigned processors)
 	child_begin();
 	ck_assert_int_eq(weft_run(&o, main_task, NULL), 0);
 	child_end();
-	return sched.rescues;
+	return sched.monitor.rescues;
 }
 
 START_TEST(a_thread_that_goes_hands_on_the_poller)

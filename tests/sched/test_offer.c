@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* test_offer.c: which offers of work are passed over while help is not worth it: steal.c, from inside. */
 #include "../tasks.h"
-#include "sched/schedule.h"
+
+#include "sched/steal.h"
 
 static struct processor processor;
 
 /* What is offered with nobody idle wakes nobody, but is counted. True: it was passed over. */
 static bool passed_over(void)
 {
-	uint32_t before = sched.passed_over;
+	uint32_t before = sched.offers.passed;
 	weft__offer(&processor);
-	return sched.passed_over != before && sched.passed_over != 0;
+	return sched.offers.passed != before && sched.offers.passed != 0;
 }
 
 static bool passed_over_next(void)
@@ -28,23 +29,23 @@ END_TEST
 
 START_TEST(as_many_are_passed_over_as_there_is_reluctance)
 {
-	sched.reluctance = 3;
+	sched.offers.reluctance = 3;
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 3; i++)
 			ck_assert(passed_over_next());
 		ck_assert(!passed_over_next());
-		ck_assert_uint_eq(sched.passed_over, 0);
+		ck_assert_uint_eq(sched.offers.passed, 0);
 	}
 }
 END_TEST
 
 START_TEST(a_burst_is_one_offer)
 {
-	sched.reluctance = 3;
+	sched.offers.reluctance = 3;
 	ck_assert(passed_over_next());
 	for (int i = 0; i < 100; i++)
 		ck_assert(!passed_over());
-	ck_assert_uint_eq(sched.passed_over, 1);
+	ck_assert_uint_eq(sched.offers.passed, 1);
 }
 END_TEST
 

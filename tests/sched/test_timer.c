@@ -28,7 +28,7 @@ static void setup(void)
 	thread.processor = &processor;
 	processor.thread = &thread;
 	processor.timers.queue.earliest = INT64_MAX;
-	sched.poll_until = INT64_MIN; /* nobody sleeps in the poller */
+	sched.poller.until = INT64_MIN; /* nobody sleeps in the poller */
 	sched.processors = &processor;
 	sched.processor_count = 1;
 	last_fired = INT64_MIN;

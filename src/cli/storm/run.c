@@ -202,7 +202,7 @@ static int child(void *arg)
 	run.result->nanoseconds = (uint64_t)(weft_now() - start);
 	run.result->rss_end = resident();
 	run.result->threads_left = threads_left();
-	run.result->threads_started = sched.threads_started;
+	run.result->threads_started = sched.counts.threads_started;
 	run.result->exit_allocations = weft__faults.exit_allocations;
 	weft_random_info(&info);
 	run.result->states_mapped = info.states_mapped;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* task.h: the beginning and the end of tasks. */
+#ifndef WEFT_SCHED_TASK_H
+#define WEFT_SCHED_TASK_H
+
+#include "sched/sched.h"
+
+/* What the caller fixes about a new task; starts it through weft__ready_fresh. */
+struct task_options {
+	const char *name;
+	size_t stack_size; /* 0: default */
+	bool detached;
+};
+/* NULL: no memory. The task is not yet visible to anyone. */
+struct task *weft__task_new(struct thread *t, const struct task_options *options);
+/* Names it: a copy, cut to fit. */
+void weft__task_name(struct task *task, const char *name);
+/* Its name; "" when it has none. */
+static inline const char *task_name(const struct task *task)
+{
+	return task->named ? task->name : "";
+}
+/* Takes back a task that was never started. */
+void weft__task_drop(struct thread *t, struct task *task);
+/* What a task with JOIN_MEMBER is given to when it has ended; set before there is any. */
+extern void (*weft__on_member_end)(struct thread *t, struct task *task);
+/* Frees an ended task. */
+void weft__task_free(struct thread *t, struct task *task);
+/* The second half of a task's end, on another stack. */
+void weft__task_ended(struct thread *t, struct task *task);
+/* Ends the calling task; never returns. */
+_Noreturn void weft__task_exit(int result);
+/* Tasks that have started and not ended; exact only while nothing runs. */
+uint64_t weft__task_count(void);
+
+#endif
