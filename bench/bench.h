@@ -4,9 +4,10 @@
  *
  *   PROGRAM ROW PROCESSORS SIZE     does SIZE operations of the row, after a warm-up
  *
- * and prints lines "name value": `wall_ns` and `cpu_ns` for the measured part, and what the row itself notes. A row
- * counts the operations that really happened and gives that number; another number than SIZE ends the program with
- * status 1, so that a fast wrong answer is no answer. Go's and Boost's programs keep the same contract.
+ * and prints lines "name value": `wall_ns` and `cpu_ns` for the measured part, and what the row
+ * itself notes. A row counts the operations that really happened and gives that number; another
+ * number than SIZE ends the program with status 1, so that a fast wrong answer is no answer. Go's
+ * and Boost's programs keep the same contract.
  */
 #ifndef WEFT_BENCH_BENCH_H
 #define WEFT_BENCH_BENCH_H

@@ -2,10 +2,10 @@
 /*
  * daemon.c SOCKET: a service that starts, reloads and ends as one should.
  *
- * It answers each line on a Unix socket with a line. Its parts (listener, housekeeping) are members of
- * one group: when one fails, the others are cancelled, and so are they when SIGTERM or SIGINT comes.
- * SIGHUP reloads. A connection that is in the middle of a request is given two seconds to finish,
- * then weft_stop cancels what is left, and clean-up that must not be cancelled is masked.
+ * It answers each line on a Unix socket with a line. Its parts (listener, housekeeping) are members
+ * of one group: when one fails, the others are cancelled, and so are they when SIGTERM or SIGINT
+ * comes. SIGHUP reloads. A connection that is in the middle of a request is given two seconds to
+ * finish, then weft_stop cancels what is left, and clean-up that must not be cancelled is masked.
  *
  *     daemon /run/example.socket &      echo hello | nc -U /run/example.socket
  */

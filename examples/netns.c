@@ -4,10 +4,11 @@
  *
  *   netns [N [COMMAND [ARG...]]]      N tasks at once (8); needs root
  *
- * Each task locks its thread, moves that thread into a network namespace of its own, brings up loopback there, and
- * then all of them, at the same time, listen on the same address and port: which works only when each is alone. Each
- * talks to itself and gets its own number back. With a command, each also runs it inside its namespace. The tasks end
- * locked, so their threads end with them, and the namespaces too; the host's namespace was never touched.
+ * Each task locks its thread, moves that thread into a network namespace of its own, brings up
+ * loopback there, and then all of them, at the same time, listen on the same address and port:
+ * which works only when each is alone. Each talks to itself and gets its own number back. With a
+ * command, each also runs it inside its namespace. The tasks end locked, so their threads end with
+ * them, and the namespaces too; the host's namespace was never touched.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -51,7 +52,10 @@ static int bring_up_loopback(void)
 	return err;
 }
 
-/* Sends `number` to ourselves over 127.0.0.1:PORT and reads it back. Plain blocking calls: any C code may block. */
+/*
+ * Sends `number` to ourselves over 127.0.0.1:PORT and reads it back. Plain blocking calls: any C
+ * code may block.
+ */
 static int talk_to_ourselves(int number)
 {
 	struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(PORT)};

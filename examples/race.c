@@ -6,8 +6,9 @@
  *	race search     tries schedules until one sells a seat twice
  *	race replay N   runs schedule N again: the same every time (so does WEFT_SIM=N race)
  *
- * The mistake: a clerk looks whether a seat is left and takes it, and between the two writes to the log. Writing to a
- * channel with room does not wait, so it looks harmless, but it is a place where others may run.
+ * The mistake: a clerk looks whether a seat is left and takes it, and between the two writes to the
+ * log. Writing to a channel with room does not wait, so it looks harmless, but it is a place where
+ * others may run.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  *
  * A generator sends 2, 3, 4, ... into a channel. Each prime gets a task that lets pass what it does
  * not divide, into a channel of its own, from which the next prime comes. (Hoare's "Communicating
- * Sequential Processes", 1978, has it from D. Gries.) No task is told to end: when the last prime is
- * there, weft_stop cancels them all.
+ * Sequential Processes", 1978, has it from D. Gries.) No task is told to end: when the last prime
+ * is there, weft_stop cancels them all.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo_client.c PORT CONNECTIONS MILLISECONDS SERVER-PID [IDLE]: loads an echo server and measures it; IDLE more
- * connections are opened first and say nothing.
+ * echo_client.c PORT CONNECTIONS MILLISECONDS SERVER-PID [IDLE]: loads an echo server and measures
+ * it; IDLE more connections are opened first and say nothing.
  *
- * One thread, one epoll loop; each connection has one message of 64 bytes under way, whose answer is compared. After a
- * fifth of the time as a warm-up it counts. Notes requests per second, the time of an answer (median, 99 of 100), and
- * the server's CPU time per request, read from the clock of its process.
+ * One thread, one epoll loop; each connection has one message of 64 bytes under way, whose answer
+ * is compared. After a fifth of the time as a warm-up it counts. Notes requests per second, the
+ * time of an answer (median, 99 of 100), and the server's CPU time per request, read from the clock
+ * of its process.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>

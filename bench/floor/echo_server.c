@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo_server.c: the floor under the TCP echo: one thread, one epoll loop, nothing else. Prints its port, and serves
- * until it is ended by a signal. With an argument it has a second thread, which sleeps: from then on the kernel counts
- * the users of each descriptor at each call, as for every process with threads.
+ * echo_server.c: the floor under the TCP echo: one thread, one epoll loop, nothing else. Prints its
+ * port, and serves until it is ended by a signal. With an argument it has a second thread, which
+ * sleeps: from then on the kernel counts the users of each descriptor at each call, as for every
+ * process with threads.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * locked.c: the floor under the storm of locked tasks: a thread is created, draws through the bare vDSO (the system
- * call where there is none), and is joined; by one starter or by sixteen at once.
+ * locked.c: the floor under the storm of locked tasks: a thread is created, draws through the bare
+ * vDSO (the system call where there is none), and is joined; by one starter or by sixteen at once.
  */
 #include <pthread.h>
 #include <sys/mman.h>

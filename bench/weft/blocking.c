@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocking.c: tasks that block in the kernel or compute, with no word to the runtime, beside a task that ticks.
+ * blocking.c: tasks that block in the kernel or compute, with no word to the runtime, beside a task
+ * that ticks.
  */
 #include <signal.h>
 #include <sys/prctl.h>

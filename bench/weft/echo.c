@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo.c: a TCP server that sends back what it gets, a task per connection. Prints its port, and serves until it is
- * ended by a signal.
+ * echo.c: a TCP server that sends back what it gets, a task per connection. Prints its port, and
+ * serves until it is ended by a signal.
  */
 #include <netinet/in.h>
 #include <sys/socket.h>

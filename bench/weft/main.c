@@ -2,8 +2,8 @@
 /*
  * main.c: the weft side of the benchmarks: picks a row, and runs it as the first task.
  *
- * Built twice: as it is, and (bench-weft-no-lease) with the lease compiled out of the scheduler, which shows what the
- * lease costs.
+ * Built twice: as it is, and (bench-weft-no-lease) with the lease compiled out of the scheduler,
+ * which shows what the lease costs.
  */
 #include "rows.h"
 

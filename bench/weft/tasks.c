@@ -93,7 +93,10 @@ static void node(void *arg)
 	weft_chan_send(n.up, &sum, WEFT_FOREVER);
 }
 
-/* A tree of tasks, ten children each, that adds up the numbers of its leaves; a power of ten of them. */
+/*
+ * A tree of tasks, ten children each, that adds up the numbers of its leaves; a power of ten of
+ * them.
+ */
 uint64_t row_skynet(const struct bench *b)
 {
 	struct node root = {channel(sizeof(uint64_t), 0), 0, b->size};

@@ -84,8 +84,8 @@ static uint64_t switches(void)
 }
 
 /*
- * One task sleeps for so many milliseconds: CPU time, and how often any thread of the process woke up meanwhile. The
- * end of the sleep wakes the poller and the monitor, however long it was.
+ * One task sleeps for so many milliseconds: CPU time, and how often any thread of the process woke
+ * up meanwhile. The end of the sleep wakes the poller and the monitor, however long it was.
  */
 uint64_t row_idle(const struct bench *b)
 {

@@ -14,8 +14,8 @@
  *
  * Lock ranks (base/lockrank.def): a thread takes locks in rising rank only; debug builds check it.
  *
- * Rejected: a pure spin lock (with two CPUs the holder is often the thread that is not running), and
- * pthread_mutex (40 bytes, and interposed by every tool that watches mutexes).
+ * Rejected: a pure spin lock (with two CPUs the holder is often the thread that is not running),
+ * and pthread_mutex (40 bytes, and interposed by every tool that watches mutexes).
  */
 #ifndef WEFT_BASE_LOCK_H
 #define WEFT_BASE_LOCK_H
@@ -61,19 +61,10 @@ static inline void lock_take(struct lock *l, enum lock_rank rank)
 		weft__lock_slow(l);
 }
 
-static inline bool lock_try(struct lock *l, enum lock_rank rank)
-{
-	uint32_t free = 0;
-	if (!cas_acquire(&l->word, &free, 1)) /* pairs with lock_drop, lock_drop_lightly */
-		return false;
-	weft__lock_rank_push(rank);
-	return true;
-}
-
 static inline void lock_drop(struct lock *l, enum lock_rank rank)
 {
 	weft__lock_rank_pop(rank);
-	/* pairs with lock_take, lock_try, lock.c:weft__lock_slow */
+	/* pairs with lock_take, lock.c:weft__lock_slow */
 	if (unlikely(swap_release(&l->word, 0) == 2))
 		weft__unlock_slow(l);
 }
@@ -88,7 +79,7 @@ static inline void lock_drop_lightly(struct lock *l, enum lock_rank rank)
 {
 	weft__lock_rank_pop(rank);
 	uint32_t word = load_relaxed(&l->word);
-	store_release(&l->word, 0); /* pairs with lock_take, lock_try, lock.c:weft__lock_slow */
+	store_release(&l->word, 0); /* pairs with lock_take, lock.c:weft__lock_slow */
 	if (unlikely(word == 2))
 		weft__unlock_slow(l);
 }

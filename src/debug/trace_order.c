@@ -12,8 +12,8 @@
  *
  * Which run follows from which wake-up is told by the order of what a task does: runs, leaves, is
  * woken, runs. Only a task that left to wait needs a wake-up. There may be none: deadlines and
- * descriptors wake without a note, and so does a waker that comes before the waiting task has left its
- * stack. Then nothing is drawn forward, unless a later wake-up lies within the same two stamps.
+ * descriptors wake without a note, and so does a waker that comes before the waiting task has left
+ * its stack. Then nothing is drawn forward, unless a later wake-up lies within the same two stamps.
  */
 #include "debug/trace_order.h"
 

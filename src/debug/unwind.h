@@ -6,8 +6,8 @@
  * with -fno-omit-frame-pointer keep. Where code without (libc) stands above, or in between as the
  * caller of a callback, the words of the stack up to the next frame of the chain that point behind
  * a call instruction are taken for return addresses, and marked as guesses. Only words of the
- * task's own stack are read, so a broken chain leads to a short answer, never to a fault: the stack may
- * even be running meanwhile.
+ * task's own stack are read, so a broken chain leads to a short answer, never to a fault: the stack
+ * may even be running meanwhile.
  */
 #ifndef WEFT_DEBUG_UNWIND_H
 #define WEFT_DEBUG_UNWIND_H

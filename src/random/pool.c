@@ -189,7 +189,9 @@ no_tsan struct slot *weft__pool_take(const void *self, int *error)
 		return NULL;
 	struct slot *slot = take_as_taker(epoch, error);
 	const void *me = self;
-	/* Fails when the take was abandoned: then it is no longer ours; pairs with weft__pool_take. */
+	/*
+	 * Fails when the take was abandoned: then it is no longer ours; pairs with weft__pool_take.
+	 */
 	cas_release(&taker, &me, NULL);
 	if (!slot)
 		return NULL;

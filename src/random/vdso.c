@@ -10,8 +10,8 @@
  *   - version tables may be missing: then the name alone decides;
  *   - somebody (checkpoint tools, emulators) may have added the load address to addresses already.
  *
- * Every address goes through at(), which returns NULL for what does not lie in the loaded segment, so
- * that a damaged image ends in "no getrandom" and not in a crash.
+ * Every address goes through at(), which returns NULL for what does not lie in the loaded segment,
+ * so that a damaged image ends in "no getrandom" and not in a crash.
  *
  * Rejected: dlsym and dl_iterate_phdr. They need the dynamic linker (static programs have none),
  * take its lock (a signal handler may hold it), and would also find the vDSO's plain `getrandom`,

@@ -35,16 +35,6 @@ static void two_sections(unsigned n)
 	section(n);
 }
 
-static void try_section(unsigned n)
-{
-	if (n == 0) {
-		section(n);
-	} else if (lock_try(&lock, RANK_SCHED)) {
-		explore_check(inside == 0);
-		lock_drop(&lock, RANK_SCHED);
-	}
-}
-
 static void free_again(void)
 {
 	explore_check(lock.word == 0 && inside == 0 && entered > 0);
@@ -53,7 +43,6 @@ static void free_again(void)
 static const struct explore_scenario scenarios[] = {
 	{"two threads, two sections each", NULL, 2, 4, 0, setup, two_sections, free_again},
 	{"three threads, a section each", NULL, 3, 3, 0, setup, section, free_again},
-	{"try beside take", NULL, 2, 4, 0, setup, try_section, free_again},
 	{"planted: compare, then swap", "inside == 1", 2, 2, EXPLORE_SPLIT, setup, two_sections,
 	 free_again},
 };
