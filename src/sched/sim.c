@@ -100,7 +100,8 @@ int64_t weft__sim_now(void)
 /* splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
 uint64_t weft__sim_draw(void)
 {
-	uint64_t x = sim.random += 0x9e3779b97f4a7c15u;
+	sim.random += 0x9e3779b97f4a7c15u;
+	uint64_t x = sim.random;
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	return x ^ x >> 31;
