@@ -90,8 +90,8 @@ int weft_go(void (*fn)(void *arg), void *arg)
 
 static int spawn_options(struct task_options *to, const struct weft_spawn_options *from)
 {
-	struct weft_spawn_options o;
-	int err = weft__sized_read(&o, sizeof(o), from, SPAWN_OPTIONS_FIRST);
+	struct weft_spawn_options o = {0};
+	int err = from ? weft__sized_read(&o, sizeof(o), from, SPAWN_OPTIONS_FIRST) : 0;
 	if (err)
 		return err;
 	*to = (struct task_options){.name = o.name, .stack_size = o.stack_size};
