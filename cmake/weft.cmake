@@ -28,22 +28,20 @@ elseif(WEFT_SANITIZE)
   message(FATAL_ERROR "WEFT_SANITIZE must be empty, address or thread, not '${WEFT_SANITIZE}'")
 endif()
 
-# weft_test(NAME name SOURCES file... [LIBS target...] [LABELS label...] [ARGS arg...] [TIMEOUT seconds] [CHECK])
-# One executable, one ctest entry. CHECK links Debian's Check. Labels: `slow` keeps a test out of `make test`.
+# weft_test(NAME name SOURCES file... [LIBS target...] [LABELS label...] [ARGS arg...] [TIMEOUT seconds])
+# One executable of tests/kit.h, one ctest entry. Labels: `slow` keeps a test out of `make test`.
 function(weft_test)
-  cmake_parse_arguments(T "CHECK" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(T "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS" ${ARGN})
   add_executable(${T_NAME} ${T_SOURCES})
-  target_link_libraries(${T_NAME} PRIVATE weft_settings ${T_LIBS})
-  if(T_CHECK)
-    target_link_libraries(${T_NAME} PRIVATE PkgConfig::CHECK)
-  endif()
+  target_link_libraries(${T_NAME} PRIVATE weft_settings kit ${T_LIBS})
+  # A body that was not made a TEST is a function that nobody calls.
+  target_compile_options(${T_NAME} PRIVATE
+    $<$<COMPILE_LANGUAGE:C>:-Werror=unused-function;-Werror=missing-prototypes>)
   add_test(NAME ${T_NAME} COMMAND ${T_NAME} ${T_ARGS})
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
-  # Check's own limit is four seconds a test: a busy machine takes longer, and no test is about speed.
-  set_tests_properties(${T_NAME} PROPERTIES TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77
-    ENVIRONMENT CK_DEFAULT_TIMEOUT=120)
+  set_tests_properties(${T_NAME} PROPERTIES TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77)
   if(T_LABELS)
     set_tests_properties(${T_NAME} PROPERTIES LABELS "${T_LABELS}")
   endif()

@@ -2,19 +2,19 @@
 /*
  * tasks.h: what tests that run tasks share.
  *
- * A test body runs as the main task of a runtime of its own, in a process of its own (Check forks), with 1, 2 and 4
- * processors in turn: TEST_TASKS(name) { body } defines it, add_tasks_test(tcase, name) registers it.
+ * TASK_TEST is TEST (kit.h) whose body runs as the main task of a runtime of its own, with 1, 2 and
+ * 4 processors in turn.
  */
 #ifndef TESTS_TASKS_H
 #define TESTS_TASKS_H
 
-#include <check.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit.h"
 #include "weft/weft.h"
 
 static const unsigned tasks_processors[] = {1, 2, 4};
@@ -25,21 +25,25 @@ static inline int tasks_run(unsigned processors, int (*main_task)(void *arg), vo
 	return weft_run(&o, main_task, arg);
 }
 
-#define TEST_TASKS(name) \
-	static void name##_body(void); \
-	static int name##_main(void *arg) \
-	{ \
-		name##_body(); \
-		return 42; \
-	} \
-	START_TEST(name) \
-	{ \
-		ck_assert_int_eq(tasks_run(tasks_processors[_i], name##_main, NULL), 42); \
-	} \
-	END_TEST \
-	static void name##_body(void)
+struct tasks_body {
+	const struct kit_test *test;
+	int nth;
+};
 
-#define add_tasks_test(tcase, name) tcase_add_loop_test(tcase, name, 0, 3)
+static inline int tasks_body_main(void *arg)
+{
+	struct tasks_body *b = arg;
+	b->test->body(b->nth);
+	return 42;
+}
+
+static inline void tasks_around(const struct kit_test *test, int nth)
+{
+	struct tasks_body b = {test, nth};
+	expect_eq(tasks_run(tasks_processors[nth], tasks_body_main, &b), 42);
+}
+
+#define TASK_TEST(name, ...) TEST(name, .around = tasks_around, .times = 3, __VA_ARGS__)
 
 enum { MS = 1000 * 1000 };
 
@@ -64,14 +68,14 @@ static inline void flag_set(int *f, int value)
 static inline struct weft_task *tasks_start(int (*fn)(void *arg), void *arg)
 {
 	struct weft_task *task;
-	ck_assert_int_eq(weft_spawn(&task, NULL, fn, arg), 0);
+	expect_eq(weft_spawn(&task, NULL, fn, arg), 0);
 	return task;
 }
 
 static inline int tasks_join(struct weft_task *task)
 {
 	int result = -1;
-	ck_assert_int_eq(weft_join(task, &result, soon()), 0);
+	expect_eq(weft_join(task, &result, soon()), 0);
 	return result;
 }
 
@@ -82,20 +86,5 @@ static inline void tasks_settle(void)
 		weft_yield();
 	weft_sleep(2 * MS);
 }
-
-#define TESTS_MAIN(suite_name, add_all) \
-	int main(void) \
-	{ \
-		Suite *suite = suite_create(suite_name); \
-		TCase *tcase = tcase_create(suite_name); \
-		tcase_set_timeout(tcase, 120); \
-		add_all(tcase); \
-		suite_add_tcase(suite, tcase); \
-		SRunner *runner = srunner_create(suite); \
-		srunner_run_all(runner, CK_ENV); \
-		int failed = srunner_ntests_failed(runner); \
-		srunner_free(runner); \
-		return failed != 0; \
-	}
 
 #endif

@@ -16,7 +16,6 @@ build  libc6-dev        headers of the C library
 build  pkg-config       finds libraries
 build  libjansson-dev   JSON reports of the weft command
 build  libarchive-dev   container images, read by weft scan
-test   check            unit tests
 test   spin             models of the protocols
 test   python3          tests that need an independent reader
 test   libcurl4-openssl-dev  examples: a library that knows nothing of tasks
@@ -76,7 +75,7 @@ if [ "${1-}" = --missing ]; then
 fi
 
 if ! command -v dpkg-query >/dev/null; then
-	echo "weft: no Debian system: pkg-config, jansson, libarchive, check and spin have to be there"
+	echo "weft: no Debian system: pkg-config, jansson, libarchive and spin have to be there"
 	exit 0
 fi
 

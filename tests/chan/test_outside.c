@@ -11,15 +11,15 @@ enum { ITEMS = 2000 };
 static void *send_from_thread(void *arg)
 {
 	for (int i = 0; i < ITEMS; i++)
-		ck_assert_int_eq(weft_chan_send(arg, &i, soon()), 0);
+		expect_eq(weft_chan_send(arg, &i, soon()), 0);
 	return NULL;
 }
 
 static void *recv_from_thread(void *arg)
 {
 	for (int i = 0, got; i < ITEMS; i++) {
-		ck_assert_int_eq(weft_chan_recv(arg, &got, soon()), 0);
-		ck_assert_int_eq(got, i);
+		expect_eq(weft_chan_recv(arg, &got, soon()), 0);
+		expect_eq(got, i);
 	}
 	return NULL;
 }
@@ -30,7 +30,7 @@ static void *select_from_thread(void *arg)
 	for (int i = 0, got; i < 2 * ITEMS; i++) {
 		struct weft_case cases[] = {{WEFT_CHAN_RECV, 0, chans[0], &got},
 					    {WEFT_CHAN_RECV, 0, chans[1], &got}};
-		ck_assert_int_ge(weft_select(cases, 2, soon()), 0);
+		expect_ge(weft_select(cases, 2, soon()), 0);
 	}
 	return NULL;
 }
@@ -38,34 +38,34 @@ static void *select_from_thread(void *arg)
 static void *expect_epipe(void *arg)
 {
 	int got = 4;
-	ck_assert_int_eq(weft_chan_recv(arg, &got, soon()), -EPIPE);
-	ck_assert_int_eq(got, 0);
+	expect_eq(weft_chan_recv(arg, &got, soon()), -EPIPE);
+	expect_eq(got, 0);
 	return NULL;
 }
 
-TEST_TASKS(threads_send_to_tasks)
+TASK_TEST("threads send to tasks")
 {
 	for (size_t capacity = 0; capacity < 3; capacity++) {
 		pthread_t thread;
 		struct weft_chan *c = weft_chan_new(sizeof(int), capacity);
-		ck_assert_int_eq(pthread_create(&thread, NULL, send_from_thread, c), 0);
+		expect_eq(pthread_create(&thread, NULL, send_from_thread, c), 0);
 		for (int i = 0, got; i < ITEMS; i++) {
-			ck_assert_int_eq(weft_chan_recv(c, &got, soon()), 0);
-			ck_assert_int_eq(got, i);
+			expect_eq(weft_chan_recv(c, &got, soon()), 0);
+			expect_eq(got, i);
 		}
 		pthread_join(thread, NULL);
 		weft_chan_unref(c);
 	}
 }
 
-TEST_TASKS(threads_receive_from_tasks)
+TASK_TEST("threads receive from tasks")
 {
 	for (size_t capacity = 0; capacity < 3; capacity++) {
 		pthread_t thread;
 		struct weft_chan *c = weft_chan_new(sizeof(int), capacity);
-		ck_assert_int_eq(pthread_create(&thread, NULL, recv_from_thread, c), 0);
+		expect_eq(pthread_create(&thread, NULL, recv_from_thread, c), 0);
 		for (int i = 0; i < ITEMS; i++)
-			ck_assert_int_eq(weft_chan_send(c, &i, soon()), 0);
+			expect_eq(weft_chan_send(c, &i, soon()), 0);
 		pthread_join(thread, NULL);
 		weft_chan_unref(c);
 	}
@@ -77,25 +77,25 @@ static int send_all(void *arg)
 	return 0;
 }
 
-TEST_TASKS(threads_select)
+TASK_TEST("threads select")
 {
 	pthread_t thread;
 	struct weft_chan *chans[] = {weft_chan_new(sizeof(int), 0), weft_chan_new(sizeof(int), 1)};
 	struct weft_task *a = tasks_start(send_all, chans[0]), *b = tasks_start(send_all, chans[1]);
-	ck_assert_int_eq(pthread_create(&thread, NULL, select_from_thread, chans), 0);
-	ck_assert_int_eq(tasks_join(a) + tasks_join(b), 0);
+	expect_eq(pthread_create(&thread, NULL, select_from_thread, chans), 0);
+	expect_eq(tasks_join(a) + tasks_join(b), 0);
 	pthread_join(thread, NULL);
 	weft_chan_unref(chans[0]);
 	weft_chan_unref(chans[1]);
 }
 
-TEST_TASKS(closing_wakes_threads_too)
+TASK_TEST("closing wakes threads too")
 {
 	pthread_t thread;
 	struct weft_chan *c = weft_chan_new(sizeof(int), 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, expect_epipe, c), 0);
+	expect_eq(pthread_create(&thread, NULL, expect_epipe, c), 0);
 	weft_sleep(5 * MS);
-	ck_assert_int_eq(weft_chan_close(c), 0);
+	expect_eq(weft_chan_close(c), 0);
 	pthread_join(thread, NULL);
 	weft_chan_unref(c);
 }
@@ -103,43 +103,41 @@ TEST_TASKS(closing_wakes_threads_too)
 static int take_one(void *arg)
 {
 	int got = 0;
-	ck_assert_int_eq(weft_chan_recv(arg, &got, 0), 0);
+	expect_eq(weft_chan_recv(arg, &got, 0), 0);
 	got++;
 	return weft_chan_send(arg, &got, 0);
 }
 
-START_TEST(a_channel_outlives_the_runtime)
+TEST("a channel outlives the runtime")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 1);
 	int item = 1;
-	ck_assert_int_eq(weft_chan_send(c, &item, 0), 0);
+	expect_eq(weft_chan_send(c, &item, 0), 0);
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(tasks_run(2, take_one, c), 0);
-	ck_assert_int_eq(weft_chan_recv(c, &item, 0), 0);
-	ck_assert_int_eq(item, 4);
-	ck_assert_int_eq(weft_chan_recv(c, &item, 0), -EAGAIN);
-	ck_assert_int_eq(weft_chan_close(c), 0);
-	ck_assert_int_eq(weft_chan_recv(c, &item, 0), -EPIPE);
+		expect_eq(tasks_run(2, take_one, c), 0);
+	expect_eq(weft_chan_recv(c, &item, 0), 0);
+	expect_eq(item, 4);
+	expect_eq(weft_chan_recv(c, &item, 0), -EAGAIN);
+	expect_eq(weft_chan_close(c), 0);
+	expect_eq(weft_chan_recv(c, &item, 0), -EPIPE);
 	weft_chan_unref(c);
 }
-END_TEST
 
-START_TEST(outside_of_tasks_deadlines_hold_as_well)
+TEST("outside of tasks deadlines hold as well")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 0);
 	struct weft_case cases[] = {{WEFT_CHAN_RECV, 0, c, NULL}, {WEFT_CHAN_RECV, 0, c, NULL}};
 	int item = 1;
-	ck_assert_int_eq(weft_chan_recv(c, &item, 0), -EAGAIN);
-	ck_assert_int_eq(weft_chan_recv(c, &item, 1), -ETIMEDOUT);
+	expect_eq(weft_chan_recv(c, &item, 0), -EAGAIN);
+	expect_eq(weft_chan_recv(c, &item, 1), -ETIMEDOUT);
 	int64_t until = weft_after(3 * MS);
-	ck_assert_int_eq(weft_chan_recv(c, &item, until), -ETIMEDOUT);
-	ck_assert_int_ge(weft_now(), until);
-	ck_assert_int_eq(weft_select(cases, 2, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_select(cases, 2, 0), -EAGAIN);
-	ck_assert_int_eq(weft_chan_recv(NULL, &item, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_recv(c, &item, until), -ETIMEDOUT);
+	expect_ge(weft_now(), until);
+	expect_eq(weft_select(cases, 2, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_select(cases, 2, 0), -EAGAIN);
+	expect_eq(weft_chan_recv(NULL, &item, weft_after(MS)), -ETIMEDOUT);
 	weft_chan_unref(c);
 }
-END_TEST
 
 static int fork_and_use(void *arg)
 {
@@ -153,28 +151,14 @@ static int fork_and_use(void *arg)
 			     weft_select(cases, 1, WEFT_FOREVER) == -ENOTSUP;
 		_exit(right ? 0 : 1);
 	}
-	ck_assert_int_gt(child, 0);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	expect_gt(child, 0);
+	expect_eq(waitpid(child, &status, 0), child);
 	return status;
 }
 
-START_TEST(in_a_forked_child_channels_give_enotsup)
+TEST("in a forked child channels give enotsup")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 2);
-	ck_assert_int_eq(tasks_run(1, fork_and_use, c), 0);
+	expect_eq(tasks_run(1, fork_and_use, c), 0);
 	weft_chan_unref(c);
 }
-END_TEST
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, threads_send_to_tasks);
-	add_tasks_test(tcase, threads_receive_from_tasks);
-	add_tasks_test(tcase, threads_select);
-	add_tasks_test(tcase, closing_wakes_threads_too);
-	tcase_add_test(tcase, a_channel_outlives_the_runtime);
-	tcase_add_test(tcase, outside_of_tasks_deadlines_hold_as_well);
-	tcase_add_test(tcase, in_a_forked_child_channels_give_enotsup);
-}
-
-TESTS_MAIN("chan from outside", add_all)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* test_helpers.c: what the subcommands share: options, cleaning of text, tables, JSON. */
-#include <check.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kit.h"
 #include "cli/shell/cli.h"
 
 static struct {
@@ -53,43 +53,40 @@ static unsigned parse(bool stop, char **argv)
 
 #define PARSE(stop, ...) parse(stop, (char *[]){"test", __VA_ARGS__, NULL})
 
-START_TEST(options_in_every_form)
+TEST("options in every form")
 {
-	ck_assert_uint_eq(PARSE(false, "--flag", "--text=a=b", "--number", "7"), 0);
-	ck_assert(got.flag);
-	ck_assert_str_eq(got.text, "a=b");
-	ck_assert_uint_eq(got.number, 7);
+	expect_eq(PARSE(false, "--flag", "--text=a=b", "--number", "7"), 0);
+	expect(got.flag);
+	expect_eq(got.text, "a=b");
+	expect_eq(got.number, 7);
 	PARSE(false, "-fn7", "-t", "x");
-	ck_assert(got.flag);
-	ck_assert_uint_eq(got.number, 7);
-	ck_assert_str_eq(got.text, "x");
+	expect(got.flag);
+	expect_eq(got.number, 7);
+	expect_eq(got.text, "x");
 	PARSE(false, "--item=1", "--item", "--2");
-	ck_assert_uint_eq(got.list.count, 2);
-	ck_assert_str_eq(got.list.items[1], "--2");
+	expect_eq(got.list.count, 2);
+	expect_eq(got.list.items[1], "--2");
 }
-END_TEST
 
-START_TEST(operands_between_options)
+TEST("operands between options")
 {
 	char *argv[] = {"test", "a", "--flag", "-", "--", "--text", NULL};
-	ck_assert_uint_eq(parse(false, argv), 3);
-	ck_assert(got.flag);
-	ck_assert_str_eq(argv[1], "a");
-	ck_assert_str_eq(argv[2], "-");
-	ck_assert_str_eq(argv[3], "--text");
-	ck_assert_ptr_null(argv[4]);
+	expect_eq(parse(false, argv), 3);
+	expect(got.flag);
+	expect_eq(argv[1], "a");
+	expect_eq(argv[2], "-");
+	expect_eq(argv[3], "--text");
+	expect_eq(argv[4], NULL);
 }
-END_TEST
 
-START_TEST(a_command_line_after_the_first_operand)
+TEST("a command line after the first operand")
 {
 	char *argv[] = {"test", "-f", "sleep", "--text", "1", NULL};
-	ck_assert_uint_eq(parse(true, argv), 3);
-	ck_assert(got.flag);
-	ck_assert_str_eq(argv[1], "sleep");
-	ck_assert_str_eq(argv[2], "--text");
+	expect_eq(parse(true, argv), 3);
+	expect(got.flag);
+	expect_eq(argv[1], "sleep");
+	expect_eq(argv[2], "--text");
 }
-END_TEST
 
 static char *mistakes[][4] = {
 	{"test", "--nothing", NULL},
@@ -107,23 +104,20 @@ static char *mistakes[][4] = {
 	{"test", "--number=99999999999999999999", NULL},
 };
 
-START_TEST(mistakes_end_with_status_2)
+TEST("mistakes end with status 2", .ends = EXITS(CLI_FAILURE), .times = (int)array_len(mistakes))
 {
-	parse(false, mistakes[_i]);
+	parse(false, mistakes[nth]);
 }
-END_TEST
 
-START_TEST(too_many_operands_end_with_status_2)
+TEST("too many operands end with status 2", .ends = EXITS(CLI_FAILURE))
 {
 	PARSE(false, "1", "2", "3", "4");
 }
-END_TEST
 
-START_TEST(help_ends_with_status_0)
+TEST("help ends with status 0", .ends = EXITS(CLI_CLEAN))
 {
 	PARSE(false, "--help", "--nothing");
 }
-END_TEST
 
 /* bytes, as shown */
 static const char *const shown[][2] = {
@@ -140,15 +134,14 @@ static const char *const shown[][2] = {
 	{"\xed\xa0\x80 \xf4\x90\x80\x80", "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80"},
 };
 
-START_TEST(text_is_cleaned)
+TEST("text is cleaned", .times = (int)array_len(shown))
 {
-	char *clean = cli_clean(shown[_i][0]);
-	ck_assert_str_eq(clean, shown[_i][1]);
+	char *clean = cli_clean(shown[nth][0]);
+	expect_eq(clean, shown[nth][1]);
 	free(clean);
 }
-END_TEST
 
-START_TEST(tables_align_characters_not_bytes)
+TEST("tables align characters not bytes")
 {
 	static const char *const headings[] = {"NAME", "N", NULL};
 	char *text;
@@ -162,11 +155,9 @@ START_TEST(tables_align_characters_not_bytes)
 	cli_table_print(t, out);
 	cli_table_free(t);
 	fclose(out);
-	ck_assert_str_eq(text,
-			 "NAME   N\n\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\xa9  1\na      22\n");
+	expect_eq(text, "NAME   N\n\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\xa9  1\na      22\n");
 	free(text);
 }
-END_TEST
 
 /* What replaces every \xNN by its byte. */
 static char *restored(const char *clean)
@@ -189,18 +180,18 @@ static void check_restored(const char *text)
 {
 	char *clean = cli_clean(text), *again = restored(clean);
 	json_t *json = cli_json_text(text);
-	ck_assert_str_eq(again, text);
+	expect_eq(again, text);
 	free(again);
 	again = cli_is_exact(text) ? cli_strdup(json_string_value(json))
 				   : restored(json_string_value(json));
-	ck_assert_str_eq(again, text);
+	expect_eq(again, text);
 	free(again);
 	free(clean);
 	json_decref(json);
 }
 
 /* Every text of up to five of these parts: escapes, halves of escapes, bytes that are no UTF-8. */
-START_TEST(no_two_names_look_alike)
+TEST("no two names look alike")
 {
 	static const char *const parts[] = {"\\",   "x",     "\xff", "\xe2\x80",
 					    "\xae", "\\x1b", "f",    "1"};
@@ -214,31 +205,8 @@ START_TEST(no_two_names_look_alike)
 		}
 	}
 	json_t *byte = cli_json_text("a\xff"), *letters = cli_json_text("a\\xff");
-	ck_assert_str_eq(json_string_value(byte), "a\\xff");
-	ck_assert_str_eq(json_string_value(letters), "a\\x5cxff");
+	expect_eq(json_string_value(byte), "a\\xff");
+	expect_eq(json_string_value(letters), "a\\x5cxff");
 	json_decref(byte);
 	json_decref(letters);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("helpers of the command");
-	TCase *tc = tcase_create("helpers");
-	tcase_add_test(tc, options_in_every_form);
-	tcase_add_test(tc, operands_between_options);
-	tcase_add_test(tc, a_command_line_after_the_first_operand);
-	tcase_add_loop_exit_test(tc, mistakes_end_with_status_2, CLI_FAILURE, 0,
-				 (int)array_len(mistakes));
-	tcase_add_exit_test(tc, too_many_operands_end_with_status_2, CLI_FAILURE);
-	tcase_add_exit_test(tc, help_ends_with_status_0, CLI_CLEAN);
-	tcase_add_loop_test(tc, text_is_cleaned, 0, (int)array_len(shown));
-	tcase_add_test(tc, tables_align_characters_not_bytes);
-	tcase_add_test(tc, no_two_names_look_alike);
-	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
 }

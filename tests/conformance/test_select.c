@@ -39,31 +39,31 @@ static int select_either(void *arg)
 	return weft_select(cases, 2, 0) == -EAGAIN;
 }
 
-PROMISE(NonblockSelectRace)
+PROMISE("NonblockSelectRace")
 {
 	for (int i = 0; i < 300; i++) {
 		struct chans s;
 		chans_init(&s, 1);
-		ck_assert_int_eq(weft_chan_send(s.c[0], &i, 0), 0);
+		expect_eq(weft_chan_send(s.c[0], &i, 0), 0);
 		struct weft_task *task = tasks_start(select_either, &s);
-		ck_assert_int_eq(weft_chan_send(s.c[1], &i, 0), 0);
+		expect_eq(weft_chan_send(s.c[1], &i, 0), 0);
 		weft_chan_recv(s.c[0], NULL, 0);
-		ck_assert_int_eq(tasks_join(task), 0);
+		expect_eq(tasks_join(task), 0);
 		chans_free(&s);
 	}
 }
 
 /* The same where the second becomes ready by its close. */
-PROMISE(NonblockSelectRace2)
+PROMISE("NonblockSelectRace2")
 {
 	for (int i = 0; i < 300; i++) {
 		struct chans s;
 		chans_init(&s, 1);
-		ck_assert_int_eq(weft_chan_send(s.c[0], &i, 0), 0);
+		expect_eq(weft_chan_send(s.c[0], &i, 0), 0);
 		struct weft_task *task = tasks_start(select_either, &s);
 		weft_chan_close(s.c[1]);
 		weft_chan_recv(s.c[0], NULL, 0);
-		ck_assert_int_eq(tasks_join(task), 0);
+		expect_eq(tasks_join(task), 0);
 		chans_free(&s);
 	}
 }
@@ -85,7 +85,7 @@ static int send_and_receive(void *arg)
 		if (ran < 0)
 			break;
 		if (ran == 1 && weft_chan_cap(s->chan) == 0)
-			ck_assert_int_ne(in, s->number); /* nobody meets himself */
+			expect_ne(in, s->number); /* nobody meets himself */
 	}
 	weft_chan_close(s->chan);
 	return 0;
@@ -101,19 +101,19 @@ static int send_and_receive_until_closed(void *arg)
 		if (cases[ran].result == -EPIPE)
 			return 0;
 		if (ran == 1 && weft_chan_cap(s->chan) == 0)
-			ck_assert_int_ne(in, s->number);
+			expect_ne(in, s->number);
 	}
 }
 
-PROMISE(SelfSelect)
+PROMISE("SelfSelect")
 {
 	for (size_t capacity = 0; capacity < 2; capacity++) {
 		struct weft_chan *c = weft_chan_new(sizeof(int), capacity);
 		struct self one = {c, 1}, two = {c, 2};
 		struct weft_task *a = tasks_start(send_and_receive, &one),
 				 *b = tasks_start(send_and_receive_until_closed, &two);
-		ck_assert_int_eq(tasks_join(a), 0);
-		ck_assert_int_eq(tasks_join(b), 0);
+		expect_eq(tasks_join(a), 0);
+		expect_eq(tasks_join(b), 0);
 		weft_chan_unref(c);
 	}
 }
@@ -132,7 +132,7 @@ static int send_single(void *arg)
 {
 	struct stress *s = arg;
 	for (int i = 0; i < s->count; i++)
-		ck_assert_int_eq(weft_chan_send(s->chans->c[s->index], &i, WEFT_FOREVER), 0);
+		expect_eq(weft_chan_send(s->chans->c[s->index], &i, WEFT_FOREVER), 0);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ static int recv_single(void *arg)
 {
 	struct stress *s = arg;
 	for (int i = 0, item; i < s->count; i++)
-		ck_assert_int_eq(weft_chan_recv(s->chans->c[s->index], &item, WEFT_FOREVER), 0);
+		expect_eq(weft_chan_recv(s->chans->c[s->index], &item, WEFT_FOREVER), 0);
 	return 0;
 }
 
@@ -153,8 +153,8 @@ static int select_all(struct stress *s, int op)
 		for (int k = 0; k < 4; k++)
 			cases[k] = (struct weft_case){left[k] ? op : 0, 0, s->chans->c[k], &item};
 		int ran = weft_select(cases, 4, WEFT_FOREVER);
-		ck_assert_int_ge(ran, 0);
-		ck_assert_int_eq(cases[ran].result, 0);
+		expect_ge(ran, 0);
+		expect_eq(cases[ran].result, 0);
 		left[ran]--;
 	}
 	return 0;
@@ -187,13 +187,13 @@ static void select_stress(int count)
 	tasks[8] = tasks_start(send_selected, &parts[0]);
 	tasks[9] = tasks_start(recv_selected, &parts[0]);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 	for (int i = 0; i < 4; i++)
-		ck_assert_uint_eq(weft_chan_len(s.c[i]), 0);
+		expect_eq(weft_chan_len(s.c[i]), 0);
 	chans_free(&s);
 }
 
-PROMISE(SelectStress)
+PROMISE("SelectStress")
 {
 	select_stress(STRESS);
 }
@@ -208,7 +208,7 @@ static int keep_sending(void *arg)
 	return 0;
 }
 
-PROMISE(SelectFairness)
+PROMISE("SelectFairness")
 {
 	enum { TRIALS = 2000 };
 	struct chans s;
@@ -220,7 +220,7 @@ PROMISE(SelectFairness)
 	for (int i = 0; i < 2; i++) {
 		senders[i] = (struct self){s.c[i], i};
 		for (int k = 0; k < TRIALS; k++) /* full: always ready */
-			ck_assert_int_eq(weft_chan_send(s.c[i], &i, 0), 0);
+			expect_eq(weft_chan_send(s.c[i], &i, 0), 0);
 		tasks[i] = tasks_start(keep_sending, &senders[i]);
 	}
 	for (int i = 0; i < TRIALS; i++) {
@@ -228,9 +228,9 @@ PROMISE(SelectFairness)
 					    receiving(s.c[1], &item), receiving(s.c[2], &item)};
 		count[weft_select(cases, 4, WEFT_FOREVER)]++;
 	}
-	ck_assert_int_eq(count[0] + count[3], 0);
-	ck_assert_int_gt(count[1], TRIALS * 2 / 5); /* half each; 9 sigma */
-	ck_assert_int_gt(count[2], TRIALS * 2 / 5);
+	expect_eq(count[0] + count[3], 0);
+	expect_gt(count[1], TRIALS * 2 / 5); /* half each; 9 sigma */
+	expect_gt(count[2], TRIALS * 2 / 5);
 	for (int i = 0; i < 2; i++) {
 		weft_chan_close(s.c[i]);
 		tasks_join(tasks[i]);
@@ -246,12 +246,12 @@ static int send_random_bits(void *arg)
 	for (int i = 0; i < s->rounds; i++) {
 		int zero = 0, one = 1;
 		struct weft_case cases[] = {sending(s->c[0], &zero), sending(s->c[0], &one)};
-		ck_assert_int_ge(weft_select(cases, 2, WEFT_FOREVER), 0);
+		expect_ge(weft_select(cases, 2, WEFT_FOREVER), 0);
 	}
 	return 0;
 }
 
-PROMISE(PseudoRandomSend)
+PROMISE("PseudoRandomSend")
 {
 	for (size_t capacity = 0; capacity < 2; capacity++) {
 		struct chans s = {.rounds = 100};
@@ -260,11 +260,11 @@ PROMISE(PseudoRandomSend)
 		struct weft_task *task = tasks_start(send_random_bits, &s);
 		for (int i = 0, item; i < s.rounds; i++) {
 			weft_yield(); /* in time for the sender: it must choose, not we */
-			ck_assert_int_eq(weft_chan_recv(s.c[0], &item, WEFT_FOREVER), 0);
+			expect_eq(weft_chan_recv(s.c[0], &item, WEFT_FOREVER), 0);
 			ones += item;
 		}
-		ck_assert_int_eq(tasks_join(task), 0);
-		ck_assert(ones > s.rounds / 10 && ones < s.rounds * 9 / 10);
+		expect_eq(tasks_join(task), 0);
+		expect(ones > s.rounds / 10 && ones < s.rounds * 9 / 10);
 		chans_free(&s);
 	}
 }
@@ -289,7 +289,7 @@ static int recv_after(void *arg)
 	return 0;
 }
 
-PROMISE(SelectDuplicateChannel)
+PROMISE("SelectDuplicateChannel")
 {
 	struct chans s;
 	int item = 7;
@@ -298,13 +298,12 @@ PROMISE(SelectDuplicateChannel)
 	weft_sleep(MS);
 	struct weft_task *receiving_task = tasks_start(recv_after, &s);
 	weft_sleep(MS);
-	ck_assert_int_eq(weft_chan_send(s.c[1], &item, WEFT_FOREVER),
-			 0); /* the select leaves c[0] twice */
-	ck_assert_int_eq(weft_chan_recv(s.c[2], NULL, WEFT_FOREVER), 0);
-	ck_assert_int_eq(weft_chan_send(s.c[0], &item, WEFT_FOREVER),
-			 0); /* and this reaches the other */
-	ck_assert_int_eq(tasks_join(selecting), 2);
-	ck_assert_int_eq(tasks_join(receiving_task), 0);
+	expect_eq(weft_chan_send(s.c[1], &item, WEFT_FOREVER),
+		  0); /* the select leaves c[0] twice */
+	expect_eq(weft_chan_recv(s.c[2], NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_chan_send(s.c[0], &item, WEFT_FOREVER), 0); /* and this reaches the other */
+	expect_eq(tasks_join(selecting), 2);
+	expect_eq(tasks_join(receiving_task), 0);
 	chans_free(&s);
 }
 
@@ -322,7 +321,7 @@ static int send_everywhere(void *arg)
 		struct weft_case cases[4];
 		for (int k = 0; k < 4; k++)
 			cases[k] = sending(d->in[k], &i);
-		ck_assert_int_ge(weft_select(cases, 4, WEFT_FOREVER), 0);
+		expect_ge(weft_select(cases, 4, WEFT_FOREVER), 0);
 	}
 	for (int k = 0; k < 4; k++)
 		weft_chan_close(d->in[k]);
@@ -338,11 +337,11 @@ static int forward_all(void *arg)
 	struct forward *f = arg;
 	int item;
 	while (weft_chan_recv(f->in, &item, WEFT_FOREVER) == 0)
-		ck_assert_int_eq(weft_chan_send(f->out, &item, WEFT_FOREVER), 0);
+		expect_eq(weft_chan_send(f->out, &item, WEFT_FOREVER), 0);
 	return 0;
 }
 
-PROMISE(doubleselect)
+PROMISE("doubleselect")
 {
 	struct doubles d = {.count = 1500, .out = weft_chan_new(sizeof(int), 0)};
 	struct forward forwards[4];
@@ -355,11 +354,11 @@ PROMISE(doubleselect)
 	}
 	tasks[4] = tasks_start(send_everywhere, &d);
 	for (int i = 0, item; i < d.count; i++) {
-		ck_assert_int_eq(weft_chan_recv(d.out, &item, WEFT_FOREVER), 0);
-		ck_assert_int_eq(seen[item]++, 0);
+		expect_eq(weft_chan_recv(d.out, &item, WEFT_FOREVER), 0);
+		expect_eq(seen[item]++, 0);
 	}
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 	for (int k = 0; k < 4; k++)
 		weft_chan_unref(d.in[k]);
 	weft_chan_unref(d.out);
@@ -373,7 +372,7 @@ static int run_select(struct weft_case *cases, unsigned count)
 	return weft_select(cases, count, weft_after(MS / 10));
 }
 
-PROMISE(select3)
+PROMISE("select3")
 {
 	int item = 0;
 	struct weft_chan *open = weft_chan_new(sizeof(int), 0),
@@ -381,53 +380,38 @@ PROMISE(select3)
 			 *full = weft_chan_new(sizeof(int), 1),
 			 *room = weft_chan_new(sizeof(int), 10);
 	weft_chan_close(closed);
-	ck_assert_int_eq(weft_chan_send(full, &item, 0), 0);
+	expect_eq(weft_chan_send(full, &item, 0), 0);
 
 	/* NULL channels block. */
-	ck_assert_int_eq(weft_chan_send(NULL, &item, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_chan_recv(NULL, &item, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_send(NULL, &item, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_recv(NULL, &item, weft_after(MS)), -ETIMEDOUT);
 	/* A closed channel: sends fail, receives give zero; each time. */
 	for (int i = 0; i < 10; i++) {
-		ck_assert_int_eq(weft_chan_send(closed, &item, WEFT_FOREVER), -EPIPE);
-		ck_assert_int_eq(weft_chan_recv(closed, &item, WEFT_FOREVER), -EPIPE);
+		expect_eq(weft_chan_send(closed, &item, WEFT_FOREVER), -EPIPE);
+		expect_eq(weft_chan_recv(closed, &item, WEFT_FOREVER), -EPIPE);
 	}
 	/* An empty channel blocks receives, a full one sends. */
-	ck_assert_int_eq(weft_chan_recv(open, &item, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_chan_send(open, &item, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_chan_send(full, &item, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_recv(open, &item, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_send(open, &item, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_send(full, &item, weft_after(MS)), -ETIMEDOUT);
 	/* Selects: of nothing, of NULL channels, of what is not ready. */
-	ck_assert_int_eq(run_select(NULL, 0), -ETIMEDOUT);
+	expect_eq(run_select(NULL, 0), -ETIMEDOUT);
 	struct weft_case nothing[] = {receiving(NULL, &item), sending(NULL, &item),
 				      receiving(open, &item), sending(open, &item),
 				      sending(full, &item)};
-	ck_assert_int_eq(run_select(nothing, 2), -ETIMEDOUT);
-	ck_assert_int_eq(run_select(nothing, 5), -ETIMEDOUT);
+	expect_eq(run_select(nothing, 2), -ETIMEDOUT);
+	expect_eq(run_select(nothing, 5), -ETIMEDOUT);
 	/* What is ready wins over all that. */
 	for (int i = 0; i < 10; i++) {
 		struct weft_case cases[] = {nothing[0], nothing[1], nothing[2],
 					    nothing[3], nothing[4], sending(room, &item)};
-		ck_assert_int_eq(weft_select(cases, 6, WEFT_FOREVER), 5);
+		expect_eq(weft_select(cases, 6, WEFT_FOREVER), 5);
 	}
 	struct weft_case closing[] = {nothing[0], nothing[2], receiving(closed, &item)};
-	ck_assert_int_eq(weft_select(closing, 3, WEFT_FOREVER), 2);
-	ck_assert_int_eq(closing[2].result, -EPIPE);
+	expect_eq(weft_select(closing, 3, WEFT_FOREVER), 2);
+	expect_eq(closing[2].result, -EPIPE);
 	weft_chan_unref(open);
 	weft_chan_unref(closed);
 	weft_chan_unref(full);
 	weft_chan_unref(room);
 }
-
-static void add_all(TCase *tcase)
-{
-	promise(tcase, NonblockSelectRace);
-	promise(tcase, NonblockSelectRace2);
-	promise(tcase, SelfSelect);
-	promise(tcase, SelectStress);
-	promise(tcase, SelectFairness);
-	promise(tcase, PseudoRandomSend);
-	promise(tcase, SelectDuplicateChannel);
-	promise(tcase, doubleselect);
-	promise(tcase, select3);
-}
-
-TESTS_MAIN("conformance: select", add_all)

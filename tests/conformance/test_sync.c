@@ -26,18 +26,18 @@ static void reset(void)
 
 static int acquire_one(void *arg)
 {
-	ck_assert_int_eq(weft_sem_acquire(&sem, 1, WEFT_FOREVER), 0);
+	expect_eq(weft_sem_acquire(&sem, 1, WEFT_FOREVER), 0);
 	return 0;
 }
 
-PROMISE(SemaHandoff)
+PROMISE("SemaHandoff")
 {
 	reset();
 	for (int i = 0; i < 50; i++) {
 		struct weft_task *task = tasks_start(acquire_one, NULL);
 		weft_sleep(MS / 10); /* it waits */
 		weft_sem_release(&sem, 1);
-		ck_assert_int_eq(weft_sem_acquire(&sem, 1, 0), -EAGAIN);
+		expect_eq(weft_sem_acquire(&sem, 1, 0), -EAGAIN);
 		tasks_join(task);
 	}
 }
@@ -64,21 +64,21 @@ static int hammer(void *arg)
 	return 0;
 }
 
-PROMISE(Mutex)
+PROMISE("Mutex")
 {
 	struct weft_task *tasks[10];
 	reset();
 	weft_mutex_lock(&mutex);
-	ck_assert_int_eq(weft_mutex_trylock(&mutex), -EAGAIN);
+	expect_eq(weft_mutex_trylock(&mutex), -EAGAIN);
 	weft_mutex_unlock(&mutex);
-	ck_assert_int_eq(weft_mutex_trylock(&mutex), 0);
+	expect_eq(weft_mutex_trylock(&mutex), 0);
 	weft_mutex_unlock(&mutex);
 	for (int i = 0; i < 10; i++)
 		tasks[i] = tasks_start(hammer, NULL);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
-	ck_assert_int_ge(value, 10 * 666);
-	ck_assert_int_le(value, 10 * 1000);
+		expect_eq(tasks_join(tasks[i]), 0);
+	expect_ge(value, 10 * 666);
+	expect_le(value, 10 * 1000);
 }
 
 /* ---- MutexFairness: one that holds it nearly always does not starve one that wants it now and then ---- */
@@ -105,12 +105,12 @@ static int want_ten_times(void *arg)
 	return 0;
 }
 
-PROMISE(MutexFairness)
+PROMISE("MutexFairness")
 {
 	reset();
 	struct weft_task *holder = tasks_start(hold_nearly_always, NULL),
 			 *other = tasks_start(want_ten_times, NULL);
-	ck_assert_int_eq(weft_join(other, NULL, soon()), 0);
+	expect_eq(weft_join(other, NULL, soon()), 0);
 	weft_cancel(holder);
 	tasks_join(holder);
 }
@@ -141,13 +141,12 @@ static int write_unlock_twice(void *arg)
 	return 0;
 }
 
-START_TEST(MutexMisuse)
+TEST("MutexMisuse")
 {
 	expect_misuse("weft_mutex_unlock", unlock_twice);
 	expect_misuse("weft_rwmutex_rdunlock", read_unlock_twice);
 	expect_misuse("weft_rwmutex_wrunlock", write_unlock_twice);
 }
-END_TEST
 
 /* ---- conditions ---- */
 
@@ -157,7 +156,7 @@ static int wait_for_signal(void *arg)
 {
 	weft_mutex_lock(&mutex);
 	waiting++;
-	ck_assert_int_eq(weft_cond_wait(&cond, &mutex, WEFT_FOREVER), 0);
+	expect_eq(weft_cond_wait(&cond, &mutex, WEFT_FOREVER), 0);
 	awake++;
 	weft_mutex_unlock(&mutex);
 	return 0;
@@ -175,7 +174,7 @@ static void await_count(const int *counter, int n)
 	weft_mutex_unlock(&mutex);
 }
 
-PROMISE(CondSignal)
+PROMISE("CondSignal")
 {
 	struct weft_task *tasks[4];
 	reset();
@@ -191,7 +190,7 @@ PROMISE(CondSignal)
 	}
 	weft_cond_signal(&cond);
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 /* CondGenerations: who waited longer is woken first. */
@@ -201,13 +200,13 @@ static int wait_and_note(void *arg)
 {
 	weft_mutex_lock(&mutex);
 	waiting++;
-	ck_assert_int_eq(weft_cond_wait(&cond, &mutex, WEFT_FOREVER), 0);
+	expect_eq(weft_cond_wait(&cond, &mutex, WEFT_FOREVER), 0);
 	order[order_count++] = (int)(intptr_t)arg;
 	weft_mutex_unlock(&mutex);
 	return 0;
 }
 
-PROMISE(CondSignalGenerations)
+PROMISE("CondSignalGenerations")
 {
 	enum { TASKS = 30 };
 	struct weft_task *tasks[TASKS];
@@ -220,10 +219,10 @@ PROMISE(CondSignalGenerations)
 	for (int i = 0; i < TASKS; i++) {
 		weft_cond_signal(&cond);
 		await_count(&order_count, i + 1);
-		ck_assert_int_eq(order[i], i);
+		expect_eq(order[i], i);
 	}
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 static int wait_until_exit(void *arg)
@@ -232,14 +231,14 @@ static int wait_until_exit(void *arg)
 	weft_mutex_lock(&mutex);
 	while (value == 0) {
 		waiting++;
-		ck_assert_int_eq(weft_cond_wait(&cond, &mutex, WEFT_FOREVER), 0);
+		expect_eq(weft_cond_wait(&cond, &mutex, WEFT_FOREVER), 0);
 		rounds++;
 	}
 	weft_mutex_unlock(&mutex);
 	return rounds;
 }
 
-PROMISE(CondBroadcast)
+PROMISE("CondBroadcast")
 {
 	enum { TASKS = 20, ROUNDS = 10 };
 	struct weft_task *tasks[TASKS];
@@ -255,11 +254,11 @@ PROMISE(CondBroadcast)
 		weft_mutex_unlock(&mutex);
 	}
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), ROUNDS);
+		expect_eq(tasks_join(tasks[i]), ROUNDS);
 }
 
 /* CondSignalStealing: who begins to wait after a signal does not take it from one who waited before. */
-PROMISE(CondSignalStealing)
+PROMISE("CondSignalStealing")
 {
 	for (int i = 0; i < 30; i++) {
 		reset();
@@ -270,10 +269,10 @@ PROMISE(CondSignalStealing)
 		weft_cond_signal(&cond);
 		weft_mutex_unlock(&mutex);
 		struct weft_task *second = tasks_start(wait_for_signal, NULL);
-		ck_assert_int_eq(tasks_join(first), 0);
+		expect_eq(tasks_join(first), 0);
 		await_count(&waiting, 2);
 		weft_cond_signal(&cond);
-		ck_assert_int_eq(tasks_join(second), 0);
+		expect_eq(tasks_join(second), 0);
 	}
 }
 
@@ -282,13 +281,13 @@ PROMISE(CondSignalStealing)
 static int read_together(void *arg)
 {
 	weft_rwmutex_rdlock(&rwmutex);
-	weft_waitgroup_done(&group);					/* inside */
-	ck_assert_int_eq(weft_waitgroup_wait(&group, WEFT_FOREVER), 0); /* until all are */
+	weft_waitgroup_done(&group);				 /* inside */
+	expect_eq(weft_waitgroup_wait(&group, WEFT_FOREVER), 0); /* until all are */
 	weft_rwmutex_rdunlock(&rwmutex);
 	return 0;
 }
 
-PROMISE(RWMutexParallelReaders)
+PROMISE("RWMutexParallelReaders")
 {
 	struct weft_task *tasks[10];
 	reset();
@@ -296,7 +295,7 @@ PROMISE(RWMutexParallelReaders)
 	for (int i = 0; i < 10; i++)
 		tasks[i] = tasks_start(read_together, NULL);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 static int activity;
@@ -306,7 +305,7 @@ static int read_often(void *arg)
 	for (int i = 0; i < 300; i++) {
 		weft_rwmutex_rdlock(&rwmutex);
 		int n = __atomic_add_fetch(&activity, 1, __ATOMIC_SEQ_CST);
-		ck_assert(n >= 1 && n < 10000);
+		expect(n >= 1 && n < 10000);
 		if (i % 10 == 0)
 			weft_yield();
 		__atomic_sub_fetch(&activity, 1, __ATOMIC_SEQ_CST);
@@ -320,7 +319,7 @@ static int write_often(void *arg)
 	for (int i = 0; i < 300; i++) {
 		weft_rwmutex_wrlock(&rwmutex);
 		int n = __atomic_add_fetch(&activity, 10000, __ATOMIC_SEQ_CST);
-		ck_assert_int_eq(n, 10000);
+		expect_eq(n, 10000);
 		if (i % 10 == 0)
 			weft_yield();
 		__atomic_sub_fetch(&activity, 10000, __ATOMIC_SEQ_CST);
@@ -329,14 +328,14 @@ static int write_often(void *arg)
 	return 0;
 }
 
-PROMISE(RWMutex)
+PROMISE("RWMutex")
 {
 	struct weft_task *tasks[12];
 	reset();
 	for (int i = 0; i < 12; i++)
 		tasks[i] = tasks_start(i < 2 ? write_often : read_often, NULL);
 	for (int i = 0; i < 12; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 /* ---- WaitGroup ---- */
@@ -347,7 +346,7 @@ static int done_and_exit(void *arg)
 	return 0;
 }
 
-PROMISE(WaitGroup)
+PROMISE("WaitGroup")
 {
 	struct weft_waitgroup first = WEFT_WAITGROUP_INIT, second = WEFT_WAITGROUP_INIT;
 	for (int round = 0; round < 8; round++) {
@@ -356,10 +355,10 @@ PROMISE(WaitGroup)
 		weft_waitgroup_add(&second, 16);
 		for (int i = 0; i < 16; i++)
 			tasks[i] = tasks_start(done_and_exit, &first);
-		ck_assert_int_eq(weft_waitgroup_wait(&first, WEFT_FOREVER), 0);
-		ck_assert_int_eq(weft_waitgroup_wait(&second, 0), -EAGAIN);
+		expect_eq(weft_waitgroup_wait(&first, WEFT_FOREVER), 0);
+		expect_eq(weft_waitgroup_wait(&second, 0), -EAGAIN);
 		weft_waitgroup_add(&second, -16);
-		ck_assert_int_eq(weft_waitgroup_wait(&second, 0), 0);
+		expect_eq(weft_waitgroup_wait(&second, 0), 0);
 		for (int i = 0; i < 16; i++)
 			tasks_join(tasks[i]);
 	}
@@ -373,11 +372,10 @@ static int done_once_too_often(void *arg)
 	return 0;
 }
 
-START_TEST(WaitGroupMisuse)
+TEST("WaitGroupMisuse")
 {
 	expect_misuse("weft_waitgroup_done", done_once_too_often);
 }
-END_TEST
 
 /* ---- Once ---- */
 
@@ -392,31 +390,12 @@ static int call_once(void *arg)
 	return value;
 }
 
-PROMISE(Once)
+PROMISE("Once")
 {
 	struct weft_task *tasks[10];
 	reset();
 	for (int i = 0; i < 10; i++)
 		tasks[i] = tasks_start(call_once, NULL);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 1);
+		expect_eq(tasks_join(tasks[i]), 1);
 }
-
-static void add_all(TCase *tcase)
-{
-	promise(tcase, SemaHandoff);
-	promise(tcase, Mutex);
-	promise(tcase, MutexFairness);
-	tcase_add_test(tcase, MutexMisuse);
-	promise(tcase, CondSignal);
-	promise(tcase, CondSignalGenerations);
-	promise(tcase, CondBroadcast);
-	promise(tcase, CondSignalStealing);
-	promise(tcase, RWMutexParallelReaders);
-	promise(tcase, RWMutex);
-	promise(tcase, WaitGroup);
-	tcase_add_test(tcase, WaitGroupMisuse);
-	promise(tcase, Once);
-}
-
-TESTS_MAIN("conformance: sync", add_all)

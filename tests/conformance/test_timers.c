@@ -14,12 +14,12 @@ static int sleep_once(void *arg)
 {
 	struct sleeper *s = arg;
 	int64_t begin = weft_now();
-	ck_assert_int_eq(weft_sleep(s->duration), 0);
+	expect_eq(weft_sleep(s->duration), 0);
 	s->slept = weft_now() - begin;
 	return 0;
 }
 
-PROMISE(Sleep)
+PROMISE("Sleep")
 {
 	enum { TASKS = 50 };
 	struct sleeper sleepers[TASKS];
@@ -29,19 +29,19 @@ PROMISE(Sleep)
 		tasks[i] = tasks_start(sleep_once, &sleepers[i]);
 	}
 	for (int i = 0; i < TASKS; i++) {
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
-		ck_assert_int_ge(sleepers[i].slept, sleepers[i].duration);
+		expect_eq(tasks_join(tasks[i]), 0);
+		expect_ge(sleepers[i].slept, sleepers[i].duration);
 	}
 }
 
 /* ---- SleepZero: nothing and less than nothing return at once, as often as one likes ---- */
 
-PROMISE(SleepZero)
+PROMISE("SleepZero")
 {
 	for (int i = 0; i < 1000; i++) {
-		ck_assert_int_eq(weft_sleep(0), 0);
-		ck_assert_int_eq(weft_sleep(-1), 0);
-		ck_assert_int_eq(weft_sleep_until(1), 0);
+		expect_eq(weft_sleep(0), 0);
+		expect_eq(weft_sleep(-1), 0);
+		expect_eq(weft_sleep_until(1), 0);
 	}
 }
 
@@ -57,18 +57,18 @@ static void next_link(void *arg)
 {
 	struct chain *c = arg;
 	if (--c->count > 0)
-		ck_assert_int_eq(weft_timer_start(c->timer, weft_after(MS / 100), 0), 0);
+		expect_eq(weft_timer_start(c->timer, weft_after(MS / 100), 0), 0);
 	else
 		weft_waitgroup_done(&c->left);
 }
 
-PROMISE(AfterFunc)
+PROMISE("AfterFunc")
 {
 	struct chain c = {.count = 100};
 	c.timer = weft_timer_new_task(next_link, &c);
 	weft_waitgroup_add(&c.left, 1);
-	ck_assert_int_eq(weft_timer_start(c.timer, 0, 0), 0);
-	ck_assert_int_eq(weft_waitgroup_wait(&c.left, WEFT_FOREVER), 0);
+	expect_eq(weft_timer_start(c.timer, 0, 0), 0);
+	expect_eq(weft_waitgroup_wait(&c.left, WEFT_FOREVER), 0);
 	weft_timer_free(c.timer);
 }
 
@@ -92,7 +92,7 @@ static void close_chan(void *arg)
 	weft_chan_close(arg);
 }
 
-PROMISE(AfterFuncStarvation)
+PROMISE("AfterFuncStarvation")
 {
 	struct weft_chan *sides[] = {weft_chan_new(sizeof(int), 1), weft_chan_new(sizeof(int), 1),
 				     NULL};
@@ -101,10 +101,10 @@ PROMISE(AfterFuncStarvation)
 	stop_playing = weft_chan_new(0, 0);
 	struct weft_timer *timer = weft_timer_new_task(close_chan, stop_playing);
 	struct weft_task *a = tasks_start(play, sides), *b = tasks_start(play, sides + 1);
-	ck_assert_int_eq(weft_chan_send(sides[0], &ball, WEFT_FOREVER), 0);
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(5 * MS), 0), 0);
-	ck_assert_int_eq(tasks_join(a), 0);
-	ck_assert_int_eq(tasks_join(b), 0);
+	expect_eq(weft_chan_send(sides[0], &ball, WEFT_FOREVER), 0);
+	expect_eq(weft_timer_start(timer, weft_after(5 * MS), 0), 0);
+	expect_eq(tasks_join(a), 0);
+	expect_eq(tasks_join(b), 0);
 	weft_timer_free(timer);
 	weft_chan_unref(sides[0]);
 	weft_chan_unref(sides[1]);
@@ -113,25 +113,25 @@ PROMISE(AfterFuncStarvation)
 
 /* ---- Ticker ---- */
 
-PROMISE(Ticker)
+PROMISE("Ticker")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *ticker = weft_timer_new_chan(c);
 	int64_t begin = weft_now(), at;
-	ck_assert_int_eq(weft_timer_start(ticker, begin + MS, MS), 0);
+	expect_eq(weft_timer_start(ticker, begin + MS, MS), 0);
 	for (int i = 1; i <= 10; i++) {
-		ck_assert_int_eq(weft_chan_recv(c, &at, WEFT_FOREVER), 0);
-		ck_assert_int_ge(at, begin + i * (int64_t)MS);
-		ck_assert_int_ge(weft_now(), at);
+		expect_eq(weft_chan_recv(c, &at, WEFT_FOREVER), 0);
+		expect_ge(at, begin + i * (int64_t)MS);
+		expect_ge(weft_now(), at);
 	}
-	ck_assert_int_eq(weft_timer_start(ticker, weft_after(2 * MS), 2 * MS), 1); /* reset */
+	expect_eq(weft_timer_start(ticker, weft_after(2 * MS), 2 * MS), 1); /* reset */
 	begin = weft_now();
 	weft_chan_recv(c, NULL, 0); /* what was in it */
-	ck_assert_int_eq(weft_chan_recv(c, &at, WEFT_FOREVER), 0);
-	ck_assert_int_ge(weft_now(), begin);
-	ck_assert_int_eq(weft_timer_stop(ticker), 1);
+	expect_eq(weft_chan_recv(c, &at, WEFT_FOREVER), 0);
+	expect_ge(weft_now(), begin);
+	expect_eq(weft_timer_stop(ticker), 1);
 	weft_chan_recv(c, NULL, 0);
-	ck_assert_int_eq(weft_chan_recv(c, &at, weft_after(10 * MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_recv(c, &at, weft_after(10 * MS)), -ETIMEDOUT);
 	weft_timer_free(ticker);
 	weft_chan_unref(c);
 }
@@ -140,48 +140,48 @@ PROMISE(Ticker)
 
 static void never(void *arg)
 {
-	ck_abort_msg("a timer fired that said it was stopped");
+	fail("a timer fired that said it was stopped");
 }
 
 static int start_and_stop(void *arg)
 {
 	for (int i = 0; i < 100; i++) {
 		struct weft_timer *timer = weft_timer_new_task(never, NULL);
-		ck_assert_int_eq(weft_timer_start(timer, weft_after(3600 * SECOND), 0), 0);
+		expect_eq(weft_timer_start(timer, weft_after(3600 * SECOND), 0), 0);
 		if (i % 3 == 0)
 			weft_yield();
-		ck_assert_int_eq(weft_timer_stop(timer), 1);
+		expect_eq(weft_timer_stop(timer), 1);
 		weft_timer_free(timer);
 	}
 	return 0;
 }
 
-PROMISE(TimerStopStress)
+PROMISE("TimerStopStress")
 {
 	struct weft_task *tasks[20];
 	for (int i = 0; i < 20; i++)
 		tasks[i] = tasks_start(start_and_stop, NULL);
 	for (int i = 0; i < 20; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 /* ---- Reset and StopResult: exact answers ---- */
 
-PROMISE(Reset)
+PROMISE("Reset")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(3600 * SECOND), 0), 0);
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(MS), 0), 1);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
-	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	expect_eq(weft_timer_start(timer, weft_after(3600 * SECOND), 0), 0);
+	expect_eq(weft_timer_start(timer, weft_after(MS), 0), 1);
+	expect_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
+	expect_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_timer_stop(timer), 0);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
-PROMISE(StopResult)
+PROMISE("StopResult")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
@@ -189,9 +189,9 @@ PROMISE(StopResult)
 		weft_timer_start(timer, weft_after(MS / 10), 0);
 		weft_sleep((i % 3) * (MS / 10));
 		if (weft_timer_stop(timer))
-			ck_assert_int_eq(weft_chan_recv(c, NULL, 0), -EAGAIN);
+			expect_eq(weft_chan_recv(c, NULL, 0), -EAGAIN);
 		else
-			ck_assert_int_eq(weft_chan_recv(c, NULL, 0), 0);
+			expect_eq(weft_chan_recv(c, NULL, 0), 0);
 	}
 	weft_timer_free(timer);
 	weft_chan_unref(c);
@@ -199,19 +199,19 @@ PROMISE(StopResult)
 
 /* ---- overflow: a deadline near the end of time neither fires nor holds up another ---- */
 
-PROMISE(OverflowSleep)
+PROMISE("OverflowSleep")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *far = weft_timer_new_chan(c), *far2 = weft_timer_new_chan(c);
-	ck_assert_int_eq(weft_after(INT64_MAX), WEFT_FOREVER);
-	ck_assert_int_eq(weft_timer_start(far, INT64_MAX - 1, INT64_MAX), 0);
-	ck_assert_int_eq(weft_timer_start(far2, weft_after(INT64_MAX - 1), 0), 0);
-	ck_assert_int_eq(weft_sleep(MS), 0);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_timer_start(far, INT64_MIN, 0),
-			 1); /* and one before the beginning fires at once */
-	ck_assert_int_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
-	ck_assert_int_eq(weft_timer_stop(far2), 1);
+	expect_eq(weft_after(INT64_MAX), WEFT_FOREVER);
+	expect_eq(weft_timer_start(far, INT64_MAX - 1, INT64_MAX), 0);
+	expect_eq(weft_timer_start(far2, weft_after(INT64_MAX - 1), 0), 0);
+	expect_eq(weft_sleep(MS), 0);
+	expect_eq(weft_chan_recv(c, NULL, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_timer_start(far, INT64_MIN, 0),
+		  1); /* and one before the beginning fires at once */
+	expect_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_timer_stop(far2), 1);
 	weft_timer_free(far);
 	weft_timer_free(far2);
 	weft_chan_unref(c);
@@ -219,14 +219,14 @@ PROMISE(OverflowSleep)
 
 /* ---- TimerModifiedEarlier: a timer that is set earlier fires earlier ---- */
 
-PROMISE(TimerModifiedEarlier)
+PROMISE("TimerModifiedEarlier")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	for (int i = 0; i < 5; i++) {
 		struct weft_timer *timer = weft_timer_new_chan(c);
-		ck_assert_int_eq(weft_timer_start(timer, INT64_MAX - 1, 0), 0);
-		ck_assert_int_eq(weft_timer_start(timer, weft_after(2 * MS), 0), 1);
-		ck_assert_int_eq(weft_chan_recv(c, NULL, soon()), 0);
+		expect_eq(weft_timer_start(timer, INT64_MAX - 1, 0), 0);
+		expect_eq(weft_timer_start(timer, weft_after(2 * MS), 0), 1);
+		expect_eq(weft_chan_recv(c, NULL, soon()), 0);
 		weft_timer_free(timer);
 	}
 	weft_chan_unref(c);
@@ -243,7 +243,7 @@ static int set_at_random(void *arg)
 	uint32_t random = (uint32_t)(uintptr_t)arg;
 	for (int i = 0; i < RANDOM_TIMERS; i++) {
 		timers[i] = weft_timer_new_chan(c);
-		ck_assert_int_eq(weft_timer_start(timers[i], weft_after(20 * MS), 0), 0);
+		expect_eq(weft_timer_start(timers[i], weft_after(20 * MS), 0), 0);
 	}
 	for (int i = 0; i < 300; i++) {
 		random = random * 1664525 + 1013904223; /* Numerical Recipes */
@@ -251,10 +251,9 @@ static int set_at_random(void *arg)
 		if (random >> 30 == 0)
 			weft_timer_stop(timer);
 		else
-			ck_assert_int_ge(weft_timer_start(timer,
-							  weft_after((random >> 8 & 0xff) * 10000),
-							  0),
-					 0);
+			expect_ge(weft_timer_start(timer, weft_after((random >> 8 & 0xff) * 10000),
+						   0),
+				  0);
 		if (random >> 29 == 7)
 			weft_sleep(MS / 20);
 		while (weft_chan_recv(c, NULL, 0) == 0)
@@ -266,13 +265,13 @@ static int set_at_random(void *arg)
 	return 0;
 }
 
-PROMISE(AdjustTimers)
+PROMISE("AdjustTimers")
 {
 	struct weft_task *tasks[4];
 	for (int i = 0; i < 4; i++)
 		tasks[i] = tasks_start(set_at_random, (void *)(uintptr_t)(i + 1));
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 /* ---- ConcurrentTimerResetStop: one timer, several tasks ---- */
@@ -280,7 +279,7 @@ PROMISE(AdjustTimers)
 static int reset_often(void *arg)
 {
 	for (int i = 0; i < 200; i++) {
-		ck_assert_int_ge(weft_timer_start(arg, weft_after((i % 8) * 1000), 0), 0);
+		expect_ge(weft_timer_start(arg, weft_after((i % 8) * 1000), 0), 0);
 		if (i % 16 == 0)
 			weft_yield();
 	}
@@ -290,14 +289,14 @@ static int reset_often(void *arg)
 static int stop_often(void *arg)
 {
 	for (int i = 0; i < 200; i++) {
-		ck_assert_int_ge(weft_timer_stop(arg), 0);
+		expect_ge(weft_timer_stop(arg), 0);
 		if (i % 16 == 0)
 			weft_yield();
 	}
 	return 0;
 }
 
-PROMISE(ConcurrentTimerResetStop)
+PROMISE("ConcurrentTimerResetStop")
 {
 	struct weft_chan *c = weft_chan_new(0, 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
@@ -305,52 +304,32 @@ PROMISE(ConcurrentTimerResetStop)
 	for (int i = 0; i < 6; i++)
 		tasks[i] = tasks_start(i % 2 ? stop_often : reset_often, timer);
 	for (int i = 0; i < 6; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
 /* ---- 10,000 timers, all moved, all fire once ---- */
 
-PROMISE(AdjustedTimers10000)
+PROMISE("AdjustedTimers10000")
 {
 	enum { TIMERS = 10000 };
 	struct weft_timer **timers = malloc(TIMERS * sizeof(*timers));
 	struct weft_chan *c = weft_chan_new(0, TIMERS);
 	for (int i = 0; i < TIMERS; i++) {
 		timers[i] = weft_timer_new_chan(c);
-		ck_assert_int_eq(weft_timer_start(timers[i], weft_after(3600 * SECOND + i), 0), 0);
+		expect_eq(weft_timer_start(timers[i], weft_after(3600 * SECOND + i), 0), 0);
 	}
 	int64_t now = weft_now();
 	for (int i = 0; i < TIMERS; i++)
-		ck_assert_int_eq(weft_timer_start(timers[i], now + (i * 7919 % TIMERS) * 1000, 0),
-				 1);
+		expect_eq(weft_timer_start(timers[i], now + (i * 7919 % TIMERS) * 1000, 0), 1);
 	for (int i = 0; i < TIMERS; i++)
-		ck_assert_int_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(MS)), -ETIMEDOUT);
+		expect_eq(weft_chan_recv(c, NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_chan_recv(c, NULL, weft_after(MS)), -ETIMEDOUT);
 	for (int i = 0; i < TIMERS; i++) {
-		ck_assert_int_eq(weft_timer_stop(timers[i]), 0);
+		expect_eq(weft_timer_stop(timers[i]), 0);
 		weft_timer_free(timers[i]);
 	}
 	weft_chan_unref(c);
 	free(timers);
 }
-
-static void add_all(TCase *tcase)
-{
-	promise(tcase, Sleep);
-	promise(tcase, SleepZero);
-	promise(tcase, AfterFunc);
-	promise(tcase, AfterFuncStarvation);
-	promise(tcase, Ticker);
-	promise(tcase, TimerStopStress);
-	promise(tcase, Reset);
-	promise(tcase, StopResult);
-	promise(tcase, OverflowSleep);
-	promise(tcase, TimerModifiedEarlier);
-	promise(tcase, AdjustTimers);
-	promise(tcase, ConcurrentTimerResetStop);
-	promise(tcase, AdjustedTimers10000);
-}
-
-TESTS_MAIN("conformance: timers", add_all)

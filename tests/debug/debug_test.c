@@ -2,7 +2,6 @@
 /* debug_test.c: see debug_test.h. */
 #include "debug_test.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/attr.h"
 #include "sched/park.h"
 
 char *said;
@@ -26,35 +24,25 @@ static char *read_all(int fd)
 	return text;
 }
 
-/* Check's handlers would be a program's, which could wake a task: such a program has no deadlocks.
- * */
-static void forget_handlers(void)
-{
-	static const int of_check[] = {SIGALRM, SIGINT, SIGTERM};
-	for (unsigned i = 0; i < array_len(of_check); i++)
-		signal(of_check[i], SIG_DFL);
-}
-
 void in_child(int (*fn)(void *arg), void *arg)
 {
 	int pipe_fds[2], how;
-	ck_assert_int_eq(pipe(pipe_fds), 0);
+	expect_eq(pipe(pipe_fds), 0);
 	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
+	expect_ge(child, 0);
 	if (child == 0) {
 		struct rlimit none = {0, 0};
 		setrlimit(RLIMIT_CORE, &none);
 		dup2(pipe_fds[1], STDERR_FILENO);
 		close(pipe_fds[0]);
 		close(pipe_fds[1]);
-		forget_handlers();
 		alarm(60); /* a child that hangs is a failure, not a guest */
 		_exit(fn(arg));
 	}
 	close(pipe_fds[1]);
 	said = read_all(pipe_fds[0]);
 	close(pipe_fds[0]);
-	ck_assert_int_eq(waitpid(child, &how, 0), child);
+	expect_eq(waitpid(child, &how, 0), child);
 	status = WIFEXITED(how) ? WEXITSTATUS(how) : -WTERMSIG(how);
 }
 
@@ -98,8 +86,8 @@ void spin_for_ever(void *arg)
 char *dump_text(void)
 {
 	int fd = memfd_create("dump", MFD_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(weft_dump(fd), 0);
+	expect_ge(fd, 0);
+	expect_eq(weft_dump(fd), 0);
 	lseek(fd, 0, SEEK_SET);
 	char *text = read_all(fd);
 	close(fd);
@@ -112,19 +100,4 @@ unsigned count_of(const char *text, const char *word)
 	for (; (text = strstr(text, word)); text += strlen(word))
 		n++;
 	return n;
-}
-
-int run_tests(const char *name, const TTest *const *tests, size_t count)
-{
-	Suite *suite = suite_create(name);
-	TCase *tc = tcase_create(name);
-	for (size_t i = 0; i < count; i++)
-		tcase_add_test(tc, tests[i]);
-	tcase_set_timeout(tc, 120);
-	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -8,10 +8,10 @@
 #ifndef DEBUG_TEST_H
 #define DEBUG_TEST_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../kit.h"
 #include "weft/weft.h"
 
 enum { MS = 1000 * 1000, TEXT = 1 << 22 };
@@ -35,15 +35,13 @@ void spin_for_ever(void *arg);
 char *dump_text(void);
 /* How often `word` occurs. */
 unsigned count_of(const char *text, const char *word);
-/* One suite of one case: EXIT_SUCCESS or EXIT_FAILURE. */
-int run_tests(const char *name, const TTest *const *tests, size_t count);
 
 #define assert_status(expected) \
-	ck_assert_msg(status == (expected), "status %d, not %d; it said:\n%s", status, \
-		      (int)(expected), said)
+	expect_that(status == (expected), "status %d, not %d; it said:\n%s", status, \
+		    (int)(expected), said)
 #define assert_said(word) \
-	ck_assert_msg(strstr(said, (word)) != NULL, "'%s' is not in:\n%s", (word), said)
+	expect_that(strstr(said, (word)) != NULL, "'%s' is not in:\n%s", (word), said)
 #define assert_not_said(word) \
-	ck_assert_msg(strstr(said, (word)) == NULL, "'%s' is in:\n%s", (word), said)
+	expect_that(strstr(said, (word)) == NULL, "'%s' is in:\n%s", (word), said)
 
 #endif

@@ -33,23 +33,21 @@
 		assert_not_said("deadlock!"); \
 	} while (0)
 
-START_TEST(one_task_that_waits_for_ever)
+TEST("one task that waits for ever")
 {
 	run_in_child(NULL, wait_forever);
 	assert_reported();
 	assert_said("task 1 'main'");
 	assert_not_said("main returned");
 }
-END_TEST
 
-START_TEST(a_main_task_on_the_first_thread)
+TEST("a main task on the first thread")
 {
 	struct weft_options options = {.flags = WEFT_LOCK_MAIN};
 	run_in_child(&options, wait_forever);
 	assert_reported();
 	assert_said("locked to thread");
 }
-END_TEST
 
 static int leave_three(void *arg)
 {
@@ -58,23 +56,21 @@ static int leave_three(void *arg)
 	return 0;
 }
 
-START_TEST(tasks_that_wait_after_main_returned)
+TEST("tasks that wait after main returned")
 {
 	run_in_child(NULL, leave_three);
 	assert_reported();
 	assert_said("weft: main returned; 3 tasks still wait\nweft: all tasks");
-	ck_assert_uint_eq(count_of(said, "[nothing, "), 3);
+	expect_eq(count_of(said, "[nothing, "), 3);
 }
-END_TEST
 
-START_TEST(tasks_that_wait_after_main_ended_locked_to_the_first_thread)
+TEST("tasks that wait after main ended locked to the first thread")
 {
 	struct weft_options options = {.flags = WEFT_LOCK_MAIN};
 	run_in_child(&options, leave_three);
 	assert_reported();
 	assert_said("weft: main returned; 3 tasks still wait\nweft: all tasks");
 }
-END_TEST
 
 static int exit_and_leave_one(void *arg)
 {
@@ -82,13 +78,12 @@ static int exit_and_leave_one(void *arg)
 	weft_exit(0);
 }
 
-START_TEST(a_task_that_waits_after_main_left_by_weft_exit)
+TEST("a task that waits after main left by weft exit")
 {
 	run_in_child(NULL, exit_and_leave_one);
 	assert_reported();
 	assert_said("weft: main returned; 1 task still waits\n");
 }
-END_TEST
 
 static int locked_waiter(void *arg)
 {
@@ -103,14 +98,13 @@ static int wait_for_locked(void *arg)
 	return weft_join(task, NULL, WEFT_FOREVER);
 }
 
-START_TEST(locked_tasks_that_wait_for_ever)
+TEST("locked tasks that wait for ever")
 {
 	run_in_child(NULL, wait_for_locked);
 	assert_reported();
 	assert_said("[join, ");
 	assert_said("locked to thread");
 }
-END_TEST
 
 static int end_locked(void *arg)
 {
@@ -128,14 +122,13 @@ static int wait_after_thread_exits(void *arg)
 	return wait_forever(NULL);
 }
 
-START_TEST(waiting_for_ever_beside_threads_that_die)
+TEST("waiting for ever beside threads that die")
 {
 	for (int i = 0; i < 10; i++) {
 		run_in_child(NULL, wait_after_thread_exits);
 		assert_reported();
 	}
 }
-END_TEST
 
 /* ---- nobody cries wolf ---- */
 
@@ -188,21 +181,19 @@ static int by_hint(void *arg)
 	return wake_after(sleep_with_hint);
 }
 
-START_TEST(not_while_a_timer_runs)
+TEST("not while a timer runs")
 {
 	run_in_child(NULL, by_timer);
 	assert_not_reported(0);
 }
-END_TEST
 
-START_TEST(not_while_a_task_is_in_a_system_call)
+TEST("not while a task is in a system call")
 {
 	run_in_child(NULL, by_system_call);
 	assert_not_reported(0);
 	run_in_child(NULL, by_hint);
 	assert_not_reported(0);
 }
-END_TEST
 
 static void *cancel_from_outside(void *arg)
 {
@@ -219,12 +210,11 @@ static int woken_by_a_thread(void *arg)
 	return wait_forever(NULL);
 }
 
-START_TEST(not_while_the_process_has_other_threads)
+TEST("not while the process has other threads")
 {
 	run_in_child(NULL, woken_by_a_thread);
 	assert_not_reported(0);
 }
-END_TEST
 
 /* ---- threads that die ---- */
 
@@ -251,44 +241,42 @@ static int woken_by_a_key_destructor(void *arg)
 	return wait_forever(NULL);
 }
 
-START_TEST(not_while_a_key_destructor_may_wake_a_task)
+TEST("not while a key destructor may wake a task")
 {
 	run_in_child(NULL, woken_by_a_key_destructor);
 	assert_not_reported(0);
 }
-END_TEST
 
 /* Is a list like /proc/self/task known that holds this runtime's first thread, and `hidden` ones
  * that it does not show, as one that ends early because a thread dies? */
 static bool list_is_known(int hidden)
 {
 	char path[] = "/dev/shm/weft-threads-XXXXXX", name[2][16];
-	ck_assert_ptr_nonnull(mkdtemp(path));
+	expect_ne(mkdtemp(path), NULL);
 	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(name[0], sizeof(name[0]), "%d", (int)sched.caller_tid);
 	snprintf(name[1], sizeof(name[1]), ".hidden");
 	for (int i = 0; i <= hidden; i++)
-		ck_assert_int_eq(mkdirat(directory, name[i], 0700), 0);
+		expect_eq(mkdirat(directory, name[i], 0700), 0);
 	bool known = weft__deadlock_threads_known(directory);
 	for (int i = 0; i <= hidden; i++)
-		ck_assert_int_eq(unlinkat(directory, name[i], AT_REMOVEDIR), 0);
+		expect_eq(unlinkat(directory, name[i], AT_REMOVEDIR), 0);
 	close(directory);
-	ck_assert_int_eq(rmdir(path), 0);
+	expect_eq(rmdir(path), 0);
 	return known;
 }
 
 static int read_lists(void *arg)
 {
-	ck_assert(list_is_known(0));
-	ck_assert(!list_is_known(1));
+	expect(list_is_known(0));
+	expect(!list_is_known(1));
 	return 0;
 }
 
-START_TEST(not_when_the_list_of_threads_ends_early)
+TEST("not when the list of threads ends early")
 {
-	ck_assert_int_eq(weft_run(NULL, read_lists, NULL), 0);
+	expect_eq(weft_run(NULL, read_lists, NULL), 0);
 }
-END_TEST
 
 static void *go_without_a_word(void *arg)
 {
@@ -304,12 +292,11 @@ static int left_by_a_thread(void *arg)
 	return wait_forever(NULL);
 }
 
-START_TEST(when_the_last_other_thread_has_gone)
+TEST("when the last other thread has gone")
 {
 	run_in_child(NULL, left_by_a_thread);
 	assert_reported();
 }
-END_TEST
 
 /* ---- handlers of the program's ---- */
 
@@ -321,7 +308,7 @@ static void stop_all(int signo)
 static void catch (int signo, void (*handler)(int signo))
 {
 	struct sigaction action = {.sa_handler = handler};
-	ck_assert_int_eq(sigaction(signo, &action, NULL), 0);
+	expect_eq(sigaction(signo, &action, NULL), 0);
 }
 
 /* Another process sends it, when a deadlock would have been reported. */
@@ -344,7 +331,7 @@ static int wait_with_handler(void *arg)
 	return weft_run(NULL, wait_forever, NULL);
 }
 
-START_TEST(not_while_a_handler_may_stop_everything)
+TEST("not while a handler may stop everything")
 {
 	const int signals[] = {SIGTERM, SIGINT,	 SIGHUP,  SIGALRM,  SIGUSR1, SIGUSR2,	  SIGQUIT,
 			       SIGPIPE, SIGCHLD, SIGABRT, SIGWINCH, SIGIO,   SIGRTMIN + 1};
@@ -354,7 +341,6 @@ START_TEST(not_while_a_handler_may_stop_everything)
 		assert_not_reported(0);
 	}
 }
-END_TEST
 
 static int wait_with_fault_handlers(void *arg)
 {
@@ -365,12 +351,11 @@ static int wait_with_fault_handlers(void *arg)
 	return weft_run(NULL, wait_forever, NULL);
 }
 
-START_TEST(handlers_of_faults_and_ignored_signals_wake_nobody)
+TEST("handlers of faults and ignored signals wake nobody")
 {
 	in_child(wait_with_fault_handlers, NULL);
 	assert_reported();
 }
-END_TEST
 
 static int drop_handler_and_wait(void *arg)
 {
@@ -384,12 +369,11 @@ static int wait_without_handler(void *arg)
 	return weft_run(NULL, drop_handler_and_wait, NULL);
 }
 
-START_TEST(when_the_handler_has_gone)
+TEST("when the handler has gone")
 {
 	in_child(wait_without_handler, NULL);
 	assert_reported();
 }
-END_TEST
 
 /* ---- the kernel's timers and descriptors ---- */
 
@@ -402,8 +386,8 @@ static void start_timer(struct sigevent *event)
 {
 	struct itimerspec soon = {.it_value.tv_nsec = 200 * MS};
 	timer_t timer;
-	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, event, &timer), 0);
-	ck_assert_int_eq(timer_settime(timer, 0, &soon, NULL), 0);
+	expect_eq(timer_create(CLOCK_MONOTONIC, event, &timer), 0);
+	expect_eq(timer_settime(timer, 0, &soon, NULL), 0);
 }
 
 static int woken_by_interval(void *arg)
@@ -467,7 +451,7 @@ static int run_with_signalfd(void *arg)
 	return weft_run(NULL, woken_by_signalfd, &fd);
 }
 
-START_TEST(not_while_the_kernel_will_wake_a_task)
+TEST("not while the kernel will wake a task")
 {
 	static int (*const kinds[])(void *arg) = {
 		woken_by_interval,
@@ -484,7 +468,6 @@ START_TEST(not_while_the_kernel_will_wake_a_task)
 	in_child(run_with_signalfd, NULL);
 	assert_not_reported(0);
 }
-END_TEST
 
 /* in_child's alarm, whose default is to kill, is one more. */
 static int wait_beside_idle_descriptors(void *arg)
@@ -494,12 +477,11 @@ static int wait_beside_idle_descriptors(void *arg)
 	return weft_run(NULL, wait_forever, NULL);
 }
 
-START_TEST(timers_and_descriptors_that_nobody_waits_for_wake_nobody)
+TEST("timers and descriptors that nobody waits for wake nobody")
 {
 	in_child(wait_beside_idle_descriptors, NULL);
 	assert_reported();
 }
-END_TEST
 
 static int wait_with_curl(void *arg)
 {
@@ -507,7 +489,7 @@ static int wait_with_curl(void *arg)
 	return init(3) ? 1 : weft_run(NULL, wait_forever, NULL);
 }
 
-START_TEST(libcurl_wakes_nobody)
+TEST("libcurl wakes nobody")
 {
 	void *library = dlopen("libcurl.so.4", RTLD_NOW);
 	if (!library)
@@ -515,7 +497,6 @@ START_TEST(libcurl_wakes_nobody)
 	in_child(wait_with_curl, library);
 	assert_reported();
 }
-END_TEST
 
 static int wait_with_outside_waker(void *arg)
 {
@@ -524,12 +505,11 @@ static int wait_with_outside_waker(void *arg)
 	return wait_forever(NULL);
 }
 
-START_TEST(not_while_a_signal_channel_may_wake_a_task)
+TEST("not while a signal channel may wake a task")
 {
 	run_in_child(NULL, wait_with_outside_waker);
 	assert_not_reported(-SIGTERM);
 }
-END_TEST
 
 static int wait_without_report(void *arg)
 {
@@ -538,12 +518,11 @@ static int wait_without_report(void *arg)
 	return weft_run(&options, wait_forever, NULL);
 }
 
-START_TEST(never_where_it_is_not_wanted)
+TEST("never where it is not wanted")
 {
 	in_child(wait_without_report, NULL);
 	assert_not_reported(-SIGTERM);
 }
-END_TEST
 
 static int crash(void *arg)
 {
@@ -560,7 +539,7 @@ static int crash_in_child(void *arg)
 	return weft_run(&options, crash, NULL);
 }
 
-START_TEST(a_crash_is_a_crash)
+TEST("a crash is a crash")
 {
 	in_child(crash_in_child, NULL);
 #ifdef WEFT_ASAN
@@ -568,34 +547,4 @@ START_TEST(a_crash_is_a_crash)
 #else
 	assert_not_reported(-SIGSEGV);
 #endif
-}
-END_TEST
-
-int main(void)
-{
-	const TTest *const tests[] = {
-		one_task_that_waits_for_ever,
-		a_main_task_on_the_first_thread,
-		tasks_that_wait_after_main_returned,
-		tasks_that_wait_after_main_ended_locked_to_the_first_thread,
-		a_task_that_waits_after_main_left_by_weft_exit,
-		locked_tasks_that_wait_for_ever,
-		waiting_for_ever_beside_threads_that_die,
-		not_while_a_timer_runs,
-		not_while_a_task_is_in_a_system_call,
-		not_while_the_process_has_other_threads,
-		not_while_a_key_destructor_may_wake_a_task,
-		not_when_the_list_of_threads_ends_early,
-		when_the_last_other_thread_has_gone,
-		not_while_a_signal_channel_may_wake_a_task,
-		not_while_a_handler_may_stop_everything,
-		handlers_of_faults_and_ignored_signals_wake_nobody,
-		when_the_handler_has_gone,
-		not_while_the_kernel_will_wake_a_task,
-		timers_and_descriptors_that_nobody_waits_for_wake_nobody,
-		libcurl_wakes_nobody,
-		never_where_it_is_not_wanted,
-		a_crash_is_a_crash,
-	};
-	return run_tests("deadlock", tests, array_len(tests));
 }

@@ -12,7 +12,7 @@
 #include "debug_test.h"
 
 #define assert_in(text, word) \
-	ck_assert_msg(strstr((text), (word)) != NULL, "'%s' is not in:\n%s", (word), (text))
+	expect_that(strstr((text), (word)) != NULL, "'%s' is not in:\n%s", (word), (text))
 
 /* What it says stands in the stack of a task that has called it. */
 static noinline void sleep_in_named_function(void *arg)
@@ -36,7 +36,7 @@ static int dump_of_a_sleeper(void *arg)
 	_exit(0);
 }
 
-START_TEST(dump_names_a_task_its_wait_and_its_stack)
+TEST("dump names a task its wait and its stack")
 {
 	run_in_child(NULL, dump_of_a_sleeper);
 	assert_status(0);
@@ -48,7 +48,6 @@ START_TEST(dump_names_a_task_its_wait_and_its_stack)
 	assert_not_said("weft__task_main");
 	assert_not_said("weft__switch_away");
 }
-END_TEST
 
 static int gate[2]; /* a pipe */
 static int read_whole;
@@ -62,18 +61,18 @@ static noinline void block_in_named_function(void *arg)
 
 static int dump_of_runners(void *arg)
 {
-	ck_assert_int_eq(pipe(gate), 0);
+	expect_eq(pipe(gate), 0);
 	weft_go(spin_for_ever, NULL);
 	weft_go(block_in_named_function, NULL);
 	give_time();
 	weft_dump(STDERR_FILENO);
-	ck_assert_int_eq(write(gate[1], "", 1), 1);
+	expect_eq(write(gate[1], "", 1), 1);
 	while (!load_relaxed(&read_whole))
 		weft_sleep(MS); /* for ever, should the dump have ended the system call */
 	_exit(0);
 }
 
-START_TEST(dump_shows_the_stacks_of_running_tasks)
+TEST("dump shows the stacks of running tasks")
 {
 	run_in_child(NULL, dump_of_runners);
 	assert_status(0);
@@ -82,7 +81,6 @@ START_TEST(dump_shows_the_stacks_of_running_tasks)
 #endif
 	assert_said("block_in_named_function+0x");
 }
-END_TEST
 
 static int dump_without_signals(void *arg)
 {
@@ -92,7 +90,7 @@ static int dump_without_signals(void *arg)
 	_exit(0);
 }
 
-START_TEST(dump_leaves_running_tasks_alone_without_signals)
+TEST("dump leaves running tasks alone without signals")
 {
 	struct weft_options options = {.flags = WEFT_NO_SIGNALS};
 	run_in_child(&options, dump_without_signals);
@@ -100,7 +98,6 @@ START_TEST(dump_leaves_running_tasks_alone_without_signals)
 	assert_said("cannot be read while it runs");
 	assert_not_said("spin_for_ever+0x");
 }
-END_TEST
 
 /* Sanitizers keep much more for each task. */
 #if defined(WEFT_ASAN) || defined(WEFT_TSAN)
@@ -112,7 +109,7 @@ enum { MANY = 10000 };
 static int dump_many(void *arg)
 {
 	for (int i = 0; i < MANY; i++)
-		ck_assert_int_eq(weft_go(sleep_in_named_function, NULL), 0);
+		expect_eq(weft_go(sleep_in_named_function, NULL), 0);
 	give_time();
 	int64_t start = weft_now();
 	char *text = dump_text();
@@ -122,12 +119,11 @@ static int dump_many(void *arg)
 	_exit(all ? took > 1000ll * MS : 2);
 }
 
-START_TEST(dump_of_ten_thousand_tasks_takes_less_than_a_second)
+TEST("dump of ten thousand tasks takes less than a second")
 {
 	run_in_child(NULL, dump_many);
 	assert_status(0);
 }
-END_TEST
 
 static void yield_for_ever(void *arg)
 {
@@ -149,12 +145,11 @@ static int dump_while_tasks_switch(void *arg)
 	_exit(0);
 }
 
-START_TEST(dump_may_be_taken_while_tasks_run)
+TEST("dump may be taken while tasks run")
 {
 	run_in_child(NULL, dump_while_tasks_switch);
 	assert_status(0);
 }
-END_TEST
 
 static void *dump_from_thread(void *arg)
 {
@@ -171,7 +166,7 @@ static int dump_by_a_foreign_thread(void *arg)
 	return result;
 }
 
-START_TEST(dump_works_from_any_thread)
+TEST("dump works from any thread")
 {
 	run_in_child(NULL, dump_by_a_foreign_thread);
 	assert_status(0);
@@ -180,20 +175,18 @@ START_TEST(dump_works_from_any_thread)
 	assert_said("dump_by_a_foreign_thread+0x");
 #endif
 }
-END_TEST
 
 static int dump_to_nowhere(void *arg)
 {
-	ck_assert_int_eq(weft_dump(-1), -EBADF);
+	expect_eq(weft_dump(-1), -EBADF);
 	return 0;
 }
 
-START_TEST(dump_says_what_is_wrong)
+TEST("dump says what is wrong")
 {
-	ck_assert_int_eq(weft_dump(STDERR_FILENO), -EINVAL);
-	ck_assert_int_eq(weft_run(NULL, dump_to_nowhere, NULL), 0);
+	expect_eq(weft_dump(STDERR_FILENO), -EINVAL);
+	expect_eq(weft_run(NULL, dump_to_nowhere, NULL), 0);
 }
-END_TEST
 
 /* ---- SIGQUIT ---- */
 
@@ -209,14 +202,16 @@ static int quit_while_all_spin(void *arg)
 	return 0;
 }
 
-START_TEST(sigquit_dumps_while_all_spin_and_dies_of_it)
+TEST("sigquit dumps while all spin and dies of it")
 {
+#ifdef WEFT_TSAN
+	skip("ThreadSanitizer keeps signals back from threads that compute");
+#endif
 	run_in_child(NULL, quit_while_all_spin);
 	assert_status(-SIGQUIT);
 	assert_said("sleep_in_named_function+0x");
-	ck_assert_uint_ge(count_of(said, "spin_for_ever+0x"), 2);
+	expect_ge(count_of(said, "spin_for_ever+0x"), 2);
 }
-END_TEST
 #endif
 
 static int quit_and_go_on(void *arg)
@@ -232,13 +227,12 @@ static int ignore_quit(void *arg)
 	return weft_run(NULL, quit_and_go_on, NULL);
 }
 
-START_TEST(sigquit_goes_on_where_the_program_ignored_it)
+TEST("sigquit goes on where the program ignored it")
 {
 	in_child(ignore_quit, NULL);
 	assert_status(7);
 	assert_said("task 1 'main'");
 }
-END_TEST
 
 static volatile sig_atomic_t handled;
 
@@ -256,22 +250,20 @@ static int handle_quit(void *arg)
 	return result == 7 && handled && now.sa_handler == program_handler ? 0 : 1;
 }
 
-START_TEST(sigquit_goes_on_to_the_programs_handler)
+TEST("sigquit goes on to the programs handler")
 {
 	in_child(handle_quit, NULL);
 	assert_status(0);
 	assert_said("task 1 'main'");
 }
-END_TEST
 
-START_TEST(no_signals_leaves_sigquit_alone)
+TEST("no signals leaves sigquit alone")
 {
 	struct weft_options options = {.flags = WEFT_NO_SIGNALS};
 	run_in_child(&options, quit_and_go_on);
 	assert_status(-SIGQUIT);
 	assert_not_said("task 1");
 }
-END_TEST
 
 /* ---- last words ---- */
 
@@ -283,33 +275,11 @@ static int misuse(void *arg)
 	return 0;
 }
 
-START_TEST(misuse_dumps_the_tasks_and_aborts)
+TEST("misuse dumps the tasks and aborts")
 {
 	run_in_child(NULL, misuse);
 	assert_status(-SIGABRT);
 	assert_said("weft: weft_detach: task 1");
 	assert_said("sleep_in_named_function+0x");
 	assert_not_said("deadlock!");
-}
-END_TEST
-
-int main(void)
-{
-	const TTest *const tests[] = {
-		dump_names_a_task_its_wait_and_its_stack,
-		dump_shows_the_stacks_of_running_tasks,
-		dump_leaves_running_tasks_alone_without_signals,
-		dump_of_ten_thousand_tasks_takes_less_than_a_second,
-		dump_may_be_taken_while_tasks_run,
-		dump_works_from_any_thread,
-		dump_says_what_is_wrong,
-#ifndef WEFT_TSAN /* it keeps signals back from threads that compute */
-		sigquit_dumps_while_all_spin_and_dies_of_it,
-#endif
-		sigquit_goes_on_where_the_program_ignored_it,
-		sigquit_goes_on_to_the_programs_handler,
-		no_signals_leaves_sigquit_alone,
-		misuse_dumps_the_tasks_and_aborts,
-	};
-	return run_tests("dump", tests, array_len(tests));
 }

@@ -98,34 +98,28 @@ static int run_and_exit(void *arg)
 	return weft_run(&options, hold_and_exit, NULL);
 }
 
-START_TEST(what_a_task_holds_is_no_leak)
+TEST("what a task holds is no leak")
 {
+#ifndef WEFT_ASAN
+	skip("there is no LeakSanitizer in this build");
+#endif
 	static int (*const places[])(void) = {on_a_parked_stack, in_a_record_that_never_ran,
 					      in_a_member_that_never_ran,
 					      in_a_value_of_a_parked_task};
 	for (unsigned i = 0; i < array_len(places); i++) {
 		hold = places[i];
 		in_child(run_and_exit, NULL);
-		ck_assert_msg(status == 0, "place %u: status %d: %s", i, status, said);
+		expect_that(status == 0, "place %u: status %d: %s", i, status, said);
 	}
 }
-END_TEST
 
-START_TEST(what_nobody_holds_is_a_leak)
+TEST("what nobody holds is a leak")
 {
+#ifndef WEFT_ASAN
+	skip("there is no LeakSanitizer in this build");
+#endif
 	hold = by_nobody;
 	in_child(run_and_exit, NULL);
 	assert_status(LEAKED);
 	assert_said("LeakSanitizer");
-}
-END_TEST
-
-int main(void)
-{
-#ifndef WEFT_ASAN
-	puts("skipped: there is no LeakSanitizer in this build");
-	return 77;
-#endif
-	const TTest *const tests[] = {what_a_task_holds_is_no_leak, what_nobody_holds_is_a_leak};
-	return run_tests("leaks", tests, array_len(tests));
 }

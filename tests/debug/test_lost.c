@@ -131,17 +131,19 @@ static void end_by(unsigned i, struct weft_options *options)
 	way = ways[i];
 	in_child(run_chosen, options);
 	snprintf(who, sizeof(who), "'%s' has ended its thread", chosen.name);
-	ck_assert_msg(status == -SIGABRT && strstr(said, who), "way %u in %s: status %d: %s", i,
-		      chosen.name, status, said);
+	expect_that(status == -SIGABRT && strstr(said, who), "way %u in %s: status %d: %s", i,
+		    chosen.name, status, said);
 }
 
-START_TEST(whoever_ends_its_thread_is_named)
+TEST("whoever ends its thread is named", .times = array_len(places), .seconds = 600)
 {
-	chosen = places[_i];
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+	skip("sanitizers end such a program by themselves, with a report of their own");
+#endif
+	chosen = places[nth];
 	for (unsigned i = 0; i < array_len(ways); i++)
 		end_by(i, NULL);
 }
-END_TEST
 
 static int run_main_task(void *arg)
 {
@@ -149,16 +151,18 @@ static int run_main_task(void *arg)
 	return weft_run(&options, in_task, NULL);
 }
 
-START_TEST(the_main_task_on_the_first_thread_is_named)
+TEST("the main task on the first thread is named", .seconds = 600)
 {
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+	skip("sanitizers end such a program by themselves, with a report of their own");
+#endif
 	for (unsigned i = 0; i < array_len(ways); i++) {
 		way = ways[i];
 		in_child(run_main_task, NULL);
-		ck_assert_msg(status == -SIGABRT && strstr(said, "'main' has ended its thread"),
-			      "way %u: status %d: %s", i, status, said);
+		expect_that(status == -SIGABRT && strstr(said, "'main' has ended its thread"),
+			    "way %u: status %d: %s", i, status, said);
 	}
 }
-END_TEST
 
 /* ---- what is no misuse ---- */
 
@@ -183,13 +187,15 @@ static int others_end(void *arg)
 	return how;
 }
 
-START_TEST(others_end_as_they_like)
+TEST("others end as they like", .seconds = 600)
 {
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+	skip("sanitizers end such a program by themselves, with a report of their own");
+#endif
 	run_in_child(NULL, others_end);
 	assert_status(0);
-	ck_assert_str_eq(said, "");
+	expect_eq(said, "");
 }
-END_TEST
 
 static void end_late(void *value)
 {
@@ -211,30 +217,11 @@ static int end_locked(void *arg)
 	return weft_join(task, NULL, WEFT_FOREVER);
 }
 
-START_TEST(a_thread_that_has_left_ends_as_it_likes)
-{
-	run_in_child(NULL, end_locked);
-	assert_status(0);
-}
-END_TEST
-
-int main(void)
+TEST("a thread that has left ends as it likes", .seconds = 600)
 {
 #if defined(WEFT_ASAN) || defined(WEFT_TSAN)
-	puts("skipped: sanitizers end such a program by themselves, with a report of their own");
-	return 77;
+	skip("sanitizers end such a program by themselves, with a report of their own");
 #endif
-	Suite *suite = suite_create("lost");
-	TCase *tc = tcase_create("lost");
-	tcase_set_timeout(tc, 600);
-	tcase_add_loop_test(tc, whoever_ends_its_thread_is_named, 0, array_len(places));
-	tcase_add_test(tc, the_main_task_on_the_first_thread_is_named);
-	tcase_add_test(tc, others_end_as_they_like);
-	tcase_add_test(tc, a_thread_that_has_left_ends_as_it_likes);
-	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	run_in_child(NULL, end_locked);
+	assert_status(0);
 }

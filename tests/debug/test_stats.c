@@ -11,7 +11,7 @@
 static struct weft_stats now(void)
 {
 	struct weft_stats s = {.size = sizeof(s)};
-	ck_assert_int_eq(weft_stats(&s), 0);
+	expect_eq(weft_stats(&s), 0);
 	return s;
 }
 
@@ -25,26 +25,25 @@ static int count(void *arg)
 	struct weft_task *tasks[100];
 	struct weft_stats before = now();
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, nothing, NULL), 0);
+		expect_eq(weft_spawn(&tasks[i], NULL, nothing, NULL), 0);
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
+		expect_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
 	struct weft_stats after = now();
-	ck_assert_uint_eq(after.tasks_started - before.tasks_started, 100);
-	ck_assert_uint_ge(after.switches - before.switches, 100);
-	ck_assert_uint_ge(after.tasks, 1);
-	ck_assert_uint_le(after.tasks, 101); /* the last ones may be on their way out */
-	ck_assert_uint_ge(after.threads, 1);
+	expect_eq(after.tasks_started - before.tasks_started, 100);
+	expect_ge(after.switches - before.switches, 100);
+	expect_ge(after.tasks, 1);
+	expect_le(after.tasks, 101); /* the last ones may be on their way out */
+	expect_ge(after.threads, 1);
 	uint64_t parks = after.parks;
 	weft_sleep(MS);
-	ck_assert_uint_ge(now().parks, parks + 1);
+	expect_ge(now().parks, parks + 1);
 	return 0;
 }
 
-START_TEST(counters_count)
+TEST("counters count")
 {
-	ck_assert_int_eq(weft_run(NULL, count, NULL), 0);
+	expect_eq(weft_run(NULL, count, NULL), 0);
 }
-END_TEST
 
 static void sleep_long(void *arg)
 {
@@ -57,15 +56,14 @@ static int count_timers(void *arg)
 		weft_go(sleep_long, NULL);
 	for (int i = 0; i < 2000 && now().timers < 10; i++)
 		weft_sleep(MS);
-	ck_assert_uint_eq(now().timers, 10);
+	expect_eq(now().timers, 10);
 	return weft_stop();
 }
 
-START_TEST(timers_that_have_not_run_out_are_counted)
+TEST("timers that have not run out are counted")
 {
-	ck_assert_int_eq(weft_run(NULL, count_timers, NULL), 0);
+	expect_eq(weft_run(NULL, count_timers, NULL), 0);
 }
-END_TEST
 
 static int sizes(void *arg)
 {
@@ -74,26 +72,24 @@ static int sizes(void *arg)
 		uint64_t beyond;
 	} later = {.s.size = sizeof(later), .beyond = 1};
 	struct weft_stats small = {.size = sizeof(small) - 1};
-	ck_assert_int_eq(weft_stats(NULL), -EINVAL);
-	ck_assert_int_eq(weft_stats(&small), -EINVAL);
-	ck_assert_int_eq(weft_stats(&later.s), 0);
-	ck_assert_uint_eq(later.s.size, sizeof(later));
-	ck_assert_uint_eq(later.beyond, 0); /* what this version does not know is zero */
+	expect_eq(weft_stats(NULL), -EINVAL);
+	expect_eq(weft_stats(&small), -EINVAL);
+	expect_eq(weft_stats(&later.s), 0);
+	expect_eq(later.s.size, sizeof(later));
+	expect_eq(later.beyond, 0); /* what this version does not know is zero */
 	return 0;
 }
 
-START_TEST(the_struct_may_grow)
+TEST("the struct may grow")
 {
-	ck_assert_int_eq(weft_run(NULL, sizes, NULL), 0);
+	expect_eq(weft_run(NULL, sizes, NULL), 0);
 }
-END_TEST
 
-START_TEST(without_a_runtime_there_is_nothing_to_count)
+TEST("without a runtime there is nothing to count")
 {
 	struct weft_stats s = {.size = sizeof(s)};
-	ck_assert_int_eq(weft_stats(&s), -EINVAL);
+	expect_eq(weft_stats(&s), -EINVAL);
 }
-END_TEST
 
 static void *count_outside(void *arg)
 {
@@ -107,32 +103,20 @@ static int from_a_thread(void *arg)
 	pthread_t thread;
 	pthread_create(&thread, NULL, count_outside, &s);
 	pthread_join(thread, NULL);
-	ck_assert_uint_eq(s.tasks, 1);
+	expect_eq(s.tasks, 1);
 	return 0;
 }
 
-START_TEST(any_thread_may_ask)
+TEST("any thread may ask")
 {
-	ck_assert_int_eq(weft_run(NULL, from_a_thread, NULL), 0);
+	expect_eq(weft_run(NULL, from_a_thread, NULL), 0);
 }
-END_TEST
 
-START_TEST(weft_stats_in_the_environment_prints_them)
+TEST("weft stats in the environment prints them")
 {
 	run_in_child(NULL, nothing);
 	assert_not_said("tasks started");
 	setenv("WEFT_STATS", "1", 1);
 	run_in_child(NULL, nothing);
 	assert_said("weft: 1 tasks started, ");
-}
-END_TEST
-
-int main(void)
-{
-	const TTest *const tests[] = {
-		counters_count,	     timers_that_have_not_run_out_are_counted,
-		the_struct_may_grow, without_a_runtime_there_is_nothing_to_count,
-		any_thread_may_ask,  weft_stats_in_the_environment_prints_them,
-	};
-	return run_tests("stats", tests, array_len(tests));
 }

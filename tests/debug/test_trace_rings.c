@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_trace_rings.c: what a processor's ring holds after what its holders noted: events, and their stamps. */
 #include "../tasks.h"
-#include "sched/trace.h"
 #include "sched/proc.h"
+#include "sched/trace.h"
 
 enum { TICK = 1, MANY = 10 * TRACE_EXACT_A_TICK };
 
@@ -16,7 +16,7 @@ static void setup(void)
 	sched.processor_count = 1;
 	weft__trace_open();
 	ring = processor.ring;
-	ck_assert_ptr_nonnull(ring);
+	expect_ne(ring, NULL);
 	sched.trace.on = TICK;
 	for (unsigned i = 0; i < 2; i++)
 		threads[i] = (struct thread){.number = i + 7, .lease.in_runtime = 1};
@@ -50,22 +50,23 @@ static bool stamped_by(const struct thread *t)
 	       (uint32_t)ring->events[last - 1].word == t->number;
 }
 
-START_TEST(after_many_events_of_a_tick_most_have_no_stamp)
+TEST("after many events of a tick most have no stamp")
 {
+	setup();
 	unsigned stamps = 0;
 	hold(&threads[0]);
 	for (int i = 0; i < MANY; i++)
 		note(&threads[0]);
 	for (uint64_t i = 0; i < trace_written(ring); i++)
 		stamps += kind_at(i) == TRACE_stamp;
-	ck_assert_uint_eq(trace_written(ring), MANY + stamps);
-	ck_assert_uint_ge(stamps, TRACE_EXACT_A_TICK);
-	ck_assert_uint_le(stamps, TRACE_EXACT_A_TICK + MANY / TRACE_EVERY + 1);
+	expect_eq(trace_written(ring), MANY + stamps);
+	expect_ge(stamps, TRACE_EXACT_A_TICK);
+	expect_le(stamps, TRACE_EXACT_A_TICK + MANY / TRACE_EVERY + 1);
 }
-END_TEST
 
-START_TEST(the_first_event_of_another_holder_has_its_stamp)
+TEST("the first event of another holder has its stamp")
 {
+	setup();
 	hold(&threads[0]);
 	for (int i = 0; i < MANY; i++)
 		note(&threads[0]);
@@ -73,15 +74,5 @@ START_TEST(the_first_event_of_another_holder_has_its_stamp)
 		note(&threads[0]);
 	hold(&threads[1]);
 	note(&threads[1]);
-	ck_assert(stamped_by(&threads[1]));
+	expect(stamped_by(&threads[1]));
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_add_test(t, after_many_events_of_a_tick_most_have_no_stamp);
-	tcase_add_test(t, the_first_event_of_another_holder_has_its_stamp);
-}
-
-TESTS_MAIN("trace rings", add_all)

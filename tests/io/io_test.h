@@ -11,6 +11,5 @@ void tcp_pair(int fd[2]);
 const char *port_of(int fd);
 /* The number of open descriptors of this process. */
 int open_descriptors(void);
-#define ck_ok(call) ck_assert_int_eq(call, 0)
 
 #endif

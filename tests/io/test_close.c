@@ -31,29 +31,29 @@ static void close_under(int fd, int (*fn)(void *arg))
 	for (int i = 0; i < 3; i++)
 		waiting[i] = tasks_start(fn, &fd);
 	tasks_settle();
-	ck_ok(weft_close(fd));
-	ck_assert_int_eq(fcntl(fd, F_GETFD), -1); /* the number is free when it returns */
+	expect_eq(weft_close(fd), 0);
+	expect_eq(fcntl(fd, F_GETFD), -1); /* the number is free when it returns */
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(tasks_join(waiting[i]), -EBADF);
-	ck_assert_int_eq(weft_close(fd), -EBADF);
+		expect_eq(tasks_join(waiting[i]), -EBADF);
+	expect_eq(weft_close(fd), -EBADF);
 }
 
-TEST_TASKS(close_wakes_everybody_who_waits)
+TASK_TEST("close wakes everybody who waits")
 {
 	int fd[2];
 	tcp_pair(fd);
 	close_under(fd[0], read_one);
-	ck_ok(weft_close(fd[1]));
+	expect_eq(weft_close(fd[1]), 0);
 	tcp_pair(fd);
 	close_under(fd[1], poll_one);
-	ck_ok(weft_close(fd[0]));
-	ck_ok(pipe(fd));
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(pipe(fd), 0);
 	close_under(fd[0], read_one);
 	close(fd[1]);
 	close_under(weft_tcp_listen("127.0.0.1", "0", 0), accept_one);
 }
 
-TEST_TASKS(a_port_can_be_listened_on_again_at_once)
+TASK_TEST("a port can be listened on again at once")
 {
 	char port[16];
 	int fd = weft_tcp_listen("127.0.0.1", "0", 0);
@@ -62,12 +62,12 @@ TEST_TASKS(a_port_can_be_listened_on_again_at_once)
 		struct weft_task *task = tasks_start(accept_one, &fd);
 		if (i % 2)
 			weft_yield();
-		ck_ok(weft_close(fd));
-		ck_assert_int_eq(tasks_join(task), -EBADF);
+		expect_eq(weft_close(fd), 0);
+		expect_eq(tasks_join(task), -EBADF);
 		fd = weft_tcp_listen("127.0.0.1", port, 0);
-		ck_assert_int_ge(fd, 0);
+		expect_ge(fd, 0);
 	}
-	ck_ok(weft_close(fd));
+	expect_eq(weft_close(fd), 0);
 }
 
 static int read_until_closed(void *arg)
@@ -81,25 +81,25 @@ static int read_until_closed(void *arg)
 }
 
 /* Readers in every stage of a call while the descriptor goes away, and its number comes back as somebody else's. */
-TEST_TASKS(close_races_with_calls_and_reuse)
+TASK_TEST("close races with calls and reuse")
 {
 	for (int i = 0; i < 300; i++) {
 		int fd[2], next[2];
 		tcp_pair(fd);
 		struct weft_task *a = tasks_start(read_until_closed, &fd[0]);
 		struct weft_task *b = tasks_start(read_until_closed, &fd[0]);
-		ck_assert_int_eq(weft_write(fd[1], "abcdefgh", 8, WEFT_FOREVER), 8);
+		expect_eq(weft_write(fd[1], "abcdefgh", 8, WEFT_FOREVER), 8);
 		if (i % 3)
 			weft_sleep(i % 3 * 100000);
-		ck_ok(weft_close(fd[0]));
-		ck_assert_int_eq(tasks_join(a), -EBADF);
-		ck_assert_int_eq(tasks_join(b), -EBADF);
-		ck_ok(pipe(next)); /* takes the number */
-		ck_assert_int_eq(weft_write(next[1], "z", 1, WEFT_FOREVER), 1);
-		ck_assert_int_eq(read_one(&next[0]), 1);
+		expect_eq(weft_close(fd[0]), 0);
+		expect_eq(tasks_join(a), -EBADF);
+		expect_eq(tasks_join(b), -EBADF);
+		expect_eq(pipe(next), 0); /* takes the number */
+		expect_eq(weft_write(next[1], "z", 1, WEFT_FOREVER), 1);
+		expect_eq(read_one(&next[0]), 1);
 		close(next[0]);
 		close(next[1]);
-		ck_ok(weft_close(fd[1]));
+		expect_eq(weft_close(fd[1]), 0);
 	}
 }
 
@@ -111,48 +111,48 @@ static int write_soon(void *arg)
 	return (int)weft_write(*(int *)arg, "x", 1, WEFT_FOREVER);
 }
 
-TEST_TASKS(a_library_may_close_and_reuse_a_number)
+TASK_TEST("a library may close and reuse a number")
 {
 	int number = -1;
 	for (int i = 0; i < 20; i++) {
 		int fd[2];
 		char c;
 		if (i % 2)
-			ck_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+			expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 		else
-			ck_ok(pipe(fd));
-		ck_assert(number < 0 || fd[0] == number);
+			expect_eq(pipe(fd), 0);
+		expect(number < 0 || fd[0] == number);
 		number = fd[0];
 		/* An armed event is left behind, then one that came. */
-		ck_assert_int_eq(weft_read(fd[0], &c, 1, weft_after(MS / 10)), -ETIMEDOUT);
+		expect_eq(weft_read(fd[0], &c, 1, weft_after(MS / 10)), -ETIMEDOUT);
 		struct weft_task *task = tasks_start(write_soon, &fd[1]);
-		ck_assert_int_eq(weft_read(fd[0], &c, 1, soon()), 1);
-		ck_assert_int_eq(tasks_join(task), 1);
+		expect_eq(weft_read(fd[0], &c, 1, soon()), 1);
+		expect_eq(tasks_join(task), 1);
 		close(fd[0]);
 		close(fd[1]);
 	}
 }
 
 /* The description outlives the number: what the poller still holds for it must wake nobody wrongly. */
-TEST_TASKS(a_descriptor_that_lives_on_elsewhere_disturbs_nobody)
+TASK_TEST("a descriptor that lives on elsewhere disturbs nobody")
 {
 	int fd[2], other[2];
 	char c;
-	ck_ok(pipe(fd));
-	ck_assert_int_eq(weft_read(fd[0], &c, 1, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(pipe(fd), 0);
+	expect_eq(weft_read(fd[0], &c, 1, weft_after(MS)), -ETIMEDOUT);
 	int copy = dup(fd[0]);
 	int number = fd[0];
 	close(fd[0]);
-	ck_ok(pipe(other));
-	ck_assert_int_eq(other[0], number);
-	ck_assert_int_eq(write(fd[1], "y", 1), 1); /* for the copy */
-	ck_assert_int_eq(weft_read(other[0], &c, 1, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(pipe(other), 0);
+	expect_eq(other[0], number);
+	expect_eq(write(fd[1], "y", 1), 1); /* for the copy */
+	expect_eq(weft_read(other[0], &c, 1, weft_after(5 * MS)), -ETIMEDOUT);
 	struct weft_task *task = tasks_start(write_soon, &other[1]);
-	ck_assert_int_eq(weft_read(other[0], &c, 1, soon()), 1);
-	ck_assert_int_eq(c, 'x');
-	ck_assert_int_eq(tasks_join(task), 1);
-	ck_assert_int_eq(weft_read(copy, &c, 1, soon()), 1);
-	ck_assert_int_eq(c, 'y');
+	expect_eq(weft_read(other[0], &c, 1, soon()), 1);
+	expect_eq(c, 'x');
+	expect_eq(tasks_join(task), 1);
+	expect_eq(weft_read(copy, &c, 1, soon()), 1);
+	expect_eq(c, 'y');
 	close(copy);
 	close(fd[1]);
 	close(other[0]);
@@ -169,21 +169,21 @@ static void wake_each(int reader, int writer)
 	for (int i = 0; i < READERS; i++)
 		task[i] = tasks_start(read_one, &reader);
 	tasks_settle();
-	ck_assert_int_eq(weft_write(writer, "0123456789", 10, WEFT_FOREVER), 10);
+	expect_eq(weft_write(writer, "0123456789", 10, WEFT_FOREVER), 10);
 	tasks_settle();
-	ck_assert_int_eq(weft_write(writer, "0123456789", 10, WEFT_FOREVER), 10);
+	expect_eq(weft_write(writer, "0123456789", 10, WEFT_FOREVER), 10);
 	for (int i = 0; i < READERS; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 1);
+		expect_eq(tasks_join(task[i]), 1);
 }
 
-TEST_TASKS(each_byte_wakes_a_reader)
+TASK_TEST("each byte wakes a reader")
 {
 	int fd[2];
 	tcp_pair(fd);
 	wake_each(fd[0], fd[1]);
-	ck_ok(weft_close(fd[0]));
-	ck_ok(weft_close(fd[1]));
-	ck_ok(pipe(fd));
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(weft_close(fd[1]), 0);
+	expect_eq(pipe(fd), 0);
 	wake_each(fd[0], fd[1]);
 	close(fd[0]);
 	close(fd[1]);
@@ -200,19 +200,19 @@ static void both_ways(int a, int b)
 	tasks_settle();
 	while (weft_recv(b, fill, sizeof(fill), 0, weft_after(5 * MS)) > 0)
 		continue;
-	ck_assert_int_eq(tasks_join(writer), 1);
-	ck_assert_int_eq(weft_write(b, "r", 1, WEFT_FOREVER), 1);
-	ck_assert_int_eq(tasks_join(reader), 1);
+	expect_eq(tasks_join(writer), 1);
+	expect_eq(weft_write(b, "r", 1, WEFT_FOREVER), 1);
+	expect_eq(tasks_join(reader), 1);
 }
 
-TEST_TASKS(a_reader_and_a_writer_wait_side_by_side)
+TASK_TEST("a reader and a writer wait side by side")
 {
 	int fd[2];
 	tcp_pair(fd);
 	both_ways(fd[0], fd[1]);
-	ck_ok(weft_close(fd[0]));
-	ck_ok(weft_close(fd[1]));
-	ck_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(weft_close(fd[1]), 0);
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	both_ways(fd[0], fd[1]);
 	close(fd[0]);
 	close(fd[1]);
@@ -230,35 +230,21 @@ static int poll_and_read(void *arg)
 }
 
 /* As a library does that is told when to read: the poller is not told of its reads. */
-TEST_TASKS(waiting_is_for_a_level_not_for_a_change)
+TASK_TEST("waiting is for a level not for a change")
 {
 	int fd[2];
 	tcp_pair(fd);
 	struct weft_task *task = tasks_start(poll_and_read, &fd[0]);
 	for (int i = 0; i < 40; i++) {
-		ck_assert_int_eq(weft_write(fd[1], "abcde", 5, WEFT_FOREVER), 5);
+		expect_eq(weft_write(fd[1], "abcde", 5, WEFT_FOREVER), 5);
 		if (i % 3 == 0)
 			weft_sleep(100 * 1000);
 	}
-	ck_ok(tasks_join(task));
-	ck_assert_int_eq(weft_wait_fd(fd[0], POLLIN, 0), -EAGAIN);
-	ck_assert_int_eq(weft_wait_fd(fd[0], POLLIN | POLLOUT, 0), POLLOUT);
-	ck_ok(shutdown(fd[1], SHUT_WR));
-	ck_assert_int_eq(weft_wait_fd(fd[0], POLLRDHUP, soon()), POLLRDHUP);
-	ck_ok(weft_close(fd[0]));
-	ck_ok(weft_close(fd[1]));
+	expect_eq(tasks_join(task), 0);
+	expect_eq(weft_wait_fd(fd[0], POLLIN, 0), -EAGAIN);
+	expect_eq(weft_wait_fd(fd[0], POLLIN | POLLOUT, 0), POLLOUT);
+	expect_eq(shutdown(fd[1], SHUT_WR), 0);
+	expect_eq(weft_wait_fd(fd[0], POLLRDHUP, soon()), POLLRDHUP);
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(weft_close(fd[1]), 0);
 }
-
-static void add_all(TCase *t)
-{
-	add_tasks_test(t, close_wakes_everybody_who_waits);
-	add_tasks_test(t, a_port_can_be_listened_on_again_at_once);
-	add_tasks_test(t, close_races_with_calls_and_reuse);
-	add_tasks_test(t, a_library_may_close_and_reuse_a_number);
-	add_tasks_test(t, a_descriptor_that_lives_on_elsewhere_disturbs_nobody);
-	add_tasks_test(t, each_byte_wakes_a_reader);
-	add_tasks_test(t, a_reader_and_a_writer_wait_side_by_side);
-	add_tasks_test(t, waiting_is_for_a_level_not_for_a_change);
-}
-
-TESTS_MAIN("close", add_all)

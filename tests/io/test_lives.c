@@ -35,8 +35,8 @@ static int open_drained(void)
 {
 	char buf[64];
 	int fd = open_dialled();
-	ck_assert_int_eq(weft_write(peer, "abc", 3, soon()), 3);
-	ck_assert_int_eq(weft_read(fd, buf, sizeof(buf), soon()), 3);
+	expect_eq(weft_write(peer, "abc", 3, soon()), 3);
+	expect_eq(weft_read(fd, buf, sizeof(buf), soon()), 3);
 	return fd;
 }
 
@@ -49,7 +49,7 @@ static int open_listener(void)
 static int open_pipe(void)
 {
 	int fd[2];
-	ck_ok(pipe(fd));
+	expect_eq(pipe(fd), 0);
 	peer = fd[1];
 	return fd[0];
 }
@@ -57,7 +57,7 @@ static int open_pipe(void)
 static int open_socket(void)
 {
 	int fd[2];
-	ck_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	peer = fd[1];
 	return fd[0];
 }
@@ -75,14 +75,14 @@ static int begin_again(int fd, int how)
 {
 	int next[2];
 	if (how == CLOSE)
-		ck_ok(close(fd));
+		expect_eq(close(fd), 0);
 	else if (how == FCLOSE)
-		ck_ok(fclose(fdopen(fd, "r")));
-	ck_ok(pipe(next));
+		expect_eq(fclose(fdopen(fd, "r")), 0);
+	expect_eq(pipe(next), 0);
 	if (next[1] == fd) /* the ends keep apart */
 		next[1] = dup(fd);
 	if (next[0] != fd) {
-		ck_assert_int_eq(dup2(next[0], fd), fd);
+		expect_eq(dup2(next[0], fd), fd);
 		close(next[0]);
 	}
 	return next[1];
@@ -93,7 +93,7 @@ static void end_all(int fd, int writer)
 	close(fd);
 	close(writer);
 	if (peer >= 0)
-		ck_ok(weft_close(peer));
+		expect_eq(weft_close(peer), 0);
 }
 
 /* ---- the tests ---- */
@@ -110,13 +110,13 @@ static void live_again(int (*first)(void), int how)
 	int writer = begin_again(fd, how);
 	struct weft_task *reader = tasks_start(read_one, &fd);
 	tasks_settle();
-	ck_assert_int_eq(write(writer, "xy", 2), 2);
-	ck_assert_int_eq(tasks_join(reader), 1);
-	ck_assert_int_eq(read_one(&fd), 1);
+	expect_eq(write(writer, "xy", 2), 2);
+	expect_eq(tasks_join(reader), 1);
+	expect_eq(read_one(&fd), 1);
 	end_all(fd, writer);
 }
 
-TEST_TASKS(the_next_life_works)
+TASK_TEST("the next life works")
 {
 	for (int i = 0; i < LIVES * CLOSES; i++)
 		live_again(first_lives[i / CLOSES], i % CLOSES);
@@ -146,13 +146,13 @@ static void wait_across(int (*first)(void), int how)
 	tasks_settle();
 	int writer = begin_again(fd, how);
 	struct weft_task *reader = tasks_start(read_one, &fd);
-	ck_assert_int_eq(tasks_join(old), -EBADF); /* it learns of it by the number's next use */
-	ck_assert_int_eq(write(writer, "x", 1), 1);
-	ck_assert_int_eq(tasks_join(reader), 1);
+	expect_eq(tasks_join(old), -EBADF); /* it learns of it by the number's next use */
+	expect_eq(write(writer, "x", 1), 1);
+	expect_eq(tasks_join(reader), 1);
 	end_all(fd, writer);
 }
 
-TEST_TASKS(who_waited_learns_of_it_and_takes_nothing)
+TASK_TEST("who waited learns of it and takes nothing")
 {
 	for (int i = 0; i < LIVES * CLOSES; i++)
 		if (!first_wait(first_lives[i / CLOSES]))
@@ -166,14 +166,14 @@ static void pass_by(int (*first)(void))
 	struct weft_task *old = tasks_start(await_old, &fd);
 	tasks_settle();
 	int writer = begin_again(fd, CLOSE);
-	ck_assert_int_eq(write(writer, "xy", 2), 2);
-	ck_assert_int_eq(read_one(&fd), 1);
-	ck_assert_int_eq(tasks_join(old), -EBADF);
-	ck_assert_int_eq(read_one(&fd), 1);
+	expect_eq(write(writer, "xy", 2), 2);
+	expect_eq(read_one(&fd), 1);
+	expect_eq(tasks_join(old), -EBADF);
+	expect_eq(read_one(&fd), 1);
 	end_all(fd, writer);
 }
 
-TEST_TASKS(a_token_is_not_passed_on_into_another_life)
+TASK_TEST("a token is not passed on into another life")
 {
 	for (int i = 0; i < LIVES; i++)
 		if (!first_wait(first_lives[i]))
@@ -181,7 +181,7 @@ TEST_TASKS(a_token_is_not_passed_on_into_another_life)
 }
 
 /* weft itself opens the number again. */
-TEST_TASKS(who_waited_leaves_when_weft_opens_the_number)
+TASK_TEST("who waited leaves when weft opens the number")
 {
 	int fd[2], next[2];
 	tcp_pair(fd);
@@ -189,51 +189,39 @@ TEST_TASKS(who_waited_leaves_when_weft_opens_the_number)
 	tasks_settle();
 	close(fd[0]);
 	tcp_pair(next);
-	ck_assert(next[0] == fd[0] || next[1] == fd[0]);
-	ck_assert_int_eq(tasks_join(old), -EBADF);
-	ck_ok(weft_close(next[0]));
-	ck_ok(weft_close(next[1]));
-	ck_ok(weft_close(fd[1]));
+	expect(next[0] == fd[0] || next[1] == fd[0]);
+	expect_eq(tasks_join(old), -EBADF);
+	expect_eq(weft_close(next[0]), 0);
+	expect_eq(weft_close(next[1]), 0);
+	expect_eq(weft_close(fd[1]), 0);
 }
 
 /* Nobody uses the number by a call of weft's: the deadline stands, the bytes stay. */
-TEST_TASKS(a_strangers_bytes_stay_where_they_are)
+TASK_TEST("a strangers bytes stay where they are")
 {
 	char c;
 	int fd = open_dialled();
 	struct weft_task *old = tasks_start(read_one, &fd);
 	tasks_settle();
 	int writer = begin_again(fd, CLOSE);
-	ck_assert_int_eq(write(writer, "x", 1), 1);
+	expect_eq(write(writer, "x", 1), 1);
 	tasks_settle();
-	ck_assert_int_eq(read(fd, &c, 1), 1);
-	ck_ok(weft_close(fd)); /* so that the test need not wait for the deadline */
-	ck_assert_int_eq(tasks_join(old), -EBADF);
+	expect_eq(read(fd, &c, 1), 1);
+	expect_eq(weft_close(fd), 0); /* so that the test need not wait for the deadline */
+	expect_eq(tasks_join(old), -EBADF);
 	fd = writer;
-	ck_ok(close(fd));
-	ck_ok(weft_close(peer));
+	expect_eq(close(fd), 0);
+	expect_eq(weft_close(peer), 0);
 }
 
-TEST_TASKS(numbers_that_cannot_be_open_are_refused)
+TASK_TEST("numbers that cannot be open are refused")
 {
 	const int numbers[] = {-1,	 INT32_MIN, 1023, 1024, INT32_MAX - 1024, INT32_MAX - 1023,
 			       INT32_MAX};
 	char c;
 	for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		ck_assert_int_eq(weft_read(numbers[i], &c, 1, 0), -EBADF);
-		ck_assert_int_eq(weft_wait_fd(numbers[i], 1, WEFT_FOREVER), -EBADF);
-		ck_assert_int_eq(weft_close(numbers[i]), -EBADF);
+		expect_eq(weft_read(numbers[i], &c, 1, 0), -EBADF);
+		expect_eq(weft_wait_fd(numbers[i], 1, WEFT_FOREVER), -EBADF);
+		expect_eq(weft_close(numbers[i]), -EBADF);
 	}
 }
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, the_next_life_works);
-	add_tasks_test(tcase, who_waited_learns_of_it_and_takes_nothing);
-	add_tasks_test(tcase, a_token_is_not_passed_on_into_another_life);
-	add_tasks_test(tcase, who_waited_leaves_when_weft_opens_the_number);
-	add_tasks_test(tcase, a_strangers_bytes_stay_where_they_are);
-	add_tasks_test(tcase, numbers_that_cannot_be_open_are_refused);
-}
-
-TESTS_MAIN("lives", add_all)

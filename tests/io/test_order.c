@@ -53,7 +53,7 @@ static void prepare_recv(bool ready)
 	int item = 1;
 	chan = weft_chan_new(sizeof(int), 1);
 	if (ready)
-		ck_ok(weft_chan_send(chan, &item, 0));
+		expect_eq(weft_chan_send(chan, &item, 0), 0);
 }
 
 static int call_send(int64_t deadline)
@@ -106,7 +106,7 @@ static void clean_join(void)
 {
 	if (task) {
 		weft_sem_release(&release, 1);
-		ck_ok(tasks_join(task));
+		expect_eq(tasks_join(task), 0);
 	}
 	task = NULL;
 }
@@ -114,7 +114,7 @@ static void clean_join(void)
 static void prepare_group(bool ready)
 {
 	group = weft_group_new();
-	ck_ok(weft_group_go(group, ready ? at_once : until_released, NULL));
+	expect_eq(weft_group_go(group, ready ? at_once : until_released, NULL), 0);
 	tasks_settle();
 }
 
@@ -130,7 +130,7 @@ static void clean_group(void)
 {
 	if (group) {
 		weft_sem_release(&release, 1);
-		ck_ok(weft_group_wait(group, NULL, soon()));
+		expect_eq(weft_group_wait(group, NULL, soon()), 0);
 	}
 	group = NULL;
 }
@@ -203,7 +203,7 @@ static void clean_lock(void)
 {
 	if (holder) {
 		weft_sem_release(&release, 1);
-		ck_ok(tasks_join(holder));
+		expect_eq(tasks_join(holder), 0);
 	}
 }
 
@@ -230,32 +230,32 @@ static void fill(void)
 static void settle_io(bool reading, bool ready)
 {
 	if (reading && ready)
-		ck_assert_int_eq(write(fd[1], "abc", 3), 3);
+		expect_eq(write(fd[1], "abc", 3), 3);
 	if (!reading && !ready)
 		fill();
 }
 
 static void prepare_pipe_read(bool ready)
 {
-	ck_ok(pipe(fd));
+	expect_eq(pipe(fd), 0);
 	settle_io(true, ready);
 }
 
 static void prepare_pipe_write(bool ready)
 {
-	ck_ok(pipe(fd));
+	expect_eq(pipe(fd), 0);
 	settle_io(false, ready);
 }
 
 static void prepare_socket_read(bool ready)
 {
-	ck_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	settle_io(true, ready);
 }
 
 static void prepare_socket_write(bool ready)
 {
-	ck_ok(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	settle_io(false, ready);
 }
 
@@ -348,8 +348,8 @@ static int call_wait_writable(int64_t deadline)
 
 static void clean_fds(void)
 {
-	ck_ok(weft_close(fd[0]));
-	ck_ok(weft_close(fd[1]));
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(weft_close(fd[1]), 0);
 }
 
 /* ---- connections ---- */
@@ -361,7 +361,7 @@ static void fill_backlog(void)
 	memcpy(a.sun_path + 1, path + 1, strlen(path + 1));
 	for (;;) {
 		int one = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		ck_assert_uint_lt(extras, 64);
+		expect_lt(extras, 64);
 		extra[extras++] = one;
 		if (connect(one, (struct sockaddr *)&a, len) < 0)
 			return;
@@ -372,7 +372,7 @@ static void prepare_listener(bool ready)
 {
 	snprintf(path, sizeof(path), "@order-%d", (int)getpid());
 	fd[0] = weft_unix_listen(path, 1);
-	ck_assert_int_ge(fd[0], 0);
+	expect_ge(fd[0], 0);
 	if (ready)
 		extra[extras++] = weft_unix_dial(path, 0);
 }
@@ -405,8 +405,8 @@ static int call_dial(int64_t deadline)
 static void clean_listener(void)
 {
 	while (extras)
-		ck_ok(weft_close(extra[--extras]));
-	ck_ok(weft_close(fd[0]));
+		expect_eq(weft_close(extra[--extras]), 0);
+	expect_eq(weft_close(fd[0]), 0);
 }
 
 /* ---- children ---- */
@@ -421,7 +421,7 @@ static void prepare_child(bool ready)
 		_exit(0);
 	}
 	if (ready)
-		ck_ok(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT));
+		expect_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
 }
 
 static int call_wait_pid(int64_t deadline)
@@ -436,7 +436,7 @@ static void clean_child(void)
 {
 	if (child) {
 		kill(child, SIGKILL);
-		ck_ok(weft_wait_pid(child, NULL, soon()));
+		expect_eq(weft_wait_pid(child, NULL, soon()), 0);
 	}
 }
 
@@ -512,7 +512,7 @@ static int call_in(const struct row *row, int64_t deadline, int state)
 {
 	int mask = weft_cancel_mask(state == MASKED);
 	if (state != FREE)
-		ck_ok(weft_cancel(weft_self()));
+		expect_eq(weft_cancel(weft_self()), 0);
 	int result = row->call(deadline);
 	weft_cancel_clear();
 	weft_cancel_mask(mask);
@@ -528,13 +528,13 @@ static void try_row(const struct row *row, int deadline, bool ready, int state)
 	int64_t when = ready && deadline == LATER ? WEFT_FOREVER : deadline_of(deadline);
 	int result = call_in(row, when, state);
 	int wanted = expected(row, deadline, ready, state);
-	ck_assert_msg(result == wanted, "%s, deadline %d, %s, state %d: %s instead of %s",
-		      row->name, deadline, ready ? "ready" : "not ready", state,
-		      weft_error_name(result), weft_error_name(wanted));
+	expect_that(result == wanted, "%s, deadline %d, %s, state %d: %s instead of %s", row->name,
+		    deadline, ready ? "ready" : "not ready", state, weft_error_name(result),
+		    weft_error_name(wanted));
 	row->clean();
 }
 
-TEST_TASKS(delivery_comes_first_then_cancellation_then_the_deadline)
+TASK_TEST("delivery comes first then cancellation then the deadline")
 {
 	for (int i = 0; i < ROWS; i++)
 		for (int n = 0; n < DEADLINES * STATES * 2; n++)
@@ -542,37 +542,27 @@ TEST_TASKS(delivery_comes_first_then_cancellation_then_the_deadline)
 }
 
 /* A cancelled task that would wait for ever. */
-TEST_TASKS(a_cancelled_task_never_waits)
+TASK_TEST("a cancelled task never waits")
 {
 	for (int i = 0; i < ROWS; i++) {
 		if (rows[i].flags & LOCKS)
 			continue;
 		rows[i].prepare(false);
 		int result = call_in(&rows[i], WEFT_FOREVER, CANCELLED);
-		ck_assert_msg(result == -ECANCELED, "%s: %s", rows[i].name,
-			      weft_error_name(result));
+		expect_that(result == -ECANCELED, "%s: %s", rows[i].name, weft_error_name(result));
 		rows[i].clean();
 	}
 }
 
-TEST_TASKS(a_sleep_that_is_over_is_delivered_to_a_cancelled_task)
+TASK_TEST("a sleep that is over is delivered to a cancelled task")
 {
-	ck_ok(weft_cancel(weft_self()));
-	ck_assert_int_eq(weft_sleep(0), 0);
-	ck_assert_int_eq(weft_sleep(-1), 0);
-	ck_assert_int_eq(weft_sleep_until(0), 0);
-	ck_assert_int_eq(weft_sleep_until(weft_after(-1)), 0);
-	ck_assert_int_eq(weft_sleep(3600 * (int64_t)1000 * MS), -ECANCELED);
-	ck_assert_int_eq(weft_sleep_until(WEFT_FOREVER), -ECANCELED);
+	expect_eq(weft_cancel(weft_self()), 0);
+	expect_eq(weft_sleep(0), 0);
+	expect_eq(weft_sleep(-1), 0);
+	expect_eq(weft_sleep_until(0), 0);
+	expect_eq(weft_sleep_until(weft_after(-1)), 0);
+	expect_eq(weft_sleep(3600 * (int64_t)1000 * MS), -ECANCELED);
+	expect_eq(weft_sleep_until(WEFT_FOREVER), -ECANCELED);
 	weft_cancel_clear();
-	ck_assert_int_eq(weft_sleep(1), 0);
+	expect_eq(weft_sleep(1), 0);
 }
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, delivery_comes_first_then_cancellation_then_the_deadline);
-	add_tasks_test(tcase, a_cancelled_task_never_waits);
-	add_tasks_test(tcase, a_sleep_that_is_over_is_delivered_to_a_cancelled_task);
-}
-
-TESTS_MAIN("order", add_all)

@@ -49,18 +49,18 @@ static int write_later(void *arg)
 static void use_pipe(void)
 {
 	char buf[4096];
-	ck_ok(pipe(fd));
+	expect_eq(pipe(fd), 0);
 	struct weft_task *writer = tasks_start(write_later, NULL);
-	ck_assert_int_eq(weft_read(fd[0], buf, 1, soon()), 1);
-	ck_assert_int_eq(tasks_join(writer), 2);
-	ck_assert_int_eq(weft_wait_fd(fd[0], POLLIN, soon()), POLLIN);
+	expect_eq(weft_read(fd[0], buf, 1, soon()), 1);
+	expect_eq(tasks_join(writer), 2);
+	expect_eq(weft_wait_fd(fd[0], POLLIN, soon()), POLLIN);
 	while (weft_write(fd[1], buf, sizeof(buf), weft_after(MS)) > 0)
 		;
-	ck_assert_int_eq(weft_write(fd[1], buf, 1, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_read(fd[0], buf, sizeof(buf), 0), sizeof(buf));
-	ck_ok(weft_close(fd[0]));
-	ck_assert_int_eq(weft_write(fd[1], buf, 1, soon()), -EPIPE);
-	ck_ok(weft_close(fd[1]));
+	expect_eq(weft_write(fd[1], buf, 1, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_read(fd[0], buf, sizeof(buf), 0), sizeof(buf));
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(weft_write(fd[1], buf, 1, soon()), -EPIPE);
+	expect_eq(weft_close(fd[1]), 0);
 }
 
 static void use_child(void)
@@ -69,8 +69,8 @@ static void use_child(void)
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(7);
-	ck_ok(weft_wait_pid(pid, &status, soon()));
-	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	expect_eq(weft_wait_pid(pid, &status, soon()), 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
 static int do_all(void *arg)
@@ -80,13 +80,12 @@ static int do_all(void *arg)
 	return 42;
 }
 
-START_TEST(what_a_sandbox_refuses_is_done_without)
+TEST("what a sandbox refuses is done without", .times = CALLS * ERRORS)
 {
-	if (!refuse(calls[_i / ERRORS], errors[_i % ERRORS]))
+	if (!refuse(calls[nth / ERRORS], errors[nth % ERRORS]))
 		return;
-	ck_assert_int_eq(tasks_run(2, do_all, NULL), 42);
+	expect_eq(tasks_run(2, do_all, NULL), 42);
 }
-END_TEST
 
 /* ---- terminals and named pipes ---- */
 
@@ -109,7 +108,7 @@ static void fill_to_the_brim(int out)
 		line[i] = i % 70 ? 'x' : '\n'; /* a terminal makes two of these */
 	while (size) {
 		ssize_t n = weft_write(out, line, size, weft_after(20 * MS));
-		ck_assert(n > 0 || n == -ETIMEDOUT);
+		expect(n > 0 || n == -ETIMEDOUT);
 		if (n != (ssize_t)size)
 			size /= 2;
 	}
@@ -123,17 +122,17 @@ static int write_on(void *arg)
 static void stay_stuck(int out)
 {
 	fill_to_the_brim(out);
-	ck_assert_int_eq(weft_write(out, line, 1, 0), -EAGAIN);
-	ck_assert_int_eq(weft_write(out, line, 1, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_write(out, line, 1, 0), -EAGAIN);
+	expect_eq(weft_write(out, line, 1, weft_after(MS)), -ETIMEDOUT);
 	struct weft_task *writer = tasks_start(write_on, &out);
 	tasks_settle();
-	ck_ok(weft_cancel(writer));
+	expect_eq(weft_cancel(writer), 0);
 	int result = tasks_join(writer);
-	ck_assert(result == -ECANCELED || result > 0);
-	ck_assert(!(fcntl(out, F_GETFL) & O_NONBLOCK));
+	expect(result == -ECANCELED || result > 0);
+	expect(!(fcntl(out, F_GETFL) & O_NONBLOCK));
 }
 
-TEST_TASKS(a_terminal_that_nobody_reads_keeps_nobody)
+TASK_TEST("a terminal that nobody reads keeps nobody")
 {
 	int keyboard, terminal;
 	if (!open_terminal(&keyboard, &terminal))
@@ -144,7 +143,7 @@ TEST_TASKS(a_terminal_that_nobody_reads_keeps_nobody)
 }
 
 /* The other side has no second opening. */
-TEST_TASKS(a_keyboard_that_nobody_reads_keeps_nobody)
+TASK_TEST("a keyboard that nobody reads keeps nobody")
 {
 	int keyboard, terminal;
 	if (!open_terminal(&keyboard, &terminal))
@@ -154,7 +153,7 @@ TEST_TASKS(a_keyboard_that_nobody_reads_keeps_nobody)
 	close(keyboard);
 }
 
-TEST_TASKS(what_a_terminal_takes_comes_out_whole)
+TASK_TEST("what a terminal takes comes out whole")
 {
 	int keyboard, terminal, got = 0;
 	char buf[512];
@@ -164,41 +163,30 @@ TEST_TASKS(what_a_terminal_takes_comes_out_whole)
 	struct weft_task *writer = tasks_start(write_on, &terminal);
 	while (got < (int)sizeof(line)) {
 		ssize_t n = weft_read(keyboard, buf, sizeof(buf), soon());
-		ck_assert_int_gt(n, 0);
+		expect_gt(n, 0);
 		got += (int)n;
 	}
-	ck_assert_int_eq(tasks_join(writer), sizeof(line));
+	expect_eq(tasks_join(writer), sizeof(line));
 	close(terminal);
 	close(keyboard);
 }
 
-TEST_TASKS(a_named_pipe_keeps_deadlines)
+TASK_TEST("a named pipe keeps deadlines")
 {
 	char name[64], c;
 	snprintf(name, sizeof(name), "/tmp/weft-fifo-%d", (int)getpid());
-	ck_ok(mkfifo(name, 0600));
+	expect_eq(mkfifo(name, 0600), 0);
 	int both = open(name, O_RDWR);
 	int out = open(name, O_WRONLY);
 	int in = open(name, O_RDONLY);
 	unlink(name);
-	ck_assert_int_eq(weft_read(in, &c, 1, 0), -EAGAIN);
-	ck_assert_int_eq(weft_read(in, &c, 1, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_read(out, &c, 1, soon()), -EBADF);
+	expect_eq(weft_read(in, &c, 1, 0), -EAGAIN);
+	expect_eq(weft_read(in, &c, 1, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_read(out, &c, 1, soon()), -EBADF);
 	stay_stuck(out);
-	ck_assert_int_eq(weft_read(in, &c, 1, soon()), 1);
+	expect_eq(weft_read(in, &c, 1, soon()), 1);
 	close(in);
 	close(both);
-	ck_assert_int_eq(weft_write(out, &c, 1, soon()), -EPIPE);
+	expect_eq(weft_write(out, &c, 1, soon()), -EPIPE);
 	close(out);
 }
-
-static void add_all(TCase *tcase)
-{
-	tcase_add_loop_test(tcase, what_a_sandbox_refuses_is_done_without, 0, CALLS * ERRORS);
-	add_tasks_test(tcase, a_terminal_that_nobody_reads_keeps_nobody);
-	add_tasks_test(tcase, a_keyboard_that_nobody_reads_keeps_nobody);
-	add_tasks_test(tcase, what_a_terminal_takes_comes_out_whole);
-	add_tasks_test(tcase, a_named_pipe_keeps_deadlines);
-}
-
-TESTS_MAIN("refused", add_all)

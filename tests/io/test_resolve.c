@@ -91,32 +91,31 @@ static int dial_in_vain(void *arg)
 }
 
 /* weft_run returns while the resolver still blocks. */
-START_TEST(a_resolver_that_was_given_up_holds_nobody)
+TEST("a resolver that was given up holds nobody")
 {
 	for (int i = 0; i < 5; i++) {
-		ck_assert_int_eq(tasks_run(tasks_processors[_i], dial_in_vain, NULL), 42);
+		expect_eq(tasks_run(tasks_processors[nth], dial_in_vain, NULL), 42);
 		await_count(&inside, i + 1);
 	}
-	ck_assert_int_eq(count(&ended), 0);
+	expect_eq(count(&ended), 0);
 	gates(1);
 	await_count(&ended, 5);
 }
-END_TEST
 
 static int listen_slowly(void *arg)
 {
 	return weft_tcp_listen("slow", "0", 0);
 }
 
-TEST_TASKS(a_listen_on_a_slow_name_can_be_cancelled)
+TASK_TEST("a listen on a slow name can be cancelled")
 {
 	struct weft_task *task = tasks_start(listen_slowly, NULL);
 	while (!count(&inside))
 		weft_sleep(MS / 10);
-	ck_assert(!heard_signals);
-	ck_ok(weft_cancel(task));
-	ck_assert_int_eq(tasks_join(task), -ECANCELED);
-	ck_assert_int_eq(count(&ended), 0);
+	expect(!heard_signals);
+	expect_eq(weft_cancel(task), 0);
+	expect_eq(tasks_join(task), -ECANCELED);
+	expect_eq(count(&ended), 0);
 	gates(1);
 }
 
@@ -132,7 +131,7 @@ static int resolve_slowly(void *arg)
 	return family == AF_INET ? 0 : -1;
 }
 
-TEST_TASKS(more_than_may_run_at_once_wait_their_turn)
+TASK_TEST("more than may run at once wait their turn")
 {
 	struct weft_task *tasks[MOST + 20];
 	for (int i = 0; i < MOST + 20; i++)
@@ -140,56 +139,55 @@ TEST_TASKS(more_than_may_run_at_once_wait_their_turn)
 	while (count(&inside) < MOST)
 		weft_sleep(MS / 10);
 	tasks_settle();
-	ck_assert_int_eq(count(&inside), MOST);
-	ck_ok(weft_cancel(tasks[MOST + 19])); /* of those who wait for a turn */
-	ck_assert_int_eq(tasks_join(tasks[MOST + 19]), -ECANCELED);
+	expect_eq(count(&inside), MOST);
+	expect_eq(weft_cancel(tasks[MOST + 19]), 0); /* of those who wait for a turn */
+	expect_eq(tasks_join(tasks[MOST + 19]), -ECANCELED);
 	gates(1);
 	for (int i = 0; i < MOST + 19; i++)
-		ck_ok(tasks_join(tasks[i]));
-	ck_assert_int_le(count(&most_inside), MOST);
+		expect_eq(tasks_join(tasks[i]), 0);
+	expect_le(count(&most_inside), MOST);
 }
 
 /* Its thread may have a network of its own. */
-TEST_TASKS(a_locked_task_asks_on_its_thread)
+TASK_TEST("a locked task asks on its thread")
 {
 	gates(1);
-	ck_ok(weft_lock_os_thread());
-	ck_ok(resolve_slowly(NULL));
-	ck_assert(pthread_equal(asker, pthread_self()));
-	ck_ok(weft_unlock_os_thread());
-	ck_ok(resolve_slowly(NULL));
-	ck_assert(!pthread_equal(asker, pthread_self()));
+	expect_eq(weft_lock_os_thread(), 0);
+	expect_eq(resolve_slowly(NULL), 0);
+	expect(pthread_equal(asker, pthread_self()));
+	expect_eq(weft_unlock_os_thread(), 0);
+	expect_eq(resolve_slowly(NULL), 0);
+	expect(!pthread_equal(asker, pthread_self()));
 }
 
-TEST_TASKS(nothing_is_asked_that_nobody_may_wait_for)
+TASK_TEST("nothing is asked that nobody may wait for")
 {
 	struct addrinfo *list;
-	ck_assert_int_eq(weft_resolve("slow", "80", NULL, &list, 0), -EAGAIN);
-	ck_ok(weft_cancel(weft_self()));
-	ck_assert_int_eq(weft_resolve("slow", "80", NULL, &list, WEFT_FOREVER), -ECANCELED);
-	ck_assert_int_eq(weft_resolve("slow", "80", NULL, &list, 0), -ECANCELED);
-	ck_ok(weft_resolve("127.0.0.1", "80", NULL, &list, 0)); /* digits need no wait */
+	expect_eq(weft_resolve("slow", "80", NULL, &list, 0), -EAGAIN);
+	expect_eq(weft_cancel(weft_self()), 0);
+	expect_eq(weft_resolve("slow", "80", NULL, &list, WEFT_FOREVER), -ECANCELED);
+	expect_eq(weft_resolve("slow", "80", NULL, &list, 0), -ECANCELED);
+	expect_eq(weft_resolve("127.0.0.1", "80", NULL, &list, 0), 0); /* digits need no wait */
 	freeaddrinfo(list);
 	weft_cancel_clear();
-	ck_assert_int_eq(count(&most_inside), 0);
+	expect_eq(count(&most_inside), 0);
 }
 
 /* ---- names and numbers ---- */
 
-TEST_TASKS(errors_say_what_is_wrong)
+TASK_TEST("errors say what is wrong")
 {
 	struct addrinfo *list;
-	ck_assert_int_eq(weft_resolve("nobody", "80", NULL, &list, soon()), -ENOENT);
-	ck_assert_int_eq(weft_resolve("again", "80", NULL, &list, soon()), -EHOSTDOWN);
-	ck_assert_int_eq(weft_resolve(NULL, NULL, NULL, &list, soon()), -EINVAL);
-	ck_assert_int_eq(weft_resolve("127.0.0.1", "80", NULL, NULL, soon()), -EINVAL);
-	ck_assert_int_eq(weft_resolve("127.0.0.1", "no such service", NULL, &list, soon()),
-			 -ENOENT);
-	ck_assert_ptr_nonnull(strstr(weft_error_text(-ENOENT), "host"));
-	ck_assert_str_eq(weft_error_name(-ENOTSUP), "ENOTSUP");
+	expect_eq(weft_resolve("nobody", "80", NULL, &list, soon()), -ENOENT);
+	expect_eq(weft_resolve("again", "80", NULL, &list, soon()), -EHOSTDOWN);
+	expect_eq(weft_resolve(NULL, NULL, NULL, &list, soon()), -EINVAL);
+	expect_eq(weft_resolve("127.0.0.1", "80", NULL, NULL, soon()), -EINVAL);
+	expect_eq(weft_resolve("127.0.0.1", "no such service", NULL, &list, soon()), -ENOENT);
+	expect_ne(strstr(weft_error_text(-ENOENT), "host"), NULL);
+	expect_eq(weft_error_name(-ENOTSUP), "ENOTSUP");
 }
 
-TEST_TASKS(a_port_is_a_number_from_0_to_65535)
+TASK_TEST("a port is a number from 0 to 65535")
 {
 	const char *const good[] = {"0", "00", "1", "0080", "65535"};
 	const char *const bad[] = {"65536", "99999", "70000", "4294967376", "18446744073709551696",
@@ -197,39 +195,25 @@ TEST_TASKS(a_port_is_a_number_from_0_to_65535)
 				   "0x50"};
 	struct addrinfo *list;
 	for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		ck_ok(weft_resolve("127.0.0.1", good[i], NULL, &list, 0));
+		expect_eq(weft_resolve("127.0.0.1", good[i], NULL, &list, 0), 0);
 		freeaddrinfo(list);
 	}
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		ck_assert_int_eq(weft_resolve("127.0.0.1", bad[i], NULL, &list, soon()), -ENOENT);
-		ck_assert_int_eq(weft_tcp_listen("127.0.0.1", bad[i], 0), -ENOENT);
-		ck_assert_int_eq(weft_tcp_dial("127.0.0.1", bad[i], soon()), -ENOENT);
+		expect_eq(weft_resolve("127.0.0.1", bad[i], NULL, &list, soon()), -ENOENT);
+		expect_eq(weft_tcp_listen("127.0.0.1", bad[i], 0), -ENOENT);
+		expect_eq(weft_tcp_dial("127.0.0.1", bad[i], soon()), -ENOENT);
 	}
 }
 
-TEST_TASKS(a_path_is_neither_empty_nor_too_long)
+TASK_TEST("a path is neither empty nor too long")
 {
 	char path[256];
 	memset(path, 'x', sizeof(path));
 	path[255] = 0;
-	ck_assert_int_eq(weft_unix_listen("", 0), -ENOENT);
-	ck_assert_int_eq(weft_unix_dial("", soon()), -ENOENT);
-	ck_assert_int_eq(weft_unix_listen(NULL, 0), -EINVAL);
-	ck_assert_int_eq(weft_unix_dial(NULL, soon()), -EINVAL);
-	ck_assert_int_eq(weft_unix_listen(path, 0), -ENAMETOOLONG);
-	ck_assert_int_eq(weft_unix_dial(path, soon()), -ENAMETOOLONG);
+	expect_eq(weft_unix_listen("", 0), -ENOENT);
+	expect_eq(weft_unix_dial("", soon()), -ENOENT);
+	expect_eq(weft_unix_listen(NULL, 0), -EINVAL);
+	expect_eq(weft_unix_dial(NULL, soon()), -EINVAL);
+	expect_eq(weft_unix_listen(path, 0), -ENAMETOOLONG);
+	expect_eq(weft_unix_dial(path, soon()), -ENAMETOOLONG);
 }
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, a_resolver_that_was_given_up_holds_nobody);
-	add_tasks_test(tcase, a_listen_on_a_slow_name_can_be_cancelled);
-	add_tasks_test(tcase, more_than_may_run_at_once_wait_their_turn);
-	add_tasks_test(tcase, a_locked_task_asks_on_its_thread);
-	add_tasks_test(tcase, nothing_is_asked_that_nobody_may_wait_for);
-	add_tasks_test(tcase, errors_say_what_is_wrong);
-	add_tasks_test(tcase, a_port_is_a_number_from_0_to_65535);
-	add_tasks_test(tcase, a_path_is_neither_empty_nor_too_long);
-}
-
-TESTS_MAIN("resolve", add_all)

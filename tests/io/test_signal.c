@@ -12,11 +12,11 @@
 static struct weft_chan *notified(int signo, size_t capacity)
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), capacity);
-	ck_ok(weft_signal_notify(c, signo));
+	expect_eq(weft_signal_notify(c, signo), 0);
 	return c;
 }
 
-static int expect(struct weft_chan *c, int64_t deadline)
+static int next_signal(struct weft_chan *c, int64_t deadline)
 {
 	int signo = 0;
 	int err = weft_chan_recv(c, &signo, deadline);
@@ -29,15 +29,15 @@ static int raise_later(void *arg)
 	return kill(getpid(), *(int *)arg);
 }
 
-TEST_TASKS(a_signal_arrives_in_its_channel)
+TASK_TEST("a signal arrives in its channel")
 {
 	int usr1 = SIGUSR1, usr2 = SIGUSR2;
 	struct weft_chan *c = notified(SIGUSR1, 8);
-	ck_ok(weft_signal_notify(c, SIGUSR2));
+	expect_eq(weft_signal_notify(c, SIGUSR2), 0);
 	for (int i = 0; i < 10; i++) {
 		struct weft_task *task = tasks_start(raise_later, i % 2 ? &usr1 : &usr2);
-		ck_assert_int_eq(expect(c, soon()), i % 2 ? SIGUSR1 : SIGUSR2);
-		ck_ok(tasks_join(task));
+		expect_eq(next_signal(c, soon()), i % 2 ? SIGUSR1 : SIGUSR2);
+		expect_eq(tasks_join(task), 0);
 	}
 	weft_chan_unref(c);
 }
@@ -49,30 +49,30 @@ static void count(int signo)
 	handled++;
 }
 
-TEST_TASKS(the_former_action_comes_back)
+TASK_TEST("the former action comes back")
 {
 	signal(SIGUSR1, count);
 	handled = 0;
 	struct weft_chan *c = notified(SIGUSR1, 1), *d = notified(SIGUSR1, 1);
 	raise(SIGUSR1);
-	ck_assert_int_eq(expect(d, soon()), SIGUSR1); /* the later one replaced the first */
-	ck_assert_int_eq(expect(c, weft_after(5 * MS)), -ETIMEDOUT);
-	ck_assert_int_eq(handled, 0);
-	ck_ok(weft_signal_notify(NULL, SIGUSR1));
+	expect_eq(next_signal(d, soon()), SIGUSR1); /* the later one replaced the first */
+	expect_eq(next_signal(c, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(handled, 0);
+	expect_eq(weft_signal_notify(NULL, SIGUSR1), 0);
 	raise(SIGUSR1);
-	ck_assert_int_eq(handled, 1);
+	expect_eq(handled, 1);
 	weft_chan_unref(c);
 	weft_chan_unref(d);
 }
 
-TEST_TASKS(wrong_signals_and_channels_are_refused)
+TASK_TEST("wrong signals and channels are refused")
 {
 	struct weft_chan *ints = weft_chan_new(sizeof(int), 1), *longs = weft_chan_new(8, 1);
-	ck_assert_int_eq(weft_signal_notify(ints, SIGKILL), -EINVAL);
-	ck_assert_int_eq(weft_signal_notify(ints, 0), -EINVAL);
-	ck_assert_int_eq(weft_signal_notify(ints, 1000), -EINVAL);
-	ck_assert_int_eq(weft_signal_notify(longs, SIGUSR1), -EINVAL);
-	ck_ok(weft_signal_notify(NULL, SIGUSR1));
+	expect_eq(weft_signal_notify(ints, SIGKILL), -EINVAL);
+	expect_eq(weft_signal_notify(ints, 0), -EINVAL);
+	expect_eq(weft_signal_notify(ints, 1000), -EINVAL);
+	expect_eq(weft_signal_notify(longs, SIGUSR1), -EINVAL);
+	expect_eq(weft_signal_notify(NULL, SIGUSR1), 0);
 	weft_chan_unref(ints);
 	weft_chan_unref(longs);
 }
@@ -80,42 +80,42 @@ TEST_TASKS(wrong_signals_and_channels_are_refused)
 static int leave_notified(void *arg)
 {
 	struct weft_chan *c = notified(SIGUSR1, 1);
-	ck_ok(weft_signal_notify(c, SIGQUIT)); /* the runtime has a handler of its own for it */
+	expect_eq(weft_signal_notify(c, SIGQUIT),
+		  0); /* the runtime has a handler of its own for it */
 	weft_chan_unref(c);
 	return 0;
 }
 
-START_TEST(the_end_of_the_runtime_ends_it)
+TEST("the end of the runtime ends it")
 {
 	struct sigaction quit, seen;
 	sigaction(SIGQUIT, NULL, &quit);
 	signal(SIGUSR1, count);
 	handled = 0;
-	ck_ok(tasks_run(2, leave_notified, NULL));
+	expect_eq(tasks_run(2, leave_notified, NULL), 0);
 	raise(SIGUSR1);
-	ck_assert_int_eq(handled, 1);
+	expect_eq(handled, 1);
 	sigaction(SIGQUIT, NULL, &seen);
-	ck_assert_ptr_eq(seen.sa_handler, quit.sa_handler);
+	expect_eq(seen.sa_handler, quit.sa_handler);
 }
-END_TEST
 
 /* Signals come in all the while: nothing is cut short, nothing is lost but what a full channel cannot hold. */
-TEST_TASKS(a_storm_of_signals_harms_nothing)
+TASK_TEST("a storm of signals harms nothing")
 {
 	struct weft_chan *c = notified(SIGUSR1, 10000);
 	char byte;
 	int fd[2], got = 0;
-	ck_ok(pipe(fd));
+	expect_eq(pipe(fd), 0);
 	for (int i = 0; i < 500; i++) {
 		raise(SIGUSR1);
 		int64_t end = weft_after(MS / 20);
-		ck_ok(weft_sleep_until(end));
-		ck_assert_int_ge(weft_now(), end);
-		ck_assert_int_eq(weft_read(fd[0], &byte, 1, 0), -EAGAIN);
+		expect_eq(weft_sleep_until(end), 0);
+		expect_ge(weft_now(), end);
+		expect_eq(weft_read(fd[0], &byte, 1, 0), -EAGAIN);
 	}
-	while (expect(c, weft_after(20 * MS)) == SIGUSR1)
+	while (next_signal(c, weft_after(20 * MS)) == SIGUSR1)
 		got++;
-	ck_assert_int_eq(got, 500);
+	expect_eq(got, 500);
 	close(fd[0]);
 	close(fd[1]);
 	weft_chan_unref(c);
@@ -126,16 +126,15 @@ static int wait_for_alarm(void *arg)
 {
 	struct weft_chan *c = notified(SIGALRM, 1);
 	alarm(1);
-	int got = expect(c, WEFT_FOREVER);
+	int got = next_signal(c, WEFT_FOREVER);
 	weft_chan_unref(c);
 	return got;
 }
 
-START_TEST(waiting_for_a_signal_alone_is_no_deadlock)
+TEST("waiting for a signal alone is no deadlock")
 {
-	ck_assert_int_eq(tasks_run(2, wait_for_alarm, NULL), SIGALRM);
+	expect_eq(tasks_run(2, wait_for_alarm, NULL), SIGALRM);
 }
-END_TEST
 
 /* ---- children ---- */
 
@@ -147,24 +146,24 @@ static pid_t child(int status, int64_t delay)
 		nanosleep(&ts, NULL);
 		_exit(status);
 	}
-	ck_assert_int_gt(pid, 0);
+	expect_gt(pid, 0);
 	return pid;
 }
 
-TEST_TASKS(a_child_is_waited_for)
+TASK_TEST("a child is waited for")
 {
 	int status = 0;
-	ck_ok(weft_wait_pid(child(7, 20 * MS), &status, soon()));
-	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	expect_eq(weft_wait_pid(child(7, 20 * MS), &status, soon()), 0);
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 	pid_t pid = child(0, 900 * MS);
-	ck_assert_int_eq(weft_wait_pid(pid, &status, 0), -EAGAIN);
-	ck_assert_int_eq(weft_wait_pid(pid, &status, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(weft_wait_pid(pid, &status, 0), -EAGAIN);
+	expect_eq(weft_wait_pid(pid, &status, weft_after(5 * MS)), -ETIMEDOUT);
 	kill(pid, SIGKILL);
-	ck_ok(weft_wait_pid(pid, &status, soon()));
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ck_assert_int_eq(weft_wait_pid(pid, &status, soon()), -ECHILD);
-	ck_assert_int_eq(weft_wait_pid(-1, &status, soon()), -EINVAL);
-	ck_ok(weft_wait_pid(child(0, 0), NULL, soon()));
+	expect_eq(weft_wait_pid(pid, &status, soon()), 0);
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	expect_eq(weft_wait_pid(pid, &status, soon()), -ECHILD);
+	expect_eq(weft_wait_pid(-1, &status, soon()), -EINVAL);
+	expect_eq(weft_wait_pid(child(0, 0), NULL, soon()), 0);
 }
 
 static int wait_for(void *arg)
@@ -172,29 +171,15 @@ static int wait_for(void *arg)
 	return weft_wait_pid(*(pid_t *)arg, NULL, WEFT_FOREVER);
 }
 
-TEST_TASKS(waiting_for_a_child_can_be_cancelled)
+TASK_TEST("waiting for a child can be cancelled")
 {
 	pid_t pid = child(0, 900 * MS);
 	int before = open_descriptors();
 	struct weft_task *task = tasks_start(wait_for, &pid);
 	tasks_settle();
 	weft_cancel(task);
-	ck_assert_int_eq(tasks_join(task), -ECANCELED);
-	ck_assert_int_eq(open_descriptors(), before);
+	expect_eq(tasks_join(task), -ECANCELED);
+	expect_eq(open_descriptors(), before);
 	kill(pid, SIGKILL);
-	ck_ok(weft_wait_pid(pid, NULL, soon()));
+	expect_eq(weft_wait_pid(pid, NULL, soon()), 0);
 }
-
-static void add_all(TCase *t)
-{
-	add_tasks_test(t, a_signal_arrives_in_its_channel);
-	add_tasks_test(t, the_former_action_comes_back);
-	add_tasks_test(t, wrong_signals_and_channels_are_refused);
-	tcase_add_test(t, the_end_of_the_runtime_ends_it);
-	add_tasks_test(t, a_storm_of_signals_harms_nothing);
-	tcase_add_test(t, waiting_for_a_signal_alone_is_no_deadlock);
-	add_tasks_test(t, a_child_is_waited_for);
-	add_tasks_test(t, waiting_for_a_child_can_be_cancelled);
-}
-
-TESTS_MAIN("signal", add_all)

@@ -27,12 +27,15 @@ struct weft_random_info info_now(void)
 	return info;
 }
 
-bool skip_without_vdso(void)
+bool has_vdso(void)
 {
-	struct weft_random_info info = info_now();
-	if (!info.vdso)
-		printf("skipped in part: %s\n", info.why_not);
-	return !info.vdso;
+	return info_now().vdso;
+}
+
+void needs_vdso(void)
+{
+	if (!has_vdso())
+		skip("no getrandom in the vDSO: %s", info_now().why_not);
 }
 
 static int by_value(const void *a, const void *b)
@@ -54,7 +57,7 @@ void on_thread(void *(*fn)(void *arg), void *arg)
 {
 	pthread_t thread;
 	if (pthread_create(&thread, NULL, fn, arg) != 0 || pthread_join(thread, NULL) != 0)
-		abort(); /* Check's own words take locks, which a child of fork may find taken */
+		abort(); /* any thread or child of fork may be here */
 }
 
 static void filter(long nr, bool droppable, uint32_t action)
@@ -69,8 +72,8 @@ static void filter(long nr, bool droppable, uint32_t action)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {.len = array_len(other_call), .filter = other_call};
-	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+	expect_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	expect_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
 void refuse(long nr, int error, bool droppable)
@@ -90,20 +93,11 @@ int end_of(pid_t child)
 	do
 		got = waitpid(child, &status, 0);
 	while (got < 0 && errno == EINTR);
-	ck_assert_int_eq(got, child);
+	expect_eq(got, child);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
 unsigned scaled(unsigned count)
 {
 	return UNDER_SANITIZER ? count / 10 : count;
-}
-
-int run_suite(Suite *suite)
-{
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
 }

@@ -3,17 +3,17 @@
  * random_test.h: what the tests of libweft-random share.
  *
  * The tests are linked with the static library and may look at its insides. Most of them need a
- * process of their own, which Check gives to each.
+ * process of their own, which the kit gives to each.
  */
 #ifndef RANDOM_TEST_H
 #define RANDOM_TEST_H
 
-#include <check.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../kit.h"
 #include "base/attr.h"
 #include "weft/random.h"
 
@@ -33,8 +33,10 @@ enum { UNDER_SANITIZER = UNDER_ASAN | UNDER_TSAN };
 /* weft_random_info, whose success is checked. */
 struct weft_random_info info_now(void);
 
-/* True, with a line that says so, when this process has no vDSO getrandom to test. */
-bool skip_without_vdso(void);
+/* Does this process have a vDSO getrandom to test? */
+bool has_vdso(void);
+/* Skips the test, with the reason, when it has none. */
+void needs_vdso(void);
 
 /* Are all words different from each other and from zero? Sorts them. Four bytes would collide by
  * chance. */
@@ -54,8 +56,5 @@ int end_of(pid_t child);
 
 /* Fewer repetitions where a sanitizer makes everything slow. */
 unsigned scaled(unsigned count);
-
-/* Runs the suite; the program's exit status. */
-int run_suite(Suite *suite);
 
 #endif

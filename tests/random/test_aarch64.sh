@@ -12,13 +12,14 @@ command -v $cc >/dev/null || { echo "skipped: no $cc"; exit 77; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-flags="-std=gnu17 -O2 -D_GNU_SOURCE -Wall -Werror -fvisibility=hidden -I$root/tests/cross -I$root/include -I$root/src"
+flags="-std=gnu17 -O2 -D_GNU_SOURCE -Wall -Werror -fvisibility=hidden -I$root/include -I$root/src"
 library="$root/src/base/fatal.c $root/src/base/sys.c $root/src/random/chacha.c $root/src/random/getrandom.c
 	$root/src/random/pool.c $root/src/random/state.c $root/src/random/urandom.c $root/src/random/vdso.c"
+kit="$root/tests/kit.c $root/tests/kit_run.c"
 failed=0
 for name in chacha vdso draw; do
 	# shellcheck disable=SC2086 # the lists are lists
-	$cc $flags -static $library "$root/tests/random/random_test.c" "$root/tests/random/test_$name.c" -o "$work/$name"
+	$cc $flags -static $library $kit "$root/tests/random/random_test.c" "$root/tests/random/test_$name.c" -o "$work/$name"
 	echo "aarch64: $name"
 	"$qemu" "$work/$name" || failed=1
 done

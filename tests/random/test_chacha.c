@@ -44,7 +44,7 @@ static void reference_block(uint32_t out[16], const uint32_t key[8], uint32_t co
 
 static const uint32_t no_nonce[3];
 
-START_TEST(the_reference_gives_the_vectors_of_rfc_8439)
+TEST("the reference gives the vectors of rfc 8439")
 {
 	/* section 2.3.2: key 00 01 .. 1f, nonce 00 00 00 09 00 00 00 4a 00 00 00 00, counter 1 */
 	static const uint32_t key[8] = {0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c,
@@ -56,11 +56,10 @@ START_TEST(the_reference_gives_the_vectors_of_rfc_8439)
 					  0xd19c12b5, 0xb94e16de, 0xe883d0cb, 0x4e3c50a2};
 	uint32_t got[16];
 	reference_block(got, key, 1, nonce);
-	ck_assert_mem_eq(got, want, sizeof(want));
+	expect_mem_eq(got, want, sizeof(want));
 }
-END_TEST
 
-START_TEST(every_width_gives_the_first_two_blocks_of_the_zero_key)
+TEST("every width gives the first two blocks of the zero key")
 {
 	/* appendix A.1, test vectors 1 and 2: the first words of each block */
 	static const uint32_t want[2][4] = {{0xade0b876, 0x903df1a0, 0xe56a5d40, 0x28bd8653},
@@ -68,19 +67,18 @@ START_TEST(every_width_gives_the_first_two_blocks_of_the_zero_key)
 	static const uint32_t key[8];
 	unsigned count;
 	const struct chacha *c = weft__chacha_all(&count);
-	ck_assert_uint_ge(count, 1);
+	expect_ge(count, 1);
 	for (; count > 0; count--, c++) {
 		uint32_t group[8 * 16];
 		c->fill((unsigned char *)group, 1, key, 0);
 		for (unsigned block = 0; block < 2; block++)
 			for (unsigned word = 0; word < 4; word++)
-				ck_assert_msg(group[word * c->lanes + block] == want[block][word],
-					      "%s: block %u word %u", c->name, block, word);
+				expect_that(group[word * c->lanes + block] == want[block][word],
+					    "%s: block %u word %u", c->name, block, word);
 	}
 }
-END_TEST
 
-START_TEST(every_width_gives_rfc_8439_through_its_permutation)
+TEST("every width gives rfc 8439 through its permutation")
 {
 	enum { GROUPS = 5 };
 	static const uint32_t key[8] = {1, 0x80000000, 3, 0xffffffff, 5, 6, 7, 0x12345678};
@@ -93,14 +91,13 @@ START_TEST(every_width_gives_rfc_8439_through_its_permutation)
 			const uint32_t *group = got + b / c->lanes * c->lanes * 16;
 			reference_block(want, key, 7 + b, no_nonce);
 			for (unsigned word = 0; word < 16; word++)
-				ck_assert_msg(group[word * c->lanes + b % c->lanes] == want[word],
-					      "%s: block %u word %u", c->name, b, word);
+				expect_that(group[word * c->lanes + b % c->lanes] == want[word],
+					    "%s: block %u word %u", c->name, b, word);
 		}
 	}
 }
-END_TEST
 
-START_TEST(every_length_and_alignment_is_a_prefix_and_nothing_beyond_is_touched)
+TEST("every length and alignment is a prefix and nothing beyond is touched")
 {
 	enum { MOST = 1100 };
 	static unsigned char whole[MOST], part[MOST + 32];
@@ -110,24 +107,10 @@ START_TEST(every_length_and_alignment_is_a_prefix_and_nothing_beyond_is_touched)
 		unsigned char *at = part + 8 + len % 8;
 		memset(part, 0xa5, sizeof(part));
 		weft__chacha_expand(at, len, key);
-		ck_assert_mem_eq(at, whole, len);
+		expect_mem_eq(at, whole, len);
 		for (size_t i = 0; i < 8; i++) {
-			ck_assert_uint_eq(at[-1 - (int)i], 0xa5);
-			ck_assert_uint_eq(at[len + i], 0xa5);
+			expect_eq(at[-1 - (int)i], 0xa5);
+			expect_eq(at[len + i], 0xa5);
 		}
 	}
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("chacha");
-	TCase *tests = tcase_create("chacha");
-
-	tcase_add_test(tests, the_reference_gives_the_vectors_of_rfc_8439);
-	tcase_add_test(tests, every_width_gives_the_first_two_blocks_of_the_zero_key);
-	tcase_add_test(tests, every_width_gives_rfc_8439_through_its_permutation);
-	tcase_add_test(tests, every_length_and_alignment_is_a_prefix_and_nothing_beyond_is_touched);
-	suite_add_tcase(suite, tests);
-	return run_suite(suite);
 }

@@ -31,55 +31,55 @@ static void draw_on_both_sides(pid_t (*make_child)(void), uint64_t *words)
 {
 	weft_random_u32(); /* so that there is something to copy */
 	pid_t child = make_child();
-	ck_assert_int_ge(child, 0);
+	expect_ge(child, 0);
 	for (int i = 0; i < DRAWS; i++)
 		words[(child == 0) * DRAWS + i] = weft_random_u64();
 	if (child == 0)
 		_exit(0);
-	ck_assert_int_eq(end_of(child), 0);
+	expect_eq(end_of(child), 0);
 }
 
 static uint64_t *shared_words(size_t count)
 {
 	void *at = mmap(NULL, count * sizeof(uint64_t), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ck_assert(at != MAP_FAILED);
+	expect(at != MAP_FAILED);
 	return at;
 }
 
-START_TEST(after_fork_parent_and_child_differ)
+TEST("after fork parent and child differ")
 {
 	uint64_t *words = shared_words(2 * DRAWS);
 	draw_on_both_sides(fork, words);
-	ck_assert(all_distinct(words, 2 * DRAWS));
+	expect(all_distinct(words, 2 * DRAWS));
 }
-END_TEST
 
-START_TEST(after_a_raw_clone_parent_and_child_differ)
+TEST("after a raw clone parent and child differ")
 {
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer follows neither such children nor threads of a forked child");
 	uint64_t *words = shared_words(2 * DRAWS);
 	draw_on_both_sides(raw_clone, words);
-	ck_assert(all_distinct(words, 2 * DRAWS));
+	expect(all_distinct(words, 2 * DRAWS));
 }
-END_TEST
 
 /* The negative control: states in ordinary memory, as a library would have them that ignored the
  * kernel's flags. */
-START_TEST(control_states_in_ordinary_memory_are_noticed)
+TEST("control states in ordinary memory are noticed")
 {
 	uint64_t *words = shared_words(2 * DRAWS);
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	weft__vdso.map_flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	draw_on_both_sides(fork, words);
-	ck_assert_mem_eq(words, words + DRAWS, DRAWS * sizeof(uint64_t));
-	ck_assert(!all_distinct(words, 2 * DRAWS));
+	expect_mem_eq(words, words + DRAWS, DRAWS * sizeof(uint64_t));
+	expect(!all_distinct(words, 2 * DRAWS));
 }
-END_TEST
 
 /* The child of vfork borrows the parent's thread, and with it its state. */
-START_TEST(after_vfork_parent_and_child_differ)
+TEST("after vfork parent and child differ")
 {
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer follows neither such children nor threads of a forked child");
 	static volatile uint64_t drawn[2 * DRAWS];
 	weft_random_u32();
 	pid_t child = vfork();
@@ -90,12 +90,11 @@ START_TEST(after_vfork_parent_and_child_differ)
 	}
 	for (int i = 0; i < DRAWS; i++)
 		drawn[DRAWS + i] = weft_random_u64();
-	ck_assert_int_eq(end_of(child), 0);
-	ck_assert(all_distinct((uint64_t *)drawn, 2 * DRAWS));
+	expect_eq(end_of(child), 0);
+	expect(all_distinct((uint64_t *)drawn, 2 * DRAWS));
 }
-END_TEST
 
-START_TEST(bulk_draws_differ_too)
+TEST("bulk draws differ too")
 {
 	enum { BYTES = 4096 };
 	unsigned char *area = (unsigned char *)shared_words(2 * BYTES / 8);
@@ -104,10 +103,9 @@ START_TEST(bulk_draws_differ_too)
 	weft_random_bytes(area + (child == 0) * BYTES, BYTES);
 	if (child == 0)
 		_exit(0);
-	ck_assert_int_eq(end_of(child), 0);
-	ck_assert(all_distinct((uint64_t *)area, 2 * BYTES / 8));
+	expect_eq(end_of(child), 0);
+	expect(all_distinct((uint64_t *)area, 2 * BYTES / 8));
 }
-END_TEST
 
 enum { OWNERS = 50 };
 static pthread_barrier_t owning, leaving;
@@ -154,22 +152,22 @@ static bool child_reuses_states(uint64_t *words)
 	return good;
 }
 
-START_TEST(a_child_reuses_the_states_of_threads_that_are_not_there)
+TEST("a child reuses the states of threads that are not there")
 {
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer follows neither such children nor threads of a forked child");
 	uint64_t *words = shared_words(2 * OWNERS);
 	pthread_t threads[OWNERS];
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	weft_random_u32();
 	start_owners(threads, words);
 	pid_t child = fork();
 	if (child == 0)
 		_exit(!child_reuses_states(words + OWNERS));
-	ck_assert_int_eq(end_of(child), 0);
+	expect_eq(end_of(child), 0);
 	end_owners(threads);
-	ck_assert(all_distinct(words, 2 * OWNERS));
+	expect(all_distinct(words, 2 * OWNERS));
 }
-END_TEST
 
 static bool churning = true;
 
@@ -188,8 +186,10 @@ static void *churn(void *unused)
 
 /* A fork at any moment of other threads' taking and giving: the child draws, starts threads, and
  * never hangs. */
-START_TEST(children_of_a_busy_parent_draw_and_never_hang)
+TEST("children of a busy parent draw and never hang")
 {
+	if (UNDER_SANITIZER)
+		skip("a fork may find the sanitizer's allocator locked, for ever");
 	pthread_t churners[2];
 	for (int i = 0; i < 2; i++)
 		pthread_create(&churners[i], NULL, churn, NULL);
@@ -201,30 +201,9 @@ START_TEST(children_of_a_busy_parent_draw_and_never_hang)
 			on_thread(draw_once, NULL);
 			_exit(weft_random_u64() == 0);
 		}
-		ck_assert_int_eq(end_of(child), 0);
+		expect_eq(end_of(child), 0);
 	}
 	store_relaxed(&churning, false);
 	for (int i = 0; i < 2; i++)
 		pthread_join(churners[i], NULL);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("fork");
-	TCase *tests = tcase_create("fork");
-
-	tcase_set_timeout(tests, 240);
-	tcase_add_test(tests, after_fork_parent_and_child_differ);
-	tcase_add_test(tests, control_states_in_ordinary_memory_are_noticed);
-	tcase_add_test(tests, bulk_draws_differ_too);
-	if (!UNDER_TSAN) { /* it follows neither such children nor threads of a forked child */
-		tcase_add_test(tests, after_a_raw_clone_parent_and_child_differ);
-		tcase_add_test(tests, after_vfork_parent_and_child_differ);
-		tcase_add_test(tests, a_child_reuses_the_states_of_threads_that_are_not_there);
-	}
-	if (!UNDER_SANITIZER) /* a fork may find the allocator's locks taken, for ever */
-		tcase_add_test(tests, children_of_a_busy_parent_draw_and_never_hang);
-	suite_add_tcase(suite, tests);
-	return run_suite(suite);
 }

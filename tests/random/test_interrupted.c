@@ -52,8 +52,8 @@ static void take_away(const void *address, void (*fn)(void))
 	missing = (void *)((uintptr_t)address & ~(weft__vdso.page_size - 1));
 	in_the_middle = fn;
 	faults = 0;
-	ck_assert_int_eq(sigaction(SIGSEGV, &action, NULL), 0);
-	ck_assert_int_eq(mprotect(missing, weft__vdso.page_size, PROT_NONE), 0);
+	expect_eq(sigaction(SIGSEGV, &action, NULL), 0);
+	expect_eq(mprotect(missing, weft__vdso.page_size, PROT_NONE), 0);
 }
 
 /* The same for the slots: the calling thread's next take meets fn, its sweep being done. */
@@ -63,7 +63,7 @@ static void take_slots_away(void (*fn)(void))
 	weft_random_u64();
 	weft__state_put();
 	struct slot *slot = weft__pool_take(&error, &error);
-	ck_assert_ptr_nonnull(slot);
+	expect_ne(slot, NULL);
 	weft__pool_give(slot);
 	take_away(slot, fn);
 }
@@ -114,24 +114,22 @@ static bool another_thread_gets_a_state(void)
 	return state != NULL;
 }
 
-START_TEST(a_take_that_was_left_closes_the_pool_until_its_thread_notices)
+TEST("a take that was left closes the pool until its thread notices")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	take_slots_away(leave);
 	if (sigsetjmp(out, 1) == 0) {
 		weft_random_u64();
-		ck_abort_msg("the take was not interrupted");
+		fail("the take was not interrupted");
 	}
-	ck_assert_uint_eq(faults, 1);
-	ck_assert(!another_thread_gets_a_state()); /* and it drew nevertheless */
+	expect_eq(faults, 1);
+	expect(!another_thread_gets_a_state()); /* and it drew nevertheless */
 	for (int i = 0; i < ENOUGH_TO_NOTICE; i++)
-		ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert(weft__state_owned());
-	ck_assert(another_thread_gets_a_state());
-	ck_assert_uint_eq(owned_states(), 1);
+		expect_ne(weft_random_u64(), 0);
+	expect(weft__state_owned());
+	expect(another_thread_gets_a_state());
+	expect_eq(owned_states(), 1);
 }
-END_TEST
 
 static void *end_in_a_take(void *unused)
 {
@@ -140,28 +138,26 @@ static void *end_in_a_take(void *unused)
 	return NULL;
 }
 
-START_TEST(a_thread_that_ends_in_a_take_opens_the_pool)
+TEST("a thread that ends in a take opens the pool")
 {
-	if (skip_without_vdso())
-		return;
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer holds signals back until the next call that it knows");
+	needs_vdso();
 	on_thread(end_in_a_take, NULL);
-	ck_assert_uint_eq(faults, 1);
-	ck_assert_uint_eq(owned_states(), 0);
-	ck_assert(another_thread_gets_a_state());
+	expect_eq(faults, 1);
+	expect_eq(owned_states(), 0);
+	expect(another_thread_gets_a_state());
 }
-END_TEST
 
-START_TEST(a_handler_in_a_take_draws_by_system_call)
+TEST("a handler in a take draws by system call")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	take_slots_away(draw_little);
-	ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert_uint_eq(faults, 1);
-	ck_assert_ptr_nonnull(weft__thread_state.ready);
-	ck_assert_uint_eq(owned_states(), 1);
+	expect_ne(weft_random_u64(), 0);
+	expect_eq(faults, 1);
+	expect_ne(weft__thread_state.ready, NULL);
+	expect_eq(owned_states(), 1);
 }
-END_TEST
 
 enum { OWNERS = 60 };
 static pthread_barrier_t all_own;
@@ -188,82 +184,75 @@ static void no_state_is_handed_out_twice(void)
 	pthread_t threads[OWNERS];
 	pthread_barrier_init(&all_own, NULL, OWNERS);
 	for (int i = 0; i < OWNERS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, own_together, &states[i]), 0);
+		expect_eq(pthread_create(&threads[i], NULL, own_together, &states[i]), 0);
 	for (int i = 0; i < OWNERS; i++)
 		pthread_join(threads[i], NULL);
 	states[OWNERS] = weft__thread_state.ready;
 	qsort(states, OWNERS + 1, sizeof(states[0]), by_address);
 	for (int i = 0; i < OWNERS; i++)
-		ck_assert_ptr_ne(states[i], states[i + 1]);
+		expect_ne(states[i], states[i + 1]);
 }
 
 /* The handler draws so often that the take looks left; then the take goes on after all. */
-START_TEST(a_take_wrongly_held_for_left_unlinks_nothing)
+TEST("a take wrongly held for left unlinks nothing")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	take_slots_away(draw_often);
-	ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert_uint_eq(faults, 1);
-	ck_assert_ptr_nonnull(weft__thread_state.ready);
-	ck_assert_uint_eq(owned_states(), 1); /* the handler's */
+	expect_ne(weft_random_u64(), 0);
+	expect_eq(faults, 1);
+	expect_ne(weft__thread_state.ready, NULL);
+	expect_eq(owned_states(), 1); /* the handler's */
 	no_state_is_handed_out_twice();
 	weft__state_put();
-	ck_assert_uint_eq(owned_states(), 0);
+	expect_eq(owned_states(), 0);
 }
-END_TEST
 
 /* A slot that a dead thread left at this thread's address is found while its handler takes one. */
 static void *sweep_under_a_handler(void *unused)
 {
 	int error = 0;
 	struct slot *left = weft__pool_take(&weft__thread_state, &error);
-	ck_assert_ptr_nonnull(left);
+	expect_ne(left, NULL);
 	take_away(left, draw_often);
-	ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert_uint_eq(faults, 1);
-	ck_assert_ptr_nonnull(weft__thread_state.ready);
-	ck_assert_uint_eq(owned_states(), 2); /* the handler's and this take's, not the dead one's */
+	expect_ne(weft_random_u64(), 0);
+	expect_eq(faults, 1);
+	expect_ne(weft__thread_state.ready, NULL);
+	expect_eq(owned_states(), 2); /* the handler's and this take's, not the dead one's */
 	no_state_is_handed_out_twice();
 	return NULL;
 }
 
-START_TEST(a_handler_in_a_sweep_keeps_what_it_took)
+TEST("a handler in a sweep keeps what it took")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	on_thread(sweep_under_a_handler, NULL);
-	ck_assert_uint_eq(owned_states(), 0);
+	expect_eq(owned_states(), 0);
 }
-END_TEST
 
-START_TEST(a_draw_that_was_left_gets_another_state)
+TEST("a draw that was left gets another state")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	weft_random_u64();
 	void *stuck = weft__thread_state.ready;
 	take_away(stuck, leave);
 	if (sigsetjmp(out, 1) == 0) {
 		weft_random_u64();
-		ck_abort_msg("the draw was not interrupted");
+		fail("the draw was not interrupted");
 	}
-	ck_assert_ptr_null(weft__thread_state.ready);
+	expect_eq(weft__thread_state.ready, NULL);
 	for (int i = 0; i < ENOUGH_TO_NOTICE; i++)
-		ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert_ptr_nonnull(weft__thread_state.ready);
-	ck_assert_ptr_ne(weft__thread_state.ready, stuck);
-	ck_assert_uint_eq(owned_states(), 2);
+		expect_ne(weft_random_u64(), 0);
+	expect_ne(weft__thread_state.ready, NULL);
+	expect_ne(weft__thread_state.ready, stuck);
+	expect_eq(owned_states(), 2);
 	no_state_is_handed_out_twice();
 	weft__state_put();
-	ck_assert_uint_eq(owned_states(), 0);
+	expect_eq(owned_states(), 0);
 }
-END_TEST
 
-START_TEST(draws_left_again_and_again_cost_a_bounded_number_of_states)
+TEST("draws left again and again cost a bounded number of states")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	weft_random_u64();
 	for (volatile int round = 0; round < 100; round++) {
 		if (!weft__thread_state.ready)
@@ -272,32 +261,29 @@ START_TEST(draws_left_again_and_again_cost_a_bounded_number_of_states)
 		if (sigsetjmp(out, 1) == 0)
 			weft_random_u64();
 		for (int i = 0; i < ENOUGH_TO_NOTICE; i++)
-			ck_assert_uint_ne(weft_random_u64(), 0);
+			expect_ne(weft_random_u64(), 0);
 	}
-	ck_assert_ptr_null(weft__thread_state.ready); /* by system call from here on */
-	ck_assert_uint_eq(owned_states(), 16);
+	expect_eq(weft__thread_state.ready, NULL); /* by system call from here on */
+	expect_eq(owned_states(), 16);
 	weft__state_put();
-	ck_assert_uint_eq(owned_states(), 0);
+	expect_eq(owned_states(), 0);
 }
-END_TEST
 
 /* The handler takes a second state; the draw below it goes on with the first, which is still its
  * own. */
-START_TEST(a_draw_wrongly_held_for_left_goes_on_with_its_own_state)
+TEST("a draw wrongly held for left goes on with its own state")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	weft_random_u64();
 	void *first = weft__thread_state.ready;
 	take_away(first, draw_often);
-	ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert_uint_eq(faults, 1);
-	ck_assert_ptr_eq(weft__thread_state.ready, first);
+	expect_ne(weft_random_u64(), 0);
+	expect_eq(faults, 1);
+	expect_eq(weft__thread_state.ready, first);
 	no_state_is_handed_out_twice();
 	weft__state_put();
-	ck_assert_uint_eq(owned_states(), 0);
+	expect_eq(owned_states(), 0);
 }
-END_TEST
 
 static sem_t inside, go_on;
 
@@ -324,30 +310,28 @@ static void child_draws(void)
 		alarm(20);
 		_exit(weft_random_u64() == 0);
 	}
-	ck_assert_int_eq(end_of(child), 0);
+	expect_eq(end_of(child), 0);
 }
 
 /* While one thread is in the middle of a take: nobody waits, not here and not in a child that has
  * no such thread. */
-START_TEST(a_take_that_stands_still_holds_up_nobody)
+TEST("a take that stands still holds up nobody")
 {
 	pthread_t taker;
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	sem_init(&inside, 0, 0);
 	sem_init(&go_on, 0, 0);
-	ck_assert_int_eq(pthread_create(&taker, NULL, stay_in_a_take, NULL), 0);
+	expect_eq(pthread_create(&taker, NULL, stay_in_a_take, NULL), 0);
 	while (sem_wait(&inside) != 0)
 		;
-	ck_assert(!another_thread_gets_a_state());
+	expect(!another_thread_gets_a_state());
 	if (!UNDER_TSAN)
 		child_draws();
 	sem_post(&go_on);
 	pthread_join(taker, NULL);
-	ck_assert(another_thread_gets_a_state());
-	ck_assert_uint_eq(owned_states(), 0);
+	expect(another_thread_gets_a_state());
+	expect_eq(owned_states(), 0);
 }
-END_TEST
 
 enum { HANDLER_WORDS = 200000, MAIN_WORDS = 4000000 };
 static uint64_t words[HANDLER_WORDS + MAIN_WORDS];
@@ -362,11 +346,13 @@ static void draw_in_handler(int signo)
 static void every_microseconds(long interval)
 {
 	struct itimerval timer = {{0, interval}, {0, interval}};
-	ck_assert_int_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	expect_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
-START_TEST(a_handler_at_10_khz_draws_beside_the_draws_that_it_interrupts)
+TEST("a handler at 10 khz draws beside the draws that it interrupts")
 {
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer holds signals back until the next call that it knows");
 	struct sigaction action = {.sa_handler = draw_in_handler, .sa_flags = SA_RESTART};
 	int64_t end = 0;
 	size_t count = 0;
@@ -383,21 +369,22 @@ START_TEST(a_handler_at_10_khz_draws_beside_the_draws_that_it_interrupts)
 			break;
 	}
 	every_microseconds(0);
-	ck_assert_uint_gt(handler_words, 100);
+	expect_gt(handler_words, 100);
 	memmove(words + handler_words, words + HANDLER_WORDS, count * sizeof(*words));
-	ck_assert(all_distinct(words, handler_words + count));
-	if (!skip_without_vdso())
-		ck_assert_uint_le(owned_states(), 16);
+	expect(all_distinct(words, handler_words + count));
+	if (has_vdso())
+		expect_le(owned_states(), 16);
 }
-END_TEST
 
 static void leave_by_timer(int signo)
 {
 	siglongjmp(out, 1);
 }
 
-START_TEST(draws_left_at_any_moment_leave_a_thread_that_draws_and_gives_back)
+TEST("draws left at any moment leave a thread that draws and gives back")
 {
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer holds signals back until the next call that it knows");
 	struct sigaction action = {.sa_handler = leave_by_timer};
 	static volatile unsigned left;
 	sigaction(SIGALRM, &action, NULL);
@@ -408,33 +395,7 @@ START_TEST(draws_left_at_any_moment_leave_a_thread_that_draws_and_gives_back)
 	while (left < 1000)
 		weft_random_u64();
 	every_microseconds(0);
-	ck_assert_uint_ne(weft_random_u64(), 0);
+	expect_ne(weft_random_u64(), 0);
 	weft__state_put();
-	ck_assert_uint_eq(owned_states(), 0);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("interrupted");
-	TCase *tests = tcase_create("interrupted");
-
-	tcase_set_timeout(tests, 120);
-	tcase_add_test(tests, a_take_that_was_left_closes_the_pool_until_its_thread_notices);
-	tcase_add_test(tests, a_handler_in_a_take_draws_by_system_call);
-	tcase_add_test(tests, a_take_wrongly_held_for_left_unlinks_nothing);
-	tcase_add_test(tests, a_handler_in_a_sweep_keeps_what_it_took);
-	tcase_add_test(tests, a_draw_that_was_left_gets_another_state);
-	tcase_add_test(tests, draws_left_again_and_again_cost_a_bounded_number_of_states);
-	tcase_add_test(tests, a_draw_wrongly_held_for_left_goes_on_with_its_own_state);
-	tcase_add_test(tests, a_take_that_stands_still_holds_up_nobody);
-	if (!UNDER_TSAN) { /* it holds signals back until the next call that it knows */
-		tcase_add_test(tests, a_thread_that_ends_in_a_take_opens_the_pool);
-		tcase_add_test(tests,
-			       a_handler_at_10_khz_draws_beside_the_draws_that_it_interrupts);
-		tcase_add_test(tests,
-			       draws_left_at_any_moment_leave_a_thread_that_draws_and_gives_back);
-	}
-	suite_add_tcase(suite, tests);
-	return run_suite(suite);
+	expect_eq(owned_states(), 0);
 }

@@ -35,18 +35,17 @@ static void draw_distinct(void)
 	static uint64_t words[DRAWS];
 	for (int i = 0; i < DRAWS; i++)
 		words[i] = weft_random_u64();
-	ck_assert(all_distinct(words, DRAWS));
+	expect(all_distinct(words, DRAWS));
 }
 
-START_TEST(mapping_refused_by_seccomp_means_system_calls)
+TEST("mapping refused by seccomp means system calls")
 {
 	refuse(SYS_mmap, EPERM, true);
 	draw_distinct();
-	ck_assert(!weft__state_owned());
-	ck_assert_int_eq(weft_random_prepare(), skip_without_vdso() ? -ENOSYS : -EPERM);
-	ck_assert_uint_eq(info_now().pages, 0);
+	expect(!weft__state_owned());
+	expect_eq(weft_random_prepare(), has_vdso() ? -EPERM : -ENOSYS);
+	expect_eq(info_now().pages, 0);
 }
-END_TEST
 
 static unsigned attempts;
 static long answers[2]; /* to the first three attempts, and to later ones */
@@ -67,55 +66,55 @@ static void answer_with(long first, long later)
 	struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO};
 	answers[0] = first;
 	answers[1] = later;
-	ck_assert_int_eq(sigaction(SIGSYS, &action, NULL), 0);
+	expect_eq(sigaction(SIGSYS, &action, NULL), 0);
 }
 
-START_TEST(a_refused_mapping_is_not_tried_at_every_draw)
+TEST("a refused mapping is not tried at every draw")
 {
-	if (skip_without_vdso())
-		return;
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer holds SIGSYS back");
+	needs_vdso();
 	answer_with(-ENOMEM, -ENOMEM);
 	trap(SYS_mmap, true);
 	draw_distinct();
-	ck_assert_uint_ge(attempts, 2); /* it is tried again */
-	ck_assert_uint_le(attempts, 10);
+	expect_ge(attempts, 2); /* it is tried again */
+	expect_le(attempts, 10);
 }
-END_TEST
 
-START_TEST(no_address_space_means_system_calls)
+TEST("no address space means system calls")
 {
+	if (UNDER_SANITIZER)
+		skip("sanitizers need memory themselves");
 	struct rlimit old, none = {4096, RLIM_INFINITY};
-	if (skip_without_vdso())
-		return;
-	ck_assert_int_eq(getrlimit(RLIMIT_AS, &old), 0);
+	needs_vdso();
+	expect_eq(getrlimit(RLIMIT_AS, &old), 0);
 	none.rlim_max = old.rlim_max;
-	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	expect_eq(setrlimit(RLIMIT_AS, &none), 0);
 	for (int i = 0; i < DRAWS; i++)
 		if (weft_random_u64() == 0)
 			abort();
 	int refused = weft_random_prepare();
 	bool owned = weft__state_owned();
-	ck_assert_int_eq(setrlimit(RLIMIT_AS, &old), 0);
-	ck_assert_int_eq(refused, -ENOMEM);
-	ck_assert(!owned);
-	ck_assert_int_eq(weft_random_prepare(), 0); /* and again, when there is room */
+	expect_eq(setrlimit(RLIMIT_AS, &old), 0);
+	expect_eq(refused, -ENOMEM);
+	expect(!owned);
+	expect_eq(weft_random_prepare(), 0); /* and again, when there is room */
 }
-END_TEST
 
-START_TEST(locked_memory_at_its_limit_means_system_calls)
+TEST("locked memory at its limit means system calls")
 {
+	if (UNDER_SANITIZER)
+		skip("sanitizers need memory themselves");
 	struct rlimit least = {1, 1}; /* 0 would refuse the call below */
-	if (skip_without_vdso())
-		return;
-	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &least), 0);
+	needs_vdso();
+	expect_eq(setrlimit(RLIMIT_MEMLOCK, &least), 0);
 	if (getuid() == 0)
-		ck_assert_int_eq(setuid(65534), 0);
-	ck_assert_int_eq(mlockall(MCL_FUTURE), 0);
-	ck_assert_uint_ne(weft_random_u64(), 0);
-	ck_assert(!weft__state_owned());
-	ck_assert_int_eq(weft_random_prepare(), -EAGAIN);
+		expect_eq(setuid(65534), 0);
+	expect_eq(mlockall(MCL_FUTURE), 0);
+	expect_ne(weft_random_u64(), 0);
+	expect(!weft__state_owned());
+	expect_eq(weft_random_prepare(), -EAGAIN);
 }
-END_TEST
 
 static void *draw_without_getrandom(void *unused)
 {
@@ -129,49 +128,46 @@ static void *draw_without_getrandom(void *unused)
 	return NULL;
 }
 
-START_TEST(getrandom_refused_means_the_device)
+TEST("getrandom refused means the device")
 {
 	uint64_t word;
 	weft_random_u64();
 	refuse(SYS_getrandom, ENOSYS, false);
-	if (!skip_without_vdso()) /* a keyed state goes on */
-		ck_assert_int_eq(weft_getrandom(&word, sizeof(word), 0), sizeof(word));
+	if (has_vdso()) /* a keyed state goes on */
+		expect_eq(weft_getrandom(&word, sizeof(word), 0), sizeof(word));
 	on_thread(draw_without_getrandom, NULL); /* a fresh one cannot be keyed */
-	ck_assert_uint_eq(info_now().states_mapped - info_now().states_free,
-			  skip_without_vdso() ? 0 : 1);
+	expect_eq(info_now().states_mapped - info_now().states_free, has_vdso() ? 1 : 0);
 }
-END_TEST
 
-START_TEST(bulk_without_getrandom_comes_from_the_device)
+TEST("bulk without getrandom comes from the device")
 {
 	static uint64_t words[8192];
 	refuse(SYS_getrandom, ENOSYS, false);
-	ck_assert_int_eq(weft_getrandom(words, sizeof(words), 0), -ENOSYS);
+	expect_eq(weft_getrandom(words, sizeof(words), 0), -ENOSYS);
 	weft_random_bytes(words, sizeof(words));
-	ck_assert(all_distinct(words, array_len(words)));
+	expect(all_distinct(words, array_len(words)));
 }
-END_TEST
 
-START_TEST(nothing_to_be_had_ends_the_process_with_a_message)
+TEST("nothing to be had ends the process with a message", .ends = DIES(SIGABRT))
 {
 	refuse(SYS_getrandom, ENOSYS, false);
 	refuse(SYS_openat, EACCES, false);
 	weft_random_u64();
 }
-END_TEST
 
-START_TEST(an_interrupted_small_draw_is_tried_again_and_a_large_one_is_not)
+TEST("an interrupted small draw is tried again and a large one is not")
 {
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer holds SIGSYS back");
 	char buf[300];
 	answer_with(-EINTR, 256);
 	trap(SYS_getrandom, false);
-	ck_assert_int_eq(weft_getrandom(buf, 256, GRND_INSECURE), 256);
-	ck_assert_uint_eq(attempts, 4);
+	expect_eq(weft_getrandom(buf, 256, GRND_INSECURE), 256);
+	expect_eq(attempts, 4);
 	attempts = 0;
-	ck_assert_int_eq(weft_getrandom(buf, 257, GRND_INSECURE), -EINTR);
-	ck_assert_uint_eq(attempts, 1);
+	expect_eq(weft_getrandom(buf, 257, GRND_INSECURE), -EINTR);
+	expect_eq(attempts, 1);
 }
-END_TEST
 
 /* In strict mode every system call but read, write and exit ends the process. */
 static int in_strict_mode(unsigned flags)
@@ -194,50 +190,24 @@ static int in_strict_mode(unsigned flags)
 	return 0;
 }
 
-START_TEST(a_warm_draw_makes_no_system_call)
+TEST("a warm draw makes no system call")
 {
+	if (DEBUG_BUILD)
+		skip("a debug build asks for the thread's number at each draw");
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer's own end needs more system calls than strict mode has");
 	int result = -SIGKILL;
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	/* more than once, because the kernel asks for a new key about once in a minute */
 	for (int i = 0; i < 3 && result == -SIGKILL; i++)
 		result = in_strict_mode(0);
-	ck_assert_int_eq(result, 0);
+	expect_eq(result, 0);
 }
-END_TEST
 
 /* The negative control: draws that are system calls do not survive the same. */
-START_TEST(control_a_system_call_in_strict_mode_is_noticed)
+TEST("control a system call in strict mode is noticed")
 {
-	ck_assert_int_eq(in_strict_mode(GRND_INSECURE), -SIGKILL);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("refused");
-	TCase *tests = tcase_create("refused");
-
-	tcase_set_timeout(tests, 60);
-	tcase_add_test(tests, mapping_refused_by_seccomp_means_system_calls);
-	if (!UNDER_SANITIZER) { /* they need memory themselves */
-		tcase_add_test(tests, no_address_space_means_system_calls);
-		tcase_add_test(tests, locked_memory_at_its_limit_means_system_calls);
-	}
-	tcase_add_test(tests, getrandom_refused_means_the_device);
-	tcase_add_test(tests, bulk_without_getrandom_comes_from_the_device);
-	tcase_add_test_raise_signal(tests, nothing_to_be_had_ends_the_process_with_a_message,
-				    SIGABRT);
-	if (!UNDER_TSAN) { /* it holds SIGSYS back */
-		tcase_add_test(tests, a_refused_mapping_is_not_tried_at_every_draw);
-		tcase_add_test(tests,
-			       an_interrupted_small_draw_is_tried_again_and_a_large_one_is_not);
-	}
-	if (!UNDER_TSAN) { /* its own end needs more system calls than strict mode has */
-		if (!DEBUG_BUILD)
-			tcase_add_test(tests, a_warm_draw_makes_no_system_call);
-		tcase_add_test(tests, control_a_system_call_in_strict_mode_is_noticed);
-	}
-	suite_add_tcase(suite, tests);
-	return run_suite(suite);
+	if (UNDER_TSAN)
+		skip("ThreadSanitizer's own end needs more system calls than strict mode has");
+	expect_eq(in_strict_mode(GRND_INSECURE), -SIGKILL);
 }

@@ -21,7 +21,7 @@
 static void all_states_are_free(void)
 {
 	struct weft_random_info info = info_now();
-	ck_assert_uint_eq(info.states_free, info.states_mapped);
+	expect_eq(info.states_free, info.states_mapped);
 }
 
 static void *draw_and_end(void *unused)
@@ -43,19 +43,17 @@ static void *draw_many(void *to)
 	return NULL;
 }
 
-START_TEST(words_of_256_threads_are_all_distinct)
+TEST("words of 256 threads are all distinct")
 {
 	static pthread_t threads[THREADS];
 	pthread_barrier_init(&barrier, NULL, THREADS);
 	for (int i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, draw_many, words + i * WORDS),
-				 0);
+		expect_eq(pthread_create(&threads[i], NULL, draw_many, words + i * WORDS), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert(all_distinct(words, THREADS * WORDS));
+	expect(all_distinct(words, THREADS * WORDS));
 	all_states_are_free();
 }
-END_TEST
 
 static struct vdso vdso;
 static void *shared_state;
@@ -72,14 +70,13 @@ static void *draw_from_shared_state(void *to)
 }
 
 /* The negative control: what the test above looks for is what two threads on one state do. */
-START_TEST(control_two_threads_on_one_state_are_noticed)
+TEST("control two threads on one state are noticed")
 {
 	bool distinct = true;
 	weft__vdso_probe(&vdso);
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	shared_state = mmap(NULL, vdso.page_size, vdso.map_prot, vdso.map_flags, -1, 0);
-	ck_assert(shared_state != MAP_FAILED);
+	expect(shared_state != MAP_FAILED);
 	pthread_barrier_init(&barrier, NULL, 2);
 	for (int round = 0; round < 2000 && distinct; round++) {
 		pthread_t other;
@@ -88,26 +85,24 @@ START_TEST(control_two_threads_on_one_state_are_noticed)
 		pthread_join(other, NULL);
 		distinct = all_distinct(words, 2 * WORDS);
 	}
-	ck_assert(!distinct);
+	expect(!distinct);
 }
-END_TEST
 
-START_TEST(churn_of_threads_maps_no_more_than_the_peak)
+TEST("churn of threads maps no more than the peak")
 {
 	enum { ALIVE = 8 };
 	unsigned waves = scaled(100000) / ALIVE;
 	for (unsigned wave = 0; wave < waves; wave++) {
 		pthread_t threads[ALIVE];
 		for (int i = 0; i < ALIVE; i++)
-			ck_assert_int_eq(pthread_create(&threads[i], NULL, draw_and_end, NULL), 0);
+			expect_eq(pthread_create(&threads[i], NULL, draw_and_end, NULL), 0);
 		for (int i = 0; i < ALIVE; i++)
 			pthread_join(threads[i], NULL);
 	}
-	if (!skip_without_vdso())
-		ck_assert_uint_eq(info_now().pages, 1);
+	if (has_vdso())
+		expect_eq(info_now().pages, 1);
 	all_states_are_free();
 }
-END_TEST
 
 static void *end_behind_libcs_back(void *unused)
 {
@@ -130,23 +125,23 @@ static void on_stack(unsigned n, void *(*fn)(void *arg), void *arg)
 	pthread_attr_t attr;
 	pthread_t thread;
 	pthread_attr_init(&attr);
-	ck_assert_int_eq(pthread_attr_setstack(&attr, stacks[n], STACK_BYTES), 0);
-	ck_assert_int_eq(pthread_create(&thread, &attr, fn, arg), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	expect_eq(pthread_attr_setstack(&attr, stacks[n], STACK_BYTES), 0);
+	expect_eq(pthread_create(&thread, &attr, fn, arg), 0);
+	expect_eq(pthread_join(thread, NULL), 0);
 	pthread_attr_destroy(&attr);
 }
 
 /* The negative control: a thread without destructors keeps its state, and the count shows it. */
-START_TEST(control_threads_that_give_nothing_back_are_noticed)
+TEST("control threads that give nothing back are noticed")
 {
-	if (skip_without_vdso())
-		return;
+	if (UNDER_SANITIZER)
+		skip("sanitizers need to see a thread's end");
+	needs_vdso();
 	for (unsigned n = 0; n < STACKS; n++)
 		on_stack(n, end_behind_libcs_back, NULL);
-	ck_assert_uint_eq(states_in_use(), STACKS);
-	ck_assert_uint_gt(info_now().pages, 1);
+	expect_eq(states_in_use(), STACKS);
+	expect_gt(info_now().pages, 1);
 }
-END_TEST
 
 /* ---- what the dead leave is given back by who comes after them ---- */
 
@@ -179,7 +174,7 @@ static void *end_under_a_signal(void *arg)
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
 	struct itimerspec when = {.it_value = {.tv_nsec = 1 + (turn += 37) % 20000}};
 	event._sigev_un._tid = gettid();
-	ck_assert_int_eq(timer_create(CLOCK_MONOTONIC, &event, arg), 0);
+	expect_eq(timer_create(CLOCK_MONOTONIC, &event, arg), 0);
 	timer_settime(*(timer_t *)arg, 0, &when, NULL);
 	return NULL;
 }
@@ -207,50 +202,46 @@ static void check_deaths(void (*die)(unsigned n), unsigned deaths)
 	enum { ADDRESSES = 5 };
 	for (unsigned i = 0; i < deaths; i++) {
 		die(i % ADDRESSES);
-		ck_assert_uint_le(states_in_use(), ADDRESSES);
+		expect_le(states_in_use(), ADDRESSES);
 	}
 	for (unsigned n = 0; n < ADDRESSES; n++)
 		on_stack(n, draw_and_end, NULL);
 	all_states_are_free();
 }
 
-START_TEST(what_a_dead_thread_left_is_given_back_by_the_next_at_its_address)
+TEST("what a dead thread left is given back by the next at its address")
 {
 	struct sigaction action = {.sa_handler = draw_in_a_handler, .sa_flags = SA_RESTART};
-	if (skip_without_vdso())
-		return;
-	ck_assert_int_eq(pthread_key_create(&last_key, draw_in_the_last_round), 0);
-	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	needs_vdso();
+	expect_eq(pthread_key_create(&last_key, draw_in_the_last_round), 0);
+	expect_eq(sigaction(SIGUSR1, &action, NULL), 0);
 	check_deaths(die_silently, 100);
 	check_deaths(die_drawing, 100);
 	check_deaths(die_under_a_signal, scaled(20000));
 }
-END_TEST
 
 static void *keep_until_barrier(void *unused)
 {
-	ck_assert_int_eq(weft_random_prepare(), 0);
+	expect_eq(weft_random_prepare(), 0);
 	pthread_barrier_wait(&barrier);
 	return NULL;
 }
 
-START_TEST(prepare_always_gets_a_state_however_many_compete)
+TEST("prepare always gets a state however many compete")
 {
 	enum { COMPETING = 100 };
 	pthread_t threads[COMPETING];
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	pthread_barrier_init(&barrier, NULL, COMPETING + 1);
 	for (int i = 0; i < COMPETING; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_until_barrier, NULL), 0);
+		expect_eq(pthread_create(&threads[i], NULL, keep_until_barrier, NULL), 0);
 	pthread_barrier_wait(&barrier);
 	for (int i = 0; i < COMPETING; i++)
 		pthread_join(threads[i], NULL);
 	unsigned per_page = weft__state_per_page();
-	ck_assert_uint_eq(info_now().pages, (COMPETING + per_page - 1) / per_page);
+	expect_eq(info_now().pages, (COMPETING + per_page - 1) / per_page);
 	all_states_are_free();
 }
-END_TEST
 
 static void *exit_early(void *unused)
 {
@@ -278,19 +269,18 @@ static void cancel_one(bool asynchronous)
 {
 	pthread_t thread;
 	store_relaxed(&has_drawn, 0);
-	ck_assert_int_eq(
+	expect_eq(
 		pthread_create(&thread, NULL, draw_until_cancelled, asynchronous ? &thread : NULL),
 		0);
 	while (!load_acquire(&has_drawn)) /* pairs with draw_until_cancelled */
 		usleep(50);
-	ck_assert_int_eq(pthread_cancel(thread), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	expect_eq(pthread_cancel(thread), 0);
+	expect_eq(pthread_join(thread, NULL), 0);
 }
 
-START_TEST(threads_that_exit_early_or_are_cancelled_give_their_state_back)
+TEST("threads that exit early or are cancelled give their state back")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	on_thread(exit_early, NULL);
 	all_states_are_free();
 	for (int i = 0; i < 100; i++)
@@ -300,9 +290,8 @@ START_TEST(threads_that_exit_early_or_are_cancelled_give_their_state_back)
 	     i++) /* their code may not be left at any point */
 		cancel_one(true);
 	all_states_are_free();
-	ck_assert_uint_eq(info_now().pages, 1);
+	expect_eq(info_now().pages, 1);
 }
-END_TEST
 
 static pthread_key_t late_key;
 static unsigned late_draws;
@@ -311,7 +300,7 @@ static unsigned late_draws;
 static void draw_late(void *rounds)
 {
 	uintptr_t left = (uintptr_t)rounds;
-	ck_assert_uint_ne(weft_random_u64(), 0);
+	expect_ne(weft_random_u64(), 0);
 	late_draws++;
 	if (left > 1)
 		pthread_setspecific(late_key, (void *)(left - 1));
@@ -324,50 +313,27 @@ static void *draw_and_arm_late_key(void *rounds)
 	return NULL;
 }
 
-START_TEST(destructors_that_draw_after_ours_leave_nothing_behind)
+TEST("destructors that draw after ours leave nothing behind")
 {
 	const uintptr_t most = UNDER_SANITIZER ? 3 : 4; /* in the last round they end the thread */
-	ck_assert_int_eq(pthread_key_create(&late_key, draw_late), 0);
+	expect_eq(pthread_key_create(&late_key, draw_late), 0);
 	for (uintptr_t rounds = 1; rounds <= most; rounds++) {
 		late_draws = 0;
 		for (int i = 0; i < 50; i++)
 			on_thread(draw_and_arm_late_key, (void *)rounds);
-		ck_assert_uint_eq(late_draws, 50 * rounds);
+		expect_eq(late_draws, 50 * rounds);
 		all_states_are_free();
 	}
 }
-END_TEST
 
-START_TEST(one_state_serves_a_thread_for_all_its_draws)
+TEST("one state serves a thread for all its draws")
 {
-	if (skip_without_vdso())
-		return;
+	needs_vdso();
 	weft_random_u64();
 	void *state = weft__thread_state.ready;
-	ck_assert_ptr_nonnull(state);
+	expect_ne(state, NULL);
 	for (int i = 0; i < 10000; i++)
 		weft_random_u64();
-	ck_assert_ptr_eq(weft__thread_state.ready, state);
-	ck_assert_uint_eq(info_now().states_mapped - info_now().states_free, 1);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("threads");
-	TCase *tests = tcase_create("threads");
-
-	tcase_set_timeout(tests, 240);
-	tcase_add_test(tests, words_of_256_threads_are_all_distinct);
-	tcase_add_test(tests, control_two_threads_on_one_state_are_noticed);
-	tcase_add_test(tests, churn_of_threads_maps_no_more_than_the_peak);
-	if (!UNDER_SANITIZER) /* they need to see a thread's end */
-		tcase_add_test(tests, control_threads_that_give_nothing_back_are_noticed);
-	tcase_add_test(tests, what_a_dead_thread_left_is_given_back_by_the_next_at_its_address);
-	tcase_add_test(tests, prepare_always_gets_a_state_however_many_compete);
-	tcase_add_test(tests, threads_that_exit_early_or_are_cancelled_give_their_state_back);
-	tcase_add_test(tests, destructors_that_draw_after_ours_leave_nothing_behind);
-	tcase_add_test(tests, one_state_serves_a_thread_for_all_its_draws);
-	suite_add_tcase(suite, tests);
-	return run_suite(suite);
+	expect_eq(weft__thread_state.ready, state);
+	expect_eq(info_now().states_mapped - info_now().states_free, 1);
 }

@@ -147,81 +147,71 @@ static const void *lookup(void)
 	return weft__vdso_lookup(image, sizeof(image), EM_X86_64);
 }
 
-START_TEST(both_hash_tables)
+TEST("both hash tables")
 {
 	make((struct recipe){0});
-	ck_assert_ptr_eq(lookup(), image + CODE);
+	expect_eq(lookup(), image + CODE);
 }
-END_TEST
 
-START_TEST(dt_hash_only)
+TEST("dt hash only")
 {
 	make((struct recipe){.no_gnu_hash = true});
-	ck_assert_ptr_eq(lookup(), image + CODE);
+	expect_eq(lookup(), image + CODE);
 }
-END_TEST
 
-START_TEST(dt_gnu_hash_only)
+TEST("dt gnu hash only")
 {
 	make((struct recipe){.no_hash = true});
-	ck_assert_ptr_eq(lookup(), image + CODE);
+	expect_eq(lookup(), image + CODE);
 }
-END_TEST
 
-START_TEST(without_hash_tables_there_is_nothing)
+TEST("without hash tables there is nothing")
 {
 	make((struct recipe){.no_hash = true, .no_gnu_hash = true});
-	ck_assert_ptr_null(lookup());
+	expect_eq(lookup(), NULL);
 }
-END_TEST
 
-START_TEST(no_version_table_means_that_the_name_decides)
+TEST("no version table means that the name decides")
 {
 	make((struct recipe){.no_versions = true});
-	ck_assert_ptr_eq(lookup(), image + CODE);
+	expect_eq(lookup(), image + CODE);
 }
-END_TEST
 
-START_TEST(another_version_is_not_ours)
+TEST("another version is not ours")
 {
 	make((struct recipe){.wrong_version = true});
-	ck_assert_ptr_null(lookup());
+	expect_eq(lookup(), NULL);
 }
-END_TEST
 
-START_TEST(addresses_relocated_by_somebody_are_understood)
+TEST("addresses relocated by somebody are understood")
 {
 	make((struct recipe){.relocated = true});
-	ck_assert_ptr_eq(lookup(), image + CODE);
+	expect_eq(lookup(), image + CODE);
 }
-END_TEST
 
-START_TEST(an_image_linked_elsewhere_than_at_zero)
+TEST("an image linked elsewhere than at zero")
 {
 	make((struct recipe){.linked_at = 0xffffffffff700000});
-	ck_assert_ptr_eq(lookup(), image + CODE);
+	expect_eq(lookup(), image + CODE);
 }
-END_TEST
 
-START_TEST(undefined_local_and_data_symbols_do_not_count)
+TEST("undefined local and data symbols do not count")
 {
 	make((struct recipe){.undefined = true});
-	ck_assert_ptr_null(lookup());
+	expect_eq(lookup(), NULL);
 	make((struct recipe){.local = true});
-	ck_assert_ptr_null(lookup());
+	expect_eq(lookup(), NULL);
 	make((struct recipe){.object = true});
-	ck_assert_ptr_null(lookup());
+	expect_eq(lookup(), NULL);
 }
-END_TEST
 
-START_TEST(the_plain_getrandom_is_never_taken)
+TEST("the plain getrandom is never taken")
 {
 	make((struct recipe){.name = "__vdso_gettimeofday"});
-	ck_assert_ptr_null(lookup());
+	expect_eq(lookup(), NULL);
 }
-END_TEST
 
-START_TEST(every_architecture_has_its_name_and_version)
+TEST("every architecture has its name and version")
 {
 	static const struct recipe rows[] = {
 		{.machine = EM_X86_64, .name = "__vdso_getrandom", .version = "LINUX_2.6"},
@@ -236,37 +226,34 @@ START_TEST(every_architecture_has_its_name_and_version)
 	};
 	for (size_t i = 0; i < array_len(rows); i++) {
 		make(rows[i]);
-		ck_assert_ptr_eq(weft__vdso_lookup(image, sizeof(image), rows[i].machine),
-				 image + CODE);
-		ck_assert_ptr_null(weft__vdso_lookup(image, sizeof(image), EM_ARM));
+		expect_eq(weft__vdso_lookup(image, sizeof(image), rows[i].machine), image + CODE);
+		expect_eq(weft__vdso_lookup(image, sizeof(image), EM_ARM), NULL);
 	}
 }
-END_TEST
 
 /* The image at the end of a readable page, so that one byte too far is a fault. */
-START_TEST(truncated_at_every_length)
+TEST("truncated at every length")
 {
 	char *area =
 		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ck_assert(area != MAP_FAILED && mprotect(area + PAGE, PAGE, PROT_NONE) == 0);
+	expect(area != MAP_FAILED && mprotect(area + PAGE, PAGE, PROT_NONE) == 0);
 	make((struct recipe){0});
 	for (size_t len = 0; len <= PAGE; len += 8) {
 		unsigned char *at = (unsigned char *)area + PAGE - len;
 		memcpy(at, image, len);
 		const void *found = weft__vdso_lookup(at, len, EM_X86_64);
-		ck_assert_ptr_eq(found, len > CODE ? at + CODE : NULL);
+		expect_eq(found, len > CODE ? at + CODE : NULL);
 	}
 }
-END_TEST
 
 /* Every word replaced by values that hurt; a fault or an endless loop fails the test. */
-START_TEST(damaged_in_every_word)
+TEST("damaged in every word")
 {
 	static const uint64_t hurts[] = {0,	     1,	    7,		0x7fffffff, 0xffffffff,
 					 0xfffffff8, ~0ull, 1ull << 63, PAGE - 1,   PAGE};
 	char *area =
 		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ck_assert(area != MAP_FAILED && mprotect(area + PAGE, PAGE, PROT_NONE) == 0);
+	expect(area != MAP_FAILED && mprotect(area + PAGE, PAGE, PROT_NONE) == 0);
 	for (unsigned variant = 0; variant < 4; variant++) {
 		make((struct recipe){.no_hash = variant & 1, .no_gnu_hash = variant & 2});
 		for (size_t at = 4; at + 8 <= CODE; at += 4)
@@ -274,19 +261,18 @@ START_TEST(damaged_in_every_word)
 				memcpy(area, image, PAGE);
 				memcpy(area + at, &hurts[i / 2], i % 2 ? 4 : 8);
 				const char *found = weft__vdso_lookup(area, PAGE, EM_X86_64);
-				ck_assert(!found || (found >= area && found < area + PAGE));
+				expect(!found || (found >= area && found < area + PAGE));
 			}
 	}
 }
-END_TEST
 
 /* Random damage all over, from a fixed seed. */
-START_TEST(damaged_at_random)
+TEST("damaged at random")
 {
 	uint64_t seed = 88172645463325252ull;
 	char *area =
 		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ck_assert(area != MAP_FAILED && mprotect(area + PAGE, PAGE, PROT_NONE) == 0);
+	expect(area != MAP_FAILED && mprotect(area + PAGE, PAGE, PROT_NONE) == 0);
 	make((struct recipe){0});
 	for (unsigned round = 0; round < scaled(200000); round++) {
 		memcpy(area, image, CODE);
@@ -295,55 +281,28 @@ START_TEST(damaged_at_random)
 			area[16 + seed % (CODE - 16)] = (char)(seed >> 32);
 		}
 		const char *found = weft__vdso_lookup(area, PAGE, EM_X86_64);
-		ck_assert(!found || (found >= area && found < area + PAGE));
+		expect(!found || (found >= area && found < area + PAGE));
 	}
 }
-END_TEST
 
-START_TEST(this_kernels_vdso_is_read_as_the_kernel_says)
+TEST("this kernels vdso is read as the kernel says")
 {
 	struct vdso v;
 	weft__vdso_probe(&v);
 	if (!v.draw) {
-		ck_assert_ptr_nonnull(v.why_not);
+		expect_ne(v.why_not, NULL);
 		printf("skipped in part: %s\n", v.why_not);
 		return;
 	}
 	struct {
 		uint32_t size, prot, flags, reserved[13];
 	} params;
-	ck_assert_int_eq(v.draw(NULL, 0, 0, &params, ~(size_t)0), 0);
-	ck_assert_uint_eq(v.state_size, params.size);
-	ck_assert_int_eq(v.map_prot, (int)params.prot);
-	ck_assert_int_eq(v.map_flags, (int)params.flags);
-	ck_assert_uint_ge(v.stride, v.state_size);
-	ck_assert_uint_eq(v.stride % CACHE_LINE, 0);
-	ck_assert_uint_eq(v.page_size, (size_t)sysconf(_SC_PAGESIZE));
-	ck_assert_uint_eq(weft__vdso_per_page(), v.page_size / v.stride);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("vdso");
-	TCase *tests = tcase_create("vdso");
-
-	tcase_set_timeout(tests, 60);
-	tcase_add_test(tests, both_hash_tables);
-	tcase_add_test(tests, dt_hash_only);
-	tcase_add_test(tests, dt_gnu_hash_only);
-	tcase_add_test(tests, without_hash_tables_there_is_nothing);
-	tcase_add_test(tests, no_version_table_means_that_the_name_decides);
-	tcase_add_test(tests, another_version_is_not_ours);
-	tcase_add_test(tests, addresses_relocated_by_somebody_are_understood);
-	tcase_add_test(tests, an_image_linked_elsewhere_than_at_zero);
-	tcase_add_test(tests, undefined_local_and_data_symbols_do_not_count);
-	tcase_add_test(tests, the_plain_getrandom_is_never_taken);
-	tcase_add_test(tests, every_architecture_has_its_name_and_version);
-	tcase_add_test(tests, truncated_at_every_length);
-	tcase_add_test(tests, damaged_in_every_word);
-	tcase_add_test(tests, damaged_at_random);
-	tcase_add_test(tests, this_kernels_vdso_is_read_as_the_kernel_says);
-	suite_add_tcase(suite, tests);
-	return run_suite(suite);
+	expect_eq(v.draw(NULL, 0, 0, &params, ~(size_t)0), 0);
+	expect_eq(v.state_size, params.size);
+	expect_eq(v.map_prot, (int)params.prot);
+	expect_eq(v.map_flags, (int)params.flags);
+	expect_ge(v.stride, v.state_size);
+	expect_eq(v.stride % CACHE_LINE, 0);
+	expect_eq(v.page_size, (size_t)sysconf(_SC_PAGESIZE));
+	expect_eq(weft__vdso_per_page(), v.page_size / v.stride);
 }

@@ -16,13 +16,13 @@ trap 'rm -rf "$work"' EXIT
 cmake -S "$root" -B "$work" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_C_COMPILER=$cc \
 	-DCMAKE_ASM_COMPILER=$cc -DWEFT_TESTS=OFF -DWEFT_TOOLS=OFF >/dev/null
 cmake --build "$work" --target weft-static weft-random-static -j "$(nproc)" >/dev/null
-flags="-std=gnu17 -O2 -D_GNU_SOURCE -DEMULATED -Wall -Werror -I$root/tests/cross -I$root/include -I$root/src"
+flags="-std=gnu17 -O2 -D_GNU_SOURCE -DEMULATED -Wall -Werror -I$root/include -I$root/src"
 failed=0
 for name in "$@"; do
 	wraps=
 	[ "$name" != stack ] || wraps=-Wl,--wrap=sysconf,--wrap=madvise,--wrap=weft__syscall
 	# shellcheck disable=SC2086 # the lists are lists
-	$cc $flags -static "$root/tests/sched/test_$name.c" -o "$work/$name" $wraps \
+	$cc $flags -static "$root/tests/sched/test_$name.c" "$root/tests/kit.c" "$root/tests/kit_run.c" -o "$work/$name" $wraps \
 		"$work/src/libweft.a" "$work/src/libweft-random.a" -pthread -lm
 	echo "aarch64: $name"
 	"$qemu" "$work/$name" || failed=1

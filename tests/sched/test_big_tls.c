@@ -38,7 +38,7 @@ static void at_thread_end(void *value)
 
 static int ends_locked(void *arg)
 {
-	ck_assert_int_eq(weft_lock_os_thread(), 0);
+	expect_eq(weft_lock_os_thread(), 0);
 	pthread_setspecific(key, &key);
 	weft_sleep(MS);
 	return fill(1);
@@ -51,25 +51,17 @@ static int all_kinds(void *arg)
 	for (int i = 0; i < 24; i++)
 		tasks[i] = tasks_start(kinds[i % 3], NULL);
 	for (int i = 0; i < 24; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 2);
+		expect_eq(tasks_join(tasks[i]), 2);
 	return fill(1);
 }
 
-START_TEST(tasks_run_on_threads_with_room_for_all_variables)
+TEST("tasks run on threads with room for all variables")
 {
 	pthread_key_create(&key, at_thread_end);
 	for (int flags = 0; flags <= WEFT_LOCK_MAIN; flags += WEFT_LOCK_MAIN) {
 		struct weft_options o = {.size = sizeof(o), .processors = 2, .flags = flags};
 		destroyed = 0;
-		ck_assert_int_eq(weft_run(&o, all_kinds, NULL), 2);
-		ck_assert_int_eq(destroyed, 8);
+		expect_eq(weft_run(&o, all_kinds, NULL), 2);
+		expect_eq(destroyed, 8);
 	}
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	tcase_add_test(t, tasks_run_on_threads_with_room_for_all_variables);
-}
-
-TESTS_MAIN("big_tls", add_all)

@@ -40,7 +40,7 @@ static struct weft_task *start_ticking(void)
 static void stop_ticking(struct weft_task *ticker)
 {
 	flag_set(&ticking, 0);
-	ck_assert_int_eq(tasks_join(ticker), 0);
+	expect_eq(tasks_join(ticker), 0);
 }
 
 static int enough_beats(int from)
@@ -72,9 +72,9 @@ static void beats_go_on_while(int (*block)(void *arg), void *arg, void (*let_go)
 	struct blocker b = {let_go, flag(&beats)};
 	pthread_create(&thread, NULL, let_go_after_beats, &b);
 	struct weft_task *task = tasks_start(block, arg);
-	ck_assert_int_eq(tasks_join(task), 0);
+	expect_eq(tasks_join(task), 0);
 	pthread_join(thread, NULL);
-	ck_assert(enough_beats(b.from));
+	expect(enough_beats(b.from));
 	stop_ticking(ticker);
 }
 
@@ -88,12 +88,12 @@ static int read_pipe(void *arg)
 
 static void write_pipe(void)
 {
-	ck_assert_int_eq(write(pipe_ends[1], "x", 1), 1);
+	expect_eq(write(pipe_ends[1], "x", 1), 1);
 }
 
-TEST_TASKS(a_read_of_a_pipe_that_nobody_writes_stalls_nobody)
+TASK_TEST("a read of a pipe that nobody writes stalls nobody")
 {
-	ck_assert_int_eq(pipe(pipe_ends), 0);
+	expect_eq(pipe(pipe_ends), 0);
 	beats_go_on_while(read_pipe, NULL, write_pipe);
 	close(pipe_ends[0]);
 	close(pipe_ends[1]);
@@ -123,7 +123,7 @@ static void nothing(void)
 {
 }
 
-TEST_TASKS(a_pthread_mutex_held_by_another_thread_stalls_nobody)
+TASK_TEST("a pthread mutex held by another thread stalls nobody")
 {
 	pthread_t holder;
 	int from = flag(&beats);
@@ -150,11 +150,11 @@ static void unlock_file(void)
 	flock(lock_holder, LOCK_UN);
 }
 
-TEST_TASKS(a_flock_on_a_held_file_stalls_nobody)
+TASK_TEST("a flock on a held file stalls nobody")
 {
 	snprintf(lock_path, sizeof(lock_path), "/tmp/weft-flock-%d", getpid());
 	lock_holder = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	ck_assert_int_eq(flock(lock_holder, LOCK_EX), 0);
+	expect_eq(flock(lock_holder, LOCK_EX), 0);
 	beats_go_on_while(lock_file, NULL, unlock_file);
 	close(lock_holder);
 	unlink(lock_path);
@@ -174,7 +174,7 @@ static void stop_computing(void)
 	flag_set(&computing, 0);
 }
 
-TEST_TASKS(a_computation_stalls_nobody)
+TASK_TEST("a computation stalls nobody")
 {
 	flag_set(&computing, 1);
 	beats_go_on_while(compute, NULL, stop_computing);
@@ -185,7 +185,7 @@ static int run_system(void *arg)
 	return system("sleep 0.2");
 }
 
-TEST_TASKS(system_stalls_nobody)
+TASK_TEST("system stalls nobody")
 {
 	beats_go_on_while(run_system, NULL, nothing);
 }
@@ -198,7 +198,7 @@ static int look_up(void *arg)
 	return 0;
 }
 
-TEST_TASKS(getaddrinfo_runs_on_a_tasks_stack)
+TASK_TEST("getaddrinfo runs on a tasks stack")
 {
 	beats_go_on_while(look_up, NULL, nothing);
 }
@@ -211,7 +211,7 @@ static int sleep_in_libc(void *arg)
 	return 1;
 }
 
-TEST_TASKS(a_thousand_tasks_in_usleep_overlap)
+TASK_TEST("a thousand tasks in usleep overlap")
 {
 	enum { N = 1000 };
 	static struct weft_task *task[N];
@@ -220,11 +220,11 @@ TEST_TASKS(a_thousand_tasks_in_usleep_overlap)
 	for (int i = 0; i < N; i++)
 		task[i] = tasks_start(sleep_in_libc, NULL);
 	for (int i = 0; i < N; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 1);
+		expect_eq(tasks_join(task[i]), 1);
 	weft_stats(&stats);
 	/* One after the other they take N * 50 ms / processors; a tenth of that is far more than is ever needed. */
-	ck_assert_int_lt(weft_now() - start, N * 50 * (int64_t)MS / 10);
-	ck_assert_uint_gt(stats.leases_taken, 100);
+	expect_lt(weft_now() - start, N * 50 * (int64_t)MS / 10);
+	expect_gt(stats.leases_taken, 100);
 }
 
 static int hog_until_stopped(void *arg)
@@ -242,7 +242,7 @@ static int sleeper(void *arg)
 	return 0;
 }
 
-TEST_TASKS(hogs_do_not_starve_sleepers)
+TASK_TEST("hogs do not starve sleepers")
 {
 	struct weft_task *hog[4], *task[100];
 	int woken = 0;
@@ -252,11 +252,11 @@ TEST_TASKS(hogs_do_not_starve_sleepers)
 	for (int i = 0; i < 100; i++)
 		task[i] = tasks_start(sleeper, &woken);
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 0);
+		expect_eq(tasks_join(task[i]), 0);
 	flag_set(&computing, 0);
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(tasks_join(hog[i]), 0);
-	ck_assert_int_eq(woken, 100);
+		expect_eq(tasks_join(hog[i]), 0);
+	expect_eq(woken, 100);
 }
 
 static int yield_many(void *arg)
@@ -266,7 +266,7 @@ static int yield_many(void *arg)
 	return 0;
 }
 
-TEST_TASKS(a_pair_that_yields_for_ever_does_not_starve_timers_or_new_tasks)
+TASK_TEST("a pair that yields for ever does not starve timers or new tasks")
 {
 	flag_set(&ticking, 1);
 	struct weft_task *a = tasks_start(yield_many, NULL), *b = tasks_start(yield_many, NULL);
@@ -275,30 +275,30 @@ TEST_TASKS(a_pair_that_yields_for_ever_does_not_starve_timers_or_new_tasks)
 	while (!enough_beats(from))
 		weft_sleep(MS);
 	stop_ticking(ticker);
-	ck_assert_int_eq(tasks_join(a), 0);
-	ck_assert_int_eq(tasks_join(b), 0);
+	expect_eq(tasks_join(a), 0);
+	expect_eq(tasks_join(b), 0);
 }
 
 /* ---- the hint ---- */
 
 static int hinted_sleep(void *arg)
 {
-	ck_assert_int_eq(weft_blocking_end(), -EPERM);
-	ck_assert_int_eq(weft_blocking_begin(), 0);
-	ck_assert_int_eq(weft_blocking_begin(), 0);
+	expect_eq(weft_blocking_end(), -EPERM);
+	expect_eq(weft_blocking_begin(), 0);
+	expect_eq(weft_blocking_begin(), 0);
 	usleep(20 * 1000);
-	ck_assert_int_eq(weft_blocking_end(), 0);
-	ck_assert_int_eq(weft_blocking_end(), 0);
+	expect_eq(weft_blocking_end(), 0);
+	expect_eq(weft_blocking_end(), 0);
 	return 0;
 }
 
-TEST_TASKS(the_hint_hands_the_processor_on_and_takes_one_back)
+TASK_TEST("the hint hands the processor on and takes one back")
 {
 	struct weft_task *task[50];
 	for (int i = 0; i < 50; i++)
 		task[i] = tasks_start(hinted_sleep, NULL);
 	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 0);
+		expect_eq(tasks_join(task[i]), 0);
 }
 
 /* ---- tasks that come back at the very moment their processor is taken ---- */
@@ -314,13 +314,13 @@ static int come_and_go(void *arg)
 	return 0;
 }
 
-TEST_TASKS(coming_back_while_the_processor_is_being_taken_is_safe)
+TASK_TEST("coming back while the processor is being taken is safe")
 {
 	struct weft_task *task[16];
 	for (uintptr_t i = 0; i < 16; i++)
 		task[i] = tasks_start(come_and_go, (void *)(i + 1));
 	for (int i = 0; i < 16; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 0);
+		expect_eq(tasks_join(task[i]), 0);
 }
 
 static int locked_come_and_go(void *arg)
@@ -329,18 +329,18 @@ static int locked_come_and_go(void *arg)
 	return come_and_go(arg);
 }
 
-TEST_TASKS(a_locked_task_may_lose_its_processor_and_come_back)
+TASK_TEST("a locked task may lose its processor and come back")
 {
 	struct weft_task *task[8];
 	for (uintptr_t i = 0; i < 8; i++)
 		task[i] = tasks_start(locked_come_and_go, (void *)(i + 1));
 	for (int i = 0; i < 8; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 0);
+		expect_eq(tasks_join(task[i]), 0);
 }
 
 /* ---- threads come and go ---- */
 
-TEST_TASKS(threads_that_a_peak_left_behind_go_again)
+TASK_TEST("threads that a peak left behind go again")
 {
 	enum { N = 100 };
 	struct weft_task *task[N];
@@ -348,14 +348,14 @@ TEST_TASKS(threads_that_a_peak_left_behind_go_again)
 	for (int i = 0; i < N; i++)
 		task[i] = tasks_start(sleep_in_libc, NULL);
 	for (int i = 0; i < N; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 1);
+		expect_eq(tasks_join(task[i]), 1);
 	weft_stats(&stats);
-	ck_assert_uint_gt(stats.threads, 30);
+	expect_gt(stats.threads, 30);
 	for (int i = 0; i < 200 && stats.threads > 15; i++) {
 		weft_sleep(100 * MS);
 		weft_stats(&stats);
 	}
-	ck_assert_uint_le(stats.threads, 15);
+	expect_le(stats.threads, 15);
 }
 
 static int lock_and_wait(void *arg)
@@ -372,41 +372,20 @@ static int exhaust_threads(void *arg)
 	return 0;
 }
 
-START_TEST(running_out_of_threads_is_fatal_and_says_who_holds_them)
+TEST("running out of threads is fatal and says who holds them")
 {
 	struct weft_options o = {.processors = 2, .max_threads = 10};
 	char line[256] = "";
 	FILE *err = tmpfile();
-	ck_assert_int_ge(dup2(fileno(err), STDERR_FILENO), 0);
+	expect_ge(dup2(fileno(err), STDERR_FILENO), 0);
 	pid_t pid = fork();
 	if (pid == 0)
 		_exit(weft_run(&o, exhaust_threads, NULL));
 	int status = 0;
 	waitpid(pid, &status, 0);
 	rewind(err);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	ck_assert_ptr_nonnull(fgets(line, sizeof(line), err));
-	ck_assert_ptr_nonnull(strstr(line, "the limit of 10 threads is reached"));
-	ck_assert_ptr_nonnull(strstr(line, "belong to locked tasks"));
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	expect_ne(fgets(line, sizeof(line), err), NULL);
+	expect_ne(strstr(line, "the limit of 10 threads is reached"), NULL);
+	expect_ne(strstr(line, "belong to locked tasks"), NULL);
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	add_tasks_test(t, threads_that_a_peak_left_behind_go_again);
-	tcase_add_test(t, running_out_of_threads_is_fatal_and_says_who_holds_them);
-	add_tasks_test(t, a_read_of_a_pipe_that_nobody_writes_stalls_nobody);
-	add_tasks_test(t, a_pthread_mutex_held_by_another_thread_stalls_nobody);
-	add_tasks_test(t, a_flock_on_a_held_file_stalls_nobody);
-	add_tasks_test(t, a_computation_stalls_nobody);
-	add_tasks_test(t, system_stalls_nobody);
-	add_tasks_test(t, getaddrinfo_runs_on_a_tasks_stack);
-	add_tasks_test(t, a_thousand_tasks_in_usleep_overlap);
-	add_tasks_test(t, hogs_do_not_starve_sleepers);
-	add_tasks_test(t, a_pair_that_yields_for_ever_does_not_starve_timers_or_new_tasks);
-	add_tasks_test(t, the_hint_hands_the_processor_on_and_takes_one_back);
-	add_tasks_test(t, coming_back_while_the_processor_is_being_taken_is_safe);
-	add_tasks_test(t, a_locked_task_may_lose_its_processor_and_come_back);
-}
-
-TESTS_MAIN("blocking", add_all)

@@ -37,51 +37,46 @@ static void make_calm(void)
 	}
 }
 
-START_TEST(all_is_calm_while_every_processor_looks_and_nobody_blocks)
+TEST("all is calm while every processor looks and nobody blocks")
 {
 	make_calm();
-	ck_assert(all_is_calm(now));
+	expect(all_is_calm(now));
 	monitor.calm = true;
-	ck_assert_int_eq(next_pause(ROUND_LONG, false), 2 * ROUND_LONG);
-	ck_assert_int_eq(next_pause(ROUND_CALM, false), ROUND_CALM);
+	expect_eq(next_pause(ROUND_LONG, false), 2 * ROUND_LONG);
+	expect_eq(next_pause(ROUND_CALM, false), ROUND_CALM);
 	monitor.calm = false;
-	ck_assert_int_eq(next_pause(ROUND_CALM, false), ROUND_LONG);
+	expect_eq(next_pause(ROUND_CALM, false), ROUND_LONG);
 }
-END_TEST
 
-START_TEST(a_call_that_blocked_lately_disturbs_it)
+TEST("a call that blocked lately disturbs it")
 {
 	make_calm();
 	monitor.last_take = now - SECOND / 2;
-	ck_assert(!all_is_calm(now));
+	expect(!all_is_calm(now));
 }
-END_TEST
 
-START_TEST(a_processor_that_does_not_look_disturbs_it)
+TEST("a processor that does not look disturbs it")
 {
 	make_calm();
 	looks(&processors[1], sched.coarse_now - MS);
-	ck_assert(!all_is_calm(now));
+	expect(!all_is_calm(now));
 }
-END_TEST
 
-START_TEST(an_idle_processor_beside_one_that_runs_disturbs_it)
+TEST("an idle processor beside one that runs disturbs it")
 {
 	make_calm();
 	sched.idle.processor_count = 1;
-	ck_assert(!all_is_calm(now));
+	expect(!all_is_calm(now));
 	sched.idle.processor_count = 2;
-	ck_assert(all_is_calm(now));
+	expect(all_is_calm(now));
 }
-END_TEST
 
-START_TEST(a_trace_disturbs_it)
+TEST("a trace disturbs it")
 {
 	make_calm();
 	sched.trace.on = 1;
-	ck_assert(!all_is_calm(now));
+	expect(!all_is_calm(now));
 }
-END_TEST
 
 /* ---- a holder that blocks, seen for the first time ---- */
 
@@ -91,7 +86,7 @@ static void *read_a_byte(void *arg)
 {
 	char byte;
 	__atomic_store_n((pid_t *)arg, sys_gettid(), __ATOMIC_RELEASE);
-	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	expect_eq(read(ends[0], &byte, 1), 1);
 	return NULL;
 }
 
@@ -101,28 +96,27 @@ static void await_sleep(pid_t tid)
 		usleep(1000);
 }
 
-START_TEST(the_first_look_sees_whether_the_holder_sleeps)
+TEST("the first look sees whether the holder sleeps")
 {
 	struct thread holder = {0};
 	pthread_t reader;
 	make_calm();
-	ck_assert_int_eq(pipe(ends), 0);
+	expect_eq(pipe(ends), 0);
 	pthread_create(&reader, NULL, read_a_byte, &holder.tid);
 	while (!__atomic_load_n(&holder.tid, __ATOMIC_ACQUIRE))
 		usleep(100);
 	await_sleep(holder.tid);
 	processors[0].thread = &holder;
 	sched.global_ready.length = 1; /* work waits */
-	ck_assert(!watch(&processors[0], now));
-	ck_assert(!suspicious()); /* it may as well compute */
+	expect(!watch(&processors[0], now));
+	expect(!suspicious()); /* it may as well compute */
 	processors[0].switches++;
 	monitor.calm = true;
-	ck_assert(!watch(&processors[0], now));
-	ck_assert(suspicious());
-	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	expect(!watch(&processors[0], now));
+	expect(suspicious());
+	expect_eq(write(ends[1], "x", 1), 1);
 	pthread_join(reader, NULL);
 }
-END_TEST
 
 /* ---- the whole of it ---- */
 
@@ -143,7 +137,7 @@ static void *let_go_when_others_went_on(void *arg)
 {
 	while (flag(&yields) - yields_before < YIELDS)
 		usleep(500);
-	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	expect_eq(write(ends[1], "x", 1), 1);
 	return NULL;
 }
 
@@ -153,30 +147,17 @@ static void block_until_let_go(void)
 	char byte;
 	yields_before = flag(&yields);
 	pthread_create(&thread, NULL, let_go_when_others_went_on, NULL);
-	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	expect_eq(read(ends[0], &byte, 1), 1);
 	pthread_join(thread, NULL);
 }
 
-TEST_TASKS(a_call_that_blocks_after_a_calm_second_stalls_nobody)
+TASK_TEST("a call that blocks after a calm second stalls nobody")
 {
-	ck_assert_int_eq(pipe(ends), 0);
+	expect_eq(pipe(ends), 0);
 	flag_set(&yielding, 1);
 	struct weft_task *task = tasks_start(yield_on, NULL);
 	weft_sleep(SECOND + SECOND / 10);
 	block_until_let_go();
 	flag_set(&yielding, 0);
-	ck_assert_int_eq(tasks_join(task), 0);
+	expect_eq(tasks_join(task), 0);
 }
-
-static void add_all(TCase *t)
-{
-	tcase_add_test(t, all_is_calm_while_every_processor_looks_and_nobody_blocks);
-	tcase_add_test(t, a_call_that_blocked_lately_disturbs_it);
-	tcase_add_test(t, a_processor_that_does_not_look_disturbs_it);
-	tcase_add_test(t, an_idle_processor_beside_one_that_runs_disturbs_it);
-	tcase_add_test(t, a_trace_disturbs_it);
-	tcase_add_test(t, the_first_look_sees_whether_the_holder_sleeps);
-	add_tasks_test(t, a_call_that_blocks_after_a_calm_second_stalls_nobody);
-}
-
-TESTS_MAIN("calm", add_all)

@@ -77,7 +77,7 @@ static int selects_with_a_deadline(void *arg)
 	struct weft_chan *chan = weft_chan_new(1, 0);
 	char item;
 	struct weft_case c = {.op = WEFT_CHAN_RECV, .chan = chan, .item = &item};
-	ck_assert_int_eq(weft_select(&c, 1, weft_after(AWAITED_MS * MS)), -ETIMEDOUT);
+	expect_eq(weft_select(&c, 1, weft_after(AWAITED_MS * MS)), -ETIMEDOUT);
 	weft_chan_unref(chan);
 	return 0;
 }
@@ -88,7 +88,7 @@ static int waits_for_a_timer(void *arg)
 	struct weft_timer *timer = weft_timer_new_chan(chan);
 	int64_t when;
 	weft_timer_start(timer, weft_after(AWAITED_MS * MS), 0);
-	ck_assert_int_eq(weft_chan_recv(chan, &when, WEFT_FOREVER), 0);
+	expect_eq(weft_chan_recv(chan, &when, WEFT_FOREVER), 0);
 	weft_timer_free(timer);
 	weft_chan_unref(chan);
 	return 0;
@@ -97,20 +97,20 @@ static int waits_for_a_timer(void *arg)
 static int reads(void *arg)
 {
 	char c;
-	ck_assert_int_eq(weft_read(fds[0], &c, 1, WEFT_FOREVER), 1);
+	expect_eq(weft_read(fds[0], &c, 1, WEFT_FOREVER), 1);
 	return 0;
 }
 
 static int waits_for_a_descriptor(void *arg)
 {
-	ck_assert_int_eq(weft_wait_fd(fds[0], POLLIN, WEFT_FOREVER), POLLIN);
+	expect_eq(weft_wait_fd(fds[0], POLLIN, WEFT_FOREVER), POLLIN);
 	return 0;
 }
 
 static int waits_for_the_child(void *arg)
 {
 	int status;
-	ck_assert_int_eq(weft_wait_pid(child, &status, WEFT_FOREVER), 0);
+	expect_eq(weft_wait_pid(child, &status, WEFT_FOREVER), 0);
 	child = 0;
 	return 0;
 }
@@ -137,7 +137,7 @@ static int main_task(void *arg)
 /* Another process writes, so that no thread of this one does anything. */
 static void child_begin(void)
 {
-	ck_assert_int_eq(pipe(fds), 0);
+	expect_eq(pipe(fds), 0);
 	child = fork();
 	if (child == 0) {
 		usleep(AWAITED_MS * 1000);
@@ -157,29 +157,20 @@ static bool rescued(unsigned processors)
 {
 	struct weft_options o = {.size = sizeof(o), .processors = processors, .flags = way->flags};
 	child_begin();
-	ck_assert_int_eq(weft_run(&o, main_task, NULL), 0);
+	expect_eq(weft_run(&o, main_task, NULL), 0);
 	child_end();
 	return sched.monitor.rescues;
 }
 
-START_TEST(a_thread_that_goes_hands_on_the_poller)
+TEST("a thread that goes hands on the poller", .times = 3 * sizeof(ways) / sizeof(ways[0]))
 {
 	unsigned runs = 0, helped = 0;
-	way = &ways[_i / 3];
+	way = &ways[nth / 3];
 	for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++) {
 		waiter = awaited[i];
 		for (int run = 0; run < RUNS; run++, runs++)
-			helped += rescued(tasks_processors[_i % 3]);
+			helped += rescued(tasks_processors[nth % 3]);
 	}
-	ck_assert_msg(helped < runs / 2, "%s: %u of %u runs needed the monitor", way->name, helped,
-		      runs);
+	expect_that(helped < runs / 2, "%s: %u of %u runs needed the monitor", way->name, helped,
+		    runs);
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	tcase_add_loop_test(t, a_thread_that_goes_hands_on_the_poller, 0,
-			    3 * sizeof(ways) / sizeof(ways[0]));
-}
-
-TESTS_MAIN("duties", add_all)

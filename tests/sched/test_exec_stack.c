@@ -46,23 +46,15 @@ static int main_task(void *arg)
 {
 	struct weft_spawn_options small = {.size = sizeof(small), .stack_size = 16384};
 	struct weft_task *task;
-	ck_assert_int_eq(weft_spawn(&task, &small, in_task, NULL), 0);
-	ck_assert_int_eq(tasks_join(task), 7);
-	ck_assert_int_eq(tasks_join(tasks_start(in_locked_task, NULL)), 7);
+	expect_eq(weft_spawn(&task, &small, in_task, NULL), 0);
+	expect_eq(tasks_join(task), 7);
+	expect_eq(tasks_join(tasks_start(in_locked_task, NULL)), 7);
 	return run_on_stack();
 }
 
-START_TEST(stacks_are_for_code_where_the_program_asks_for_it)
+TEST("stacks are for code where the program asks for it")
 {
 	pthread_key_create(&key, at_thread_end);
-	ck_assert_int_eq(tasks_run(2, main_task, NULL), 7);
-	ck_assert_int_eq(at_end, 7);
+	expect_eq(tasks_run(2, main_task, NULL), 7);
+	expect_eq(at_end, 7);
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	tcase_add_test(t, stacks_are_for_code_where_the_program_asks_for_it);
-}
-
-TESTS_MAIN("exec_stack", add_all)

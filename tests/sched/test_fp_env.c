@@ -53,9 +53,9 @@ static struct controls controls(void)
 static void expect(struct controls mine, const char *after)
 {
 	struct controls now = controls();
-	ck_assert_msg(now.vector == mine.vector && now.scalar == mine.scalar,
-		      "after %s: %#x %#x, not %#x %#x", after, now.vector, now.scalar, mine.vector,
-		      mine.scalar);
+	expect_that(now.vector == mine.vector && now.scalar == mine.scalar,
+		    "after %s: %#x %#x, not %#x %#x", after, now.vector, now.scalar, mine.vector,
+		    mine.scalar);
 }
 
 static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
@@ -91,8 +91,8 @@ static void wait_sleep(unsigned *seed)
 static void wait_channel(unsigned *seed)
 {
 	int item = 1;
-	ck_assert_int_eq(weft_chan_send(exchange, &item, soon()), 0);
-	ck_assert_int_eq(weft_chan_recv(exchange, &item, soon()), 0);
+	expect_eq(weft_chan_send(exchange, &item, soon()), 0);
+	expect_eq(weft_chan_recv(exchange, &item, soon()), 0);
 }
 
 static void wait_mutex(unsigned *seed)
@@ -116,7 +116,7 @@ static void wait_announced(unsigned *seed)
 
 static void wait_locked(unsigned *seed)
 {
-	ck_assert_int_eq(weft_lock_os_thread(), 0);
+	expect_eq(weft_lock_os_thread(), 0);
 	weft_yield();
 	weft_sleep(1);
 	weft_unlock_os_thread();
@@ -137,7 +137,7 @@ static int ends_otherwise(void *arg)
 static void wait_child(unsigned *seed)
 {
 	struct controls mine = controls();
-	ck_assert_int_eq(tasks_join(tasks_start(ends_otherwise, &mine)), 0);
+	expect_eq(tasks_join(tasks_start(ends_otherwise, &mine)), 0);
 }
 
 static const struct {
@@ -165,14 +165,14 @@ static int mixer(void *arg)
 	return 0;
 }
 
-TEST_TASKS(each_task_keeps_its_controls_through_every_wait)
+TASK_TEST("each task keeps its controls through every wait")
 {
 	struct weft_task *tasks[MIXERS];
 	exchange = weft_chan_new(sizeof(int), MIXERS);
 	for (uintptr_t i = 0; i < MIXERS; i++)
 		tasks[i] = tasks_start(mixer, (void *)(i + 1));
 	for (int i = 0; i < MIXERS; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 	weft_chan_unref(exchange);
 }
 
@@ -183,7 +183,7 @@ static struct weft_chan *born;
 static void tell_controls(void *arg)
 {
 	struct controls mine = controls();
-	ck_assert_int_eq(weft_chan_send(born, &mine, soon()), 0);
+	expect_eq(weft_chan_send(born, &mine, soon()), 0);
 }
 
 static int tell_controls_of_member(void *arg)
@@ -195,21 +195,21 @@ static int tell_controls_of_member(void *arg)
 static void expect_born_with(struct controls parents, const char *how)
 {
 	struct controls told;
-	ck_assert_int_eq(weft_chan_recv(born, &told, soon()), 0);
-	ck_assert_msg(told.vector == parents.vector && told.scalar == parents.scalar,
-		      "%s: born with %#x %#x, not %#x %#x", how, told.vector, told.scalar,
-		      parents.vector, parents.scalar);
+	expect_eq(weft_chan_recv(born, &told, soon()), 0);
+	expect_that(told.vector == parents.vector && told.scalar == parents.scalar,
+		    "%s: born with %#x %#x, not %#x %#x", how, told.vector, told.scalar,
+		    parents.vector, parents.scalar);
 }
 
 static void *foreign_spawner(void *arg)
 {
 	fesetround(FE_DOWNWARD);
 	*(struct controls *)arg = controls();
-	ck_assert_int_eq(weft_go(tell_controls, NULL), 0);
+	expect_eq(weft_go(tell_controls, NULL), 0);
 	return NULL;
 }
 
-TEST_TASKS(a_task_begins_with_its_spawners_controls)
+TASK_TEST("a task begins with its spawner's controls")
 {
 	struct controls mine;
 	struct weft_group *group = weft_group_new();
@@ -219,23 +219,23 @@ TEST_TASKS(a_task_begins_with_its_spawners_controls)
 
 	fesetround(FE_UPWARD);
 	mine = controls();
-	ck_assert_int_eq(weft_go(tell_controls, NULL), 0);
+	expect_eq(weft_go(tell_controls, NULL), 0);
 	fesetround(FE_TONEAREST);
 	expect_born_with(mine, "weft_go");
 
 	set_flush(true);
 	mine = controls();
-	ck_assert_int_eq(weft_group_go(group, tell_controls_of_member, NULL), 0);
+	expect_eq(weft_group_go(group, tell_controls_of_member, NULL), 0);
 	expect_born_with(mine, "weft_group_go");
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
+	expect_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
 	set_flush(false);
 	expect_born_with(mine, "a timer");
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, foreign_spawner, &mine), 0);
+	expect_eq(pthread_create(&thread, NULL, foreign_spawner, &mine), 0);
 	pthread_join(thread, NULL);
 	expect_born_with(mine, "weft_go from a thread");
 
-	ck_assert_int_eq(weft_group_wait(group, NULL, soon()), 0);
+	expect_eq(weft_group_wait(group, NULL, soon()), 0);
 	weft_timer_free(timer);
 	weft_chan_unref(born);
 }
@@ -244,25 +244,24 @@ TEST_TASKS(a_task_begins_with_its_spawners_controls)
 
 static int ends_with_another_mode(void *arg)
 {
-	ck_assert_int_eq(fegetround(), FE_UPWARD);
+	expect_eq(fegetround(), FE_UPWARD);
 	fesetround(FE_DOWNWARD);
 	weft_yield();
 	weft_sleep(MS / 10);
-	ck_assert_int_eq(fegetround(), FE_DOWNWARD);
+	expect_eq(fegetround(), FE_DOWNWARD);
 	if (arg)
 		weft_exit(7);
 	return 7;
 }
 
-START_TEST(the_main_task_begins_with_the_callers_mode_and_leaves_it_alone)
+TEST("the main task begins with the caller's mode and leaves it alone", .times = 4)
 {
-	struct weft_options o = {.size = sizeof(o), .flags = _i & 1 ? WEFT_LOCK_MAIN : 0};
+	struct weft_options o = {.size = sizeof(o), .flags = nth & 1 ? WEFT_LOCK_MAIN : 0};
 	fesetround(FE_UPWARD);
 	struct controls mine = controls();
-	ck_assert_int_eq(weft_run(&o, ends_with_another_mode, _i & 2 ? &o : NULL), 7);
+	expect_eq(weft_run(&o, ends_with_another_mode, nth & 2 ? &o : NULL), 7);
 	expect(mine, "weft_run");
 }
-END_TEST
 
 /* ---- traps and flags ---- */
 
@@ -289,13 +288,13 @@ static int traps_division_by_zero(void *arg)
 	return 0;
 }
 
-TEST_TASKS(what_one_task_traps_another_may_do)
+TASK_TEST("what one task traps another may do")
 {
 	struct weft_task *tasks[] = {tasks_start(divides_by_zero, NULL),
 				     tasks_start(traps_division_by_zero, NULL),
 				     tasks_start(divides_by_zero, NULL)};
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 #ifdef __x86_64__
@@ -322,12 +321,12 @@ static int traps_long_division_by_zero(void *arg)
 	return sum == 100.0L;
 }
 
-TEST_TASKS(what_another_task_did_in_x87_arithmetic_is_no_trap)
+TASK_TEST("what another task did in x87 arithmetic is no trap")
 {
 	struct weft_task *divides = tasks_start(divides_long_by_zero, NULL);
 	struct weft_task *traps = tasks_start(traps_long_division_by_zero, NULL);
-	ck_assert_int_eq(tasks_join(divides), 0);
-	ck_assert_int_eq(tasks_join(traps), 1);
+	expect_eq(tasks_join(divides), 0);
+	expect_eq(tasks_join(traps), 1);
 }
 
 static int flags_stay_as_left(void *arg)
@@ -338,31 +337,16 @@ static int flags_stay_as_left(void *arg)
 		if (mine)
 			quotient = 1.0 / zero_divisor;
 		weft_yield();
-		ck_assert_int_eq(fetestexcept(FE_DIVBYZERO), mine ? FE_DIVBYZERO : 0);
+		expect_eq(fetestexcept(FE_DIVBYZERO), mine ? FE_DIVBYZERO : 0);
 	}
 	return 0;
 }
 
-TEST_TASKS(exception_flags_of_sse_arithmetic_are_the_tasks)
+TASK_TEST("exception flags of sse arithmetic are the task's")
 {
 	struct weft_task *raises = tasks_start(flags_stay_as_left, (void *)&quotient);
 	struct weft_task *quiet = tasks_start(flags_stay_as_left, NULL);
-	ck_assert_int_eq(tasks_join(raises), 0);
-	ck_assert_int_eq(tasks_join(quiet), 0);
+	expect_eq(tasks_join(raises), 0);
+	expect_eq(tasks_join(quiet), 0);
 }
 #endif
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, each_task_keeps_its_controls_through_every_wait);
-	add_tasks_test(tcase, a_task_begins_with_its_spawners_controls);
-	tcase_add_loop_test(tcase, the_main_task_begins_with_the_callers_mode_and_leaves_it_alone,
-			    0, 4);
-	add_tasks_test(tcase, what_one_task_traps_another_may_do);
-#ifdef __x86_64__
-	add_tasks_test(tcase, what_another_task_did_in_x87_arithmetic_is_no_trap);
-	add_tasks_test(tcase, exception_flags_of_sse_arithmetic_are_the_tasks);
-#endif
-}
-
-TESTS_MAIN("fp_env", add_all)

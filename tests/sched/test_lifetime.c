@@ -36,7 +36,7 @@ static void *start_from_outside(void *arg)
 		if (err == 0)
 			outside.started++;
 		else
-			ck_assert_int_eq(err, -EINVAL);
+			expect_eq(err, -EINVAL);
 		/* One at a time: the runtime may end in between. */
 		while (flag(&outside.ran) < outside.started && !flag(&outside.over))
 			sched_yield();
@@ -45,61 +45,58 @@ static void *start_from_outside(void *arg)
 }
 
 /* A thread that starts tasks all the time meets every moment of a runtime's birth and end. */
-START_TEST(a_task_started_from_outside_runs_or_is_refused_at_every_moment)
+TEST("a task started from outside runs or is refused at every moment")
 {
 	pthread_t thread;
 	pthread_create(&thread, NULL, start_from_outside, NULL);
 	for (int i = 0; i < 300; i++)
-		ck_assert_int_eq(tasks_run(tasks_processors[i % 3], nothing, NULL), 0);
+		expect_eq(tasks_run(tasks_processors[i % 3], nothing, NULL), 0);
 	flag_set(&outside.over, 1);
 	pthread_join(thread, NULL);
-	ck_assert_int_eq(flag(&outside.ran), outside.started);
+	expect_eq(flag(&outside.ran), outside.started);
 }
-END_TEST
 
 static int stop(void *arg)
 {
 	return weft_stop();
 }
 
-START_TEST(a_runtime_that_was_stopped_is_none)
+TEST("a runtime that was stopped is none")
 {
 	struct weft_task *task;
 	int ran = 0;
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(tasks_run(1, stop, NULL), 0);
-		ck_assert_int_eq(weft_go(count, &ran), -EINVAL);
-		ck_assert_int_eq(weft_spawn(&task, NULL, nothing, NULL), -EINVAL);
-		ck_assert_int_eq(weft_stop(), -EINVAL);
+		expect_eq(tasks_run(1, stop, NULL), 0);
+		expect_eq(weft_go(count, &ran), -EINVAL);
+		expect_eq(weft_spawn(&task, NULL, nothing, NULL), -EINVAL);
+		expect_eq(weft_stop(), -EINVAL);
 	}
-	ck_assert_int_eq(flag(&ran), 0);
+	expect_eq(flag(&ran), 0);
 }
-END_TEST
 
 /* ---- stopping ---- */
 
 static int stop_and_go_on(void *arg)
 {
-	ck_assert_int_eq(weft_stop(), 0);
-	ck_assert_int_eq(weft_cancelled(), 1);
-	ck_assert_int_eq(weft_sleep(1), -ECANCELED);
+	expect_eq(weft_stop(), 0);
+	expect_eq(weft_cancelled(), 1);
+	expect_eq(weft_sleep(1), -ECANCELED);
 	weft_cancel_clear();
-	ck_assert_int_eq(weft_sleep(5 * MS), 0);
+	expect_eq(weft_sleep(5 * MS), 0);
 	return 3;
 }
 
-START_TEST(who_stops_is_cancelled_at_once_and_only_once)
+TEST("who stops is cancelled at once and only once", .times = 3)
 {
 	for (int i = 0; i < 20; i++)
-		ck_assert_int_eq(tasks_run(tasks_processors[_i], stop_and_go_on, NULL), 3);
+		expect_eq(tasks_run(tasks_processors[nth], stop_and_go_on, NULL), 3);
 }
-END_TEST
 
 static void *spawn_after_stop(void *arg)
 {
 	struct weft_task *task;
-	ck_assert_int_eq(weft_go(count, arg), -ESHUTDOWN);
-	ck_assert_int_eq(weft_spawn(&task, NULL, nothing, NULL), -EINVAL);
+	expect_eq(weft_go(count, arg), -ESHUTDOWN);
+	expect_eq(weft_spawn(&task, NULL, nothing, NULL), -EINVAL);
 	return NULL;
 }
 
@@ -107,17 +104,16 @@ static int stop_and_ask_outside(void *arg)
 {
 	pthread_t thread;
 	int ran = 0;
-	ck_assert_int_eq(weft_stop(), 0);
+	expect_eq(weft_stop(), 0);
 	pthread_create(&thread, NULL, spawn_after_stop, &ran);
 	pthread_join(thread, NULL);
 	return ran;
 }
 
-START_TEST(after_weft_stop_a_thread_may_start_nothing_either)
+TEST("after weft stop a thread may start nothing either")
 {
-	ck_assert_int_eq(tasks_run(1, stop_and_ask_outside, NULL), 0);
+	expect_eq(tasks_run(1, stop_and_ask_outside, NULL), 0);
 }
-END_TEST
 
 /* ---- fork ---- */
 
@@ -129,31 +125,30 @@ static int fork_and_return(void *arg)
 		weft_exit(7);
 	if (child == 0)
 		return 7;
-	ck_assert_int_eq(weft_wait_pid(child, &status, soon()), 0);
+	expect_eq(weft_wait_pid(child, &status, soon()), 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }
 
-START_TEST(a_task_that_ends_in_a_forked_child_ends_the_child)
+TEST("a task that ends in a forked child ends the child", .times = 3)
 {
-	ck_assert_int_eq(tasks_run(tasks_processors[_i], fork_and_return, NULL), 7);
-	ck_assert_int_eq(tasks_run(tasks_processors[_i], fork_and_return, (void *)1), 7);
+	expect_eq(tasks_run(tasks_processors[nth], fork_and_return, NULL), 7);
+	expect_eq(tasks_run(tasks_processors[nth], fork_and_return, (void *)1), 7);
 }
-END_TEST
 
 /* ---- keys, handles ---- */
 
 static void *make_key(void *arg)
 {
 	unsigned key;
-	ck_assert_int_eq(weft_key_create(&key, NULL), -EINVAL);
+	expect_eq(weft_key_create(&key, NULL), -EINVAL);
 	return NULL;
 }
 
-TEST_TASKS(keys_are_made_by_tasks)
+TASK_TEST("keys are made by tasks")
 {
 	pthread_t thread;
 	unsigned key;
-	ck_assert_int_eq(weft_key_create(&key, NULL), 0);
+	expect_eq(weft_key_create(&key, NULL), 0);
 	pthread_create(&thread, NULL, make_key, NULL);
 	pthread_join(thread, NULL);
 }
@@ -161,23 +156,22 @@ TEST_TASKS(keys_are_made_by_tasks)
 static int use_key(void *arg)
 {
 	unsigned key = *(unsigned *)arg;
-	ck_assert_int_eq(weft_key_set(key, arg), 0);
+	expect_eq(weft_key_set(key, arg), 0);
 	return weft_key_get(key) == arg ? 5 : 6;
 }
 
-START_TEST(a_key_may_be_made_before_the_runtime)
+TEST("a key may be made before the runtime")
 {
 	unsigned key;
-	ck_assert_int_eq(weft_key_create(&key, NULL), 0);
-	ck_assert_int_eq(tasks_run(1, use_key, &key), 5);
+	expect_eq(weft_key_create(&key, NULL), 0);
+	expect_eq(tasks_run(1, use_key, &key), 5);
 }
-END_TEST
 
-TEST_TASKS(no_handle_is_an_error)
+TASK_TEST("no handle is an error")
 {
-	ck_assert_int_eq(weft_join(NULL, NULL, WEFT_FOREVER), -EINVAL);
-	ck_assert_int_eq(weft_detach(NULL), -EINVAL);
-	ck_assert_int_eq(weft_cancel(NULL), -EINVAL);
+	expect_eq(weft_join(NULL, NULL, WEFT_FOREVER), -EINVAL);
+	expect_eq(weft_detach(NULL), -EINVAL);
+	expect_eq(weft_cancel(NULL), -EINVAL);
 }
 
 /* ---- misuse ---- */
@@ -247,7 +241,7 @@ static int free_channel_in_use(void *arg)
 	return 0;
 }
 
-START_TEST(misuse_names_the_call_and_the_task)
+TEST("misuse names the call and the task")
 {
 	expect_misuse("weft_join", join_twice);
 	expect_misuse("weft_join", join_detached);
@@ -256,7 +250,6 @@ START_TEST(misuse_names_the_call_and_the_task)
 	expect_misuse("weft_group_wait", wait_for_group_twice);
 	expect_misuse("weft_chan_unref", free_channel_in_use);
 }
-END_TEST
 
 /* ---- what a peak leaves behind ---- */
 
@@ -285,7 +278,7 @@ static int resident(void)
 	int n = 0;
 	for (int i = 0; i < PEAK; i++) {
 		unsigned char in = 0;
-		ck_assert_int_eq(mincore((void *)((uintptr_t)peak.deep[i] & -page), 1, &in), 0);
+		expect_eq(mincore((void *)((uintptr_t)peak.deep[i] & -page), 1, &in), 0);
 		n += in & 1;
 	}
 	return n;
@@ -298,15 +291,15 @@ static void make_a_peak(void)
 	for (int i = 0; i < PEAK; i++)
 		tasks[i] = tasks_start(touch_deep, &peak.deep[i]);
 	for (int i = 0; i < PEAK; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 	int64_t end = soon();
-	ck_assert_int_gt(resident(), WARM);
+	expect_gt(resident(), WARM);
 	while (resident() > WARM && weft_now() < end)
 		weft_sleep(100 * MS);
-	ck_assert_int_le(resident(), WARM);
+	expect_le(resident(), WARM);
 }
 
-TEST_TASKS(stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs)
+TASK_TEST("stacks of a peak go back to the kernel while nothing runs")
 {
 	make_a_peak();
 }
@@ -316,9 +309,9 @@ static int look_at_guard(void *arg)
 {
 	const char *bottom = weft__stack_bottom((struct task *)weft_self());
 	int sink = *(int *)arg;
-	ck_assert_int_eq(write(sink, bottom, 1), 1);
-	ck_assert_int_eq(write(sink, bottom - 1, 1), -1);
-	ck_assert_int_eq(errno, EFAULT);
+	expect_eq(write(sink, bottom, 1), 1);
+	expect_eq(write(sink, bottom - 1, 1), -1);
+	expect_eq(errno, EFAULT);
 	weft_sleep(MS); /* so that others need stacks of their own */
 	return 0;
 }
@@ -327,40 +320,22 @@ static void look_at_guards(void)
 {
 	struct weft_task *tasks[PEAK];
 	int sink[2];
-	ck_assert_int_eq(pipe(sink), 0);
+	expect_eq(pipe(sink), 0);
 	for (int i = 0; i < PEAK; i++)
 		tasks[i] = tasks_start(look_at_guard, &sink[1]);
 	for (int i = 0; i < PEAK; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
-TEST_TASKS(every_stack_has_its_guard)
+TASK_TEST("every stack has its guard")
 {
 	look_at_guards();
 }
 
 /* A kernel before 5.10, or a sandbox. */
-TEST_TASKS(stacks_are_guarded_and_given_back_without_process_madvise)
+TASK_TEST("stacks are guarded and given back without process madvise")
 {
 	refuse(SYS_process_madvise, ENOSYS, false);
 	look_at_guards();
 	make_a_peak();
 }
-
-static void add_all(TCase *t)
-{
-	tcase_add_test(t, a_task_started_from_outside_runs_or_is_refused_at_every_moment);
-	tcase_add_test(t, a_runtime_that_was_stopped_is_none);
-	tcase_add_loop_test(t, who_stops_is_cancelled_at_once_and_only_once, 0, 3);
-	tcase_add_test(t, after_weft_stop_a_thread_may_start_nothing_either);
-	tcase_add_loop_test(t, a_task_that_ends_in_a_forked_child_ends_the_child, 0, 3);
-	add_tasks_test(t, keys_are_made_by_tasks);
-	tcase_add_test(t, a_key_may_be_made_before_the_runtime);
-	add_tasks_test(t, no_handle_is_an_error);
-	tcase_add_test(t, misuse_names_the_call_and_the_task);
-	add_tasks_test(t, stacks_of_a_peak_go_back_to_the_kernel_while_nothing_runs);
-	add_tasks_test(t, every_stack_has_its_guard);
-	add_tasks_test(t, stacks_are_guarded_and_given_back_without_process_madvise);
-}
-
-TESTS_MAIN("lifetime", add_all)

@@ -86,18 +86,17 @@ static int main_task(void *arg)
 	for (size_t i = 0; i < 4; i++)
 		for (size_t j = 0; j < 4; j++, want += TASKS)
 			run_a_crowd(kinds[i], kinds[j]);
-	ck_assert_int_eq(done, want);
+	expect_eq(done, want);
 	return 42;
 }
 
-START_TEST(every_kind_of_work_ends_with_few_threads)
+TEST("every kind of work ends with few threads", .times = 3 * (MOST - FEWEST + 1))
 {
 	struct weft_options o = {.size = sizeof(o),
-				 .max_threads = (unsigned)(FEWEST + _i / 3),
-				 .processors = tasks_processors[_i % 3]};
-	ck_assert_int_eq(weft_run(&o, main_task, NULL), 42);
+				 .max_threads = (unsigned)(FEWEST + nth / 3),
+				 .processors = tasks_processors[nth % 3]};
+	expect_eq(weft_run(&o, main_task, NULL), 42);
 }
-END_TEST
 
 /* ---- locked tasks need no other thread than their own ---- */
 
@@ -113,15 +112,14 @@ static int locked_sleepers(void *arg)
 	return done;
 }
 
-START_TEST(as_many_locked_tasks_as_threads_wake_by_themselves)
+TEST("as many locked tasks as threads wake by themselves", .times = 3 * (MOST - FEWEST + 1))
 {
-	int threads = FEWEST + _i / 3;
+	int threads = FEWEST + nth / 3;
 	struct weft_options o = {.size = sizeof(o),
 				 .max_threads = (unsigned)threads,
-				 .processors = tasks_processors[_i % 3]};
-	ck_assert_int_eq(weft_run(&o, locked_sleepers, &threads), threads);
+				 .processors = tasks_processors[nth % 3]};
+	expect_eq(weft_run(&o, locked_sleepers, &threads), threads);
 }
-END_TEST
 
 /* ---- the kernel gives few ---- */
 
@@ -138,35 +136,21 @@ static int run_with_few_threads(rlim_t threads, unsigned processors)
 	}
 	int status;
 	waitpid(pid, &status, 0);
-	ck_assert(WIFEXITED(status));
+	expect(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
 
-START_TEST(every_kind_of_work_ends_where_the_kernel_gives_few_threads)
+TEST("every kind of work ends where the kernel gives few threads", .times = 9)
 {
-	int result = run_with_few_threads((rlim_t)(4 + _i / 3), tasks_processors[_i % 3]);
-	ck_assert(result == 42 || result == 77);
+	int result = run_with_few_threads((rlim_t)(4 + nth / 3), tasks_processors[nth % 3]);
+	expect(result == 42 || result == 77);
 }
-END_TEST
 
 /* The calling thread, the monitor, and no third. */
-START_TEST(no_thread_for_the_first_task_is_an_error)
+TEST("no thread for the first task is an error")
 {
 	for (rlim_t threads = 1; threads <= 2; threads++) {
 		int result = run_with_few_threads(threads, 2);
-		ck_assert(result == (unsigned char)-EAGAIN || result == 77);
+		expect(result == (unsigned char)-EAGAIN || result == 77);
 	}
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	tcase_add_loop_test(t, every_kind_of_work_ends_with_few_threads, 0,
-			    3 * (MOST - FEWEST + 1));
-	tcase_add_loop_test(t, as_many_locked_tasks_as_threads_wake_by_themselves, 0,
-			    3 * (MOST - FEWEST + 1));
-	tcase_add_loop_test(t, every_kind_of_work_ends_where_the_kernel_gives_few_threads, 0, 9);
-	tcase_add_test(t, no_thread_for_the_first_task_is_an_error);
-}
-
-TESTS_MAIN("limits of threads", add_all)

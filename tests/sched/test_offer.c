@@ -20,40 +20,28 @@ static bool passed_over_next(void)
 	return passed_over();
 }
 
-START_TEST(each_offer_is_taken_up_while_help_is_worth_it)
+TEST("each offer is taken up while help is worth it")
 {
 	for (int i = 0; i < 5; i++)
-		ck_assert(!passed_over_next());
+		expect(!passed_over_next());
 }
-END_TEST
 
-START_TEST(as_many_are_passed_over_as_there_is_reluctance)
+TEST("as many are passed over as there is reluctance")
 {
 	sched.offers.reluctance = 3;
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 3; i++)
-			ck_assert(passed_over_next());
-		ck_assert(!passed_over_next());
-		ck_assert_uint_eq(sched.offers.passed, 0);
+			expect(passed_over_next());
+		expect(!passed_over_next());
+		expect_eq(sched.offers.passed, 0);
 	}
 }
-END_TEST
 
-START_TEST(a_burst_is_one_offer)
+TEST("a burst is one offer")
 {
 	sched.offers.reluctance = 3;
-	ck_assert(passed_over_next());
+	expect(passed_over_next());
 	for (int i = 0; i < 100; i++)
-		ck_assert(!passed_over());
-	ck_assert_uint_eq(sched.offers.passed, 1);
+		expect(!passed_over());
+	expect_eq(sched.offers.passed, 1);
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	tcase_add_test(t, each_offer_is_taken_up_while_help_is_worth_it);
-	tcase_add_test(t, as_many_are_passed_over_as_there_is_reluctance);
-	tcase_add_test(t, a_burst_is_one_offer);
-}
-
-TESTS_MAIN("offers", add_all)

@@ -70,7 +70,7 @@ static struct weft_task *start_with(size_t stack, const char *name, int (*fn)(vo
 {
 	struct weft_spawn_options o = {.size = sizeof(o), .name = name, .stack_size = stack};
 	struct weft_task *task;
-	ck_assert_int_eq(weft_spawn(&task, &o, fn, arg), 0);
+	expect_eq(weft_spawn(&task, &o, fn, arg), 0);
 	return task;
 }
 
@@ -78,7 +78,7 @@ static struct weft_task *start_with(size_t stack, const char *name, int (*fn)(vo
 static bool readable(const char *address)
 {
 	int sink[2];
-	ck_assert_int_eq(pipe(sink), 0);
+	expect_eq(pipe(sink), 0);
 	bool yes = write(sink[1], address, 1) == 1;
 	close(sink[0]);
 	close(sink[1]);
@@ -90,7 +90,7 @@ static bool executable(const char *address)
 	char line[512], x = '-';
 	unsigned long from, to;
 	FILE *maps = fopen("/proc/self/maps", "r");
-	ck_assert_ptr_nonnull(maps);
+	expect_ne(maps, NULL);
 	while (fgets(line, sizeof(line), maps))
 		if (sscanf(line, "%lx-%lx %*c%*c%c", &from, &to, &x) == 3 &&
 		    from <= (uintptr_t)address && (uintptr_t)address < to)
@@ -109,13 +109,13 @@ static int uses_all(void *arg)
 	char *top = __builtin_frame_address(0);
 	size_t asked = *(size_t *)arg, usable = (size_t)(top - bottom);
 	char mine = (char)weft_task_id(weft_self());
-	ck_assert_uint_ge(usable + OF_OUR_OWN, round_up(asked, page()));
-	ck_assert(!executable(top));
+	expect_ge(usable + OF_OUR_OWN, round_up(asked, page()));
+	expect(!executable(top));
 	for (size_t at = 0; at < usable - FRAMES_OF_A_WAIT; at += 512)
 		bottom[at] = mine;
 	weft_sleep(MS);
 	for (size_t at = 0; at < usable - FRAMES_OF_A_WAIT; at += 512)
-		ck_assert_int_eq(bottom[at], mine);
+		expect_eq(bottom[at], mine);
 	return 0;
 }
 
@@ -126,17 +126,16 @@ static int use_all_of_each_size(void *arg)
 		for (int k = 0; k < NEIGHBOURS; k++)
 			tasks[k] = start_with(sizes[i], "", uses_all, (void *)&sizes[i]);
 		for (int k = 0; k < NEIGHBOURS; k++)
-			ck_assert_int_eq(tasks_join(tasks[k]), 0);
+			expect_eq(tasks_join(tasks[k]), 0);
 	}
 	return 42;
 }
 
-START_TEST(the_asked_stack_is_usable)
+TEST("the asked stack is usable", .times = WORLDS)
 {
-	world = (enum world)_i;
-	ck_assert_int_eq(tasks_run(1, use_all_of_each_size, NULL), 42);
+	world = (enum world)nth;
+	expect_eq(tasks_run(1, use_all_of_each_size, NULL), 42);
 }
-END_TEST
 
 /* ---- below it lies a guard, and below that no record ---- */
 
@@ -144,13 +143,13 @@ static int looks_at_guard(void *arg)
 {
 	const char *bottom = my_bottom();
 	const struct task *self = (struct task *)weft_self();
-	ck_assert(readable(bottom));
+	expect(readable(bottom));
 	for (size_t below = 1; below < GUARD; below += PAGE)
-		ck_assert(!readable(bottom - below));
-	ck_assert(!readable(bottom - GUARD));
+		expect(!readable(bottom - below));
+	expect(!readable(bottom - GUARD));
 	if (self->slot % STACK_FIRST) {
 		const struct task *next = weft__stack_task(self->class, self->slot - 1);
-		ck_assert_int_ge(bottom - GUARD - (const char *)(next + 1), 128);
+		expect_ge(bottom - GUARD - (const char *)(next + 1), 128);
 	}
 	weft_sleep(MS); /* so that others need stacks of their own */
 	return 0;
@@ -162,7 +161,7 @@ static void look_at_guards(size_t size)
 	for (size_t i = 0; i < array_len(tasks); i++)
 		tasks[i] = start_with(size, "", looks_at_guard, NULL);
 	for (size_t i = 0; i < array_len(tasks); i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 }
 
 static int look_at_guards_of_each_size(void *arg)
@@ -172,12 +171,11 @@ static int look_at_guards_of_each_size(void *arg)
 	return 42;
 }
 
-START_TEST(below_each_stack_lies_a_guard_and_no_record)
+TEST("below each stack lies a guard and no record", .times = WORLDS)
 {
-	world = (enum world)_i;
-	ck_assert_int_eq(tasks_run(1, look_at_guards_of_each_size, NULL), 42);
+	world = (enum world)nth;
+	expect_eq(tasks_run(1, look_at_guards_of_each_size, NULL), 42);
 }
-END_TEST
 
 /* ---- who writes there dies by name ---- */
 
@@ -217,7 +215,7 @@ static void expect_death_by_name(void)
 	char said[4096] = "", report[64];
 	struct rlimit no_core = {0, 0};
 	int err[2], status;
-	ck_assert_int_eq(pipe(err), 0);
+	expect_eq(pipe(err), 0);
 	pid_t child = fork();
 	if (child == 0) {
 		setrlimit(RLIMIT_CORE, &no_core);
@@ -230,19 +228,18 @@ static void expect_death_by_name(void)
 		got = some > 0 ? (size_t)some : 0;
 	}
 	close(err[0]);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_msg(status && !(WIFEXITED(status) && WEXITSTATUS(status) == SURVIVED),
-		      "stack %zu, frame %zu, %zu left: survived", fall.stack, fall.frame,
-		      fall.left);
+	expect_eq(waitpid(child, &status, 0), child);
+	expect_that(status && !(WIFEXITED(status) && WEXITSTATUS(status) == SURVIVED),
+		    "stack %zu, frame %zu, %zu left: survived", fall.stack, fall.frame, fall.left);
 	snprintf(report, sizeof(report), "'culprit' overflowed its %zu KiB stack",
 		 weft__stack_class(fall.stack)->usable / KIB);
-	ck_assert_msg(strstr(said, report), "stack %zu, frame %zu, %zu left: \"%s\", not \"%s\"",
-		      fall.stack, fall.frame, fall.left, said, report);
+	expect_that(strstr(said, report), "stack %zu, frame %zu, %zu left: \"%s\", not \"%s\"",
+		    fall.stack, fall.frame, fall.left, said, report);
 }
 
-START_TEST(a_frame_that_does_not_fit_dies_by_its_tasks_name)
+TEST("a frame that does not fit dies by its tasks name", .times = WORLDS)
 {
-	world = (enum world)_i;
+	world = (enum world)nth;
 	for (size_t i = 0; i < array_len(sizes); i++)
 		for (size_t k = 0; k < array_len(frames); k++)
 			for (size_t n = 0; n < array_len(left_over); n++) {
@@ -252,7 +249,6 @@ START_TEST(a_frame_that_does_not_fit_dies_by_its_tasks_name)
 				expect_death_by_name();
 			}
 }
-END_TEST
 
 /* ---- locked memory: not with a sanitizer, whose shadow is too large to be locked, nor in an
  * emulator, whose own memory is locked with ours ---- */
@@ -266,7 +262,7 @@ static size_t locked_bytes(void)
 	char line[256];
 	size_t kib = 0;
 	FILE *status = fopen("/proc/self/status", "r");
-	ck_assert_ptr_nonnull(status);
+	expect_ne(status, NULL);
 	while (fgets(line, sizeof(line), status) && sscanf(line, "VmLck: %zu", &kib) != 1)
 		;
 	fclose(status);
@@ -280,34 +276,32 @@ static int run_many(void *arg)
 	for (int i = 0; i < MANY; i++)
 		tasks[i] = start_with(stack, "", sleeps, NULL);
 	tasks_settle();
-	ck_assert_uint_le(locked_bytes() - before, MANY * stack + RUNTIME);
+	expect_le(locked_bytes() - before, MANY * stack + RUNTIME);
 	for (int i = 0; i < MANY; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 0);
+		expect_eq(tasks_join(tasks[i]), 0);
 	look_at_guards(stack);
 	return 42;
 }
 
-START_TEST(tasks_lock_no_more_memory_than_threads_would)
+TEST("tasks lock no more memory than threads would")
 {
 	size_t before = locked_bytes();
 	if (mlockall(MCL_FUTURE) < 0)
 		return; /* not allowed here */
-	ck_assert_int_eq(tasks_run(2, run_many, &before), 42);
+	expect_eq(tasks_run(2, run_many, &before), 42);
 }
-END_TEST
 
 /* The limit counts what is mapped, not what is touched: room for the runtime's threads, and for few
  * of the tasks. */
-START_TEST(tasks_are_to_be_had_under_a_limit_of_locked_memory)
+TEST("tasks are to be had under a limit of locked memory")
 {
 	struct rlimit few = {64 * MIB, 64 * MIB};
 	size_t before = locked_bytes();
 	if (setrlimit(RLIMIT_MEMLOCK, &few) < 0 || (geteuid() == 0 && setuid(65534) < 0) ||
 	    mlockall(MCL_FUTURE) < 0)
 		return; /* not allowed here */
-	ck_assert_int_eq(tasks_run(2, run_many, &before), 42);
+	expect_eq(tasks_run(2, run_many, &before), 42);
 }
-END_TEST
 
 static int lock_everything(void *arg)
 {
@@ -319,23 +313,8 @@ static int lock_everything(void *arg)
 	return 42;
 }
 
-START_TEST(guards_hold_in_memory_that_was_locked_while_the_runtime_ran)
+TEST("guards hold in memory that was locked while the runtime ran")
 {
-	ck_assert_int_eq(tasks_run(2, lock_everything, NULL), 42);
+	expect_eq(tasks_run(2, lock_everything, NULL), 42);
 }
-END_TEST
 #endif
-
-static void add_all(TCase *t)
-{
-	tcase_add_loop_test(t, the_asked_stack_is_usable, 0, WORLDS);
-	tcase_add_loop_test(t, below_each_stack_lies_a_guard_and_no_record, 0, WORLDS);
-	tcase_add_loop_test(t, a_frame_that_does_not_fit_dies_by_its_tasks_name, 0, WORLDS);
-#ifdef LOCKS_MEMORY
-	tcase_add_test(t, tasks_lock_no_more_memory_than_threads_would);
-	tcase_add_test(t, tasks_are_to_be_had_under_a_limit_of_locked_memory);
-	tcase_add_test(t, guards_hold_in_memory_that_was_locked_while_the_runtime_ran);
-#endif
-}
-
-TESTS_MAIN("stack", add_all)

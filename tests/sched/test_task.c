@@ -23,14 +23,14 @@ static int yield_then_give_back(void *arg)
 	return (int)(intptr_t)arg;
 }
 
-TEST_TASKS(every_task_of_a_batch_gives_its_own_result)
+TASK_TEST("every task of a batch gives its own result")
 {
 	enum { N = 5000 };
 	static struct weft_task *task[N];
 	for (intptr_t i = 0; i < N; i++)
 		task[i] = tasks_start(i % 2 ? give_back : yield_then_give_back, (void *)i);
 	for (int i = 0; i < N; i++)
-		ck_assert_int_eq(tasks_join(task[i]), i);
+		expect_eq(tasks_join(task[i]), i);
 }
 
 static int count_down(void *arg)
@@ -39,9 +39,9 @@ static int count_down(void *arg)
 	return n == 0 ? 0 : 1 + tasks_join(tasks_start(count_down, (void *)(n - 1)));
 }
 
-TEST_TASKS(a_chain_of_tasks_may_be_ten_thousand_deep)
+TASK_TEST("a chain of tasks may be ten thousand deep")
 {
-	ck_assert_int_eq(tasks_join(tasks_start(count_down, (void *)10000)), 10000);
+	expect_eq(tasks_join(tasks_start(count_down, (void *)10000)), 10000);
 }
 
 static int wait_for_cancel(void *arg)
@@ -49,14 +49,14 @@ static int wait_for_cancel(void *arg)
 	return weft_sleep_until(WEFT_FOREVER);
 }
 
-TEST_TASKS(a_join_that_gives_up_leaves_the_task_joinable)
+TASK_TEST("a join that gives up leaves the task joinable")
 {
 	struct weft_task *task = tasks_start(wait_for_cancel, NULL);
-	ck_assert_int_eq(weft_join(task, NULL, 0), -EAGAIN);
-	ck_assert_int_eq(weft_join(task, NULL, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_join(task, NULL, weft_now() - 1), -ETIMEDOUT);
-	ck_assert_int_eq(weft_cancel(task), 0);
-	ck_assert_int_eq(tasks_join(task), -ECANCELED);
+	expect_eq(weft_join(task, NULL, 0), -EAGAIN);
+	expect_eq(weft_join(task, NULL, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_join(task, NULL, weft_now() - 1), -ETIMEDOUT);
+	expect_eq(weft_cancel(task), 0);
+	expect_eq(tasks_join(task), -ECANCELED);
 }
 
 static int join_it(void *arg)
@@ -64,31 +64,31 @@ static int join_it(void *arg)
 	return weft_join(arg, NULL, WEFT_FOREVER);
 }
 
-TEST_TASKS(a_cancelled_join_leaves_the_task_joinable)
+TASK_TEST("a cancelled join leaves the task joinable")
 {
 	struct weft_task *task = tasks_start(wait_for_cancel, NULL);
 	struct weft_task *joiner = tasks_start(join_it, task);
 	tasks_settle();
 	weft_cancel(joiner);
-	ck_assert_int_eq(tasks_join(joiner), -ECANCELED);
+	expect_eq(tasks_join(joiner), -ECANCELED);
 	weft_cancel(task);
-	ck_assert_int_eq(tasks_join(task), -ECANCELED);
+	expect_eq(tasks_join(task), -ECANCELED);
 }
 
-TEST_TASKS(an_ended_task_can_be_joined_by_a_cancelled_one_and_with_deadline_zero)
+TASK_TEST("an ended task can be joined by a cancelled one and with deadline zero")
 {
 	struct weft_task *task = tasks_start(give_back, (void *)7);
 	int result = 0;
 	tasks_settle();
 	weft_cancel(weft_self());
-	ck_assert_int_eq(weft_join(task, &result, 0), 0);
-	ck_assert_int_eq(result, 7);
+	expect_eq(weft_join(task, &result, 0), 0);
+	expect_eq(result, 7);
 	weft_cancel_clear();
 }
 
-TEST_TASKS(joining_oneself_is_a_deadlock_error)
+TASK_TEST("joining oneself is a deadlock error")
 {
-	ck_assert_int_eq(weft_join(weft_self(), NULL, WEFT_FOREVER), -EDEADLK);
+	expect_eq(weft_join(weft_self(), NULL, WEFT_FOREVER), -EDEADLK);
 }
 
 static int ended_detached;
@@ -110,14 +110,13 @@ static int detach_many(void *arg)
 	return 3;
 }
 
-START_TEST(the_runtime_ends_when_the_last_detached_task_has_ended)
+TEST("the runtime ends when the last detached task has ended")
 {
 	for (int round = 1; round <= 3; round++) {
-		ck_assert_int_eq(tasks_run(2, detach_many, NULL), 3);
-		ck_assert_int_eq(ended_detached, 100 * round);
+		expect_eq(tasks_run(2, detach_many, NULL), 3);
+		expect_eq(ended_detached, 100 * round);
 	}
 }
-END_TEST
 
 static noinline int exit_two_frames_down(void)
 {
@@ -134,40 +133,40 @@ static int exit_from_below(void *arg)
 	return exit_one_frame_down() + 1;
 }
 
-TEST_TASKS(weft_exit_ends_the_task_from_any_depth)
+TASK_TEST("weft exit ends the task from any depth")
 {
-	ck_assert_int_eq(tasks_join(tasks_start(exit_from_below, NULL)), 17);
+	expect_eq(tasks_join(tasks_start(exit_from_below, NULL)), 17);
 }
 
 /* ---- cancellation ---- */
 
 static int cancellation_is_sticky(void *arg)
 {
-	ck_assert_int_eq(weft_sleep(1000 * (int64_t)MS), -ECANCELED);
-	ck_assert_int_eq(weft_sleep(1000 * (int64_t)MS), -ECANCELED);
-	ck_assert_int_eq(weft_cancelled(), 1);
-	ck_assert_int_eq(weft_cancel_mask(1), 0);
-	ck_assert_int_eq(weft_sleep(MS), 0);
-	ck_assert_int_eq(weft_cancel_mask(0), 1);
-	ck_assert_int_eq(weft_sleep(1000 * (int64_t)MS), -ECANCELED);
+	expect_eq(weft_sleep(1000 * (int64_t)MS), -ECANCELED);
+	expect_eq(weft_sleep(1000 * (int64_t)MS), -ECANCELED);
+	expect_eq(weft_cancelled(), 1);
+	expect_eq(weft_cancel_mask(1), 0);
+	expect_eq(weft_sleep(MS), 0);
+	expect_eq(weft_cancel_mask(0), 1);
+	expect_eq(weft_sleep(1000 * (int64_t)MS), -ECANCELED);
 	weft_cancel_clear();
-	ck_assert_int_eq(weft_cancelled(), 0);
+	expect_eq(weft_cancelled(), 0);
 	return weft_sleep(MS);
 }
 
-TEST_TASKS(cancellation_stays_until_it_is_cleared_and_can_be_masked)
+TASK_TEST("cancellation stays until it is cleared and can be masked")
 {
 	struct weft_task *task = tasks_start(cancellation_is_sticky, NULL);
 	tasks_settle();
 	weft_cancel(task);
-	ck_assert_int_eq(tasks_join(task), 0);
+	expect_eq(tasks_join(task), 0);
 }
 
-TEST_TASKS(a_task_cancelled_before_it_ran_finds_out_at_its_first_wait)
+TASK_TEST("a task cancelled before it ran finds out at its first wait")
 {
 	struct weft_task *task = tasks_start(wait_for_cancel, NULL);
 	weft_cancel(task);
-	ck_assert_int_eq(tasks_join(task), -ECANCELED);
+	expect_eq(tasks_join(task), -ECANCELED);
 }
 
 static int sleep_masked(void *arg)
@@ -176,12 +175,12 @@ static int sleep_masked(void *arg)
 	return weft_sleep(20 * MS);
 }
 
-TEST_TASKS(a_masked_wait_is_not_ended_by_cancel)
+TASK_TEST("a masked wait is not ended by cancel")
 {
 	struct weft_task *task = tasks_start(sleep_masked, NULL);
 	tasks_settle();
 	weft_cancel(task);
-	ck_assert_int_eq(tasks_join(task), 0);
+	expect_eq(tasks_join(task), 0);
 }
 
 static int race_cancel(void *arg)
@@ -191,40 +190,40 @@ static int race_cancel(void *arg)
 		for (int k = 0; k < i % 5; k++)
 			weft_yield();
 		weft_cancel(task);
-		ck_assert_int_eq(tasks_join(task), -ECANCELED);
+		expect_eq(tasks_join(task), -ECANCELED);
 	}
 	return 0;
 }
 
-TEST_TASKS(cancel_races_with_the_wait_and_is_never_lost)
+TASK_TEST("cancel races with the wait and is never lost")
 {
 	struct weft_task *task[8];
 	for (int i = 0; i < 8; i++)
 		task[i] = tasks_start(race_cancel, NULL);
 	for (int i = 0; i < 8; i++)
-		ck_assert_int_eq(tasks_join(task[i]), 0);
+		expect_eq(tasks_join(task[i]), 0);
 }
 
 /* ---- sleeping ---- */
 
-TEST_TASKS(a_sleep_lasts_at_least_its_time)
+TASK_TEST("a sleep lasts at least its time")
 {
 	for (int64_t ns = 1; ns < 20 * MS; ns *= 7) {
 		int64_t start = weft_now();
-		ck_assert_int_eq(weft_sleep(ns), 0);
-		ck_assert_int_ge(weft_now() - start, ns);
+		expect_eq(weft_sleep(ns), 0);
+		expect_ge(weft_now() - start, ns);
 	}
-	ck_assert_int_eq(weft_sleep(0), 0);
-	ck_assert_int_eq(weft_sleep(-5), 0);
-	ck_assert_int_eq(weft_sleep(INT64_MIN), 0);
-	ck_assert_int_eq(weft_sleep_until(weft_now() - MS), 0);
+	expect_eq(weft_sleep(0), 0);
+	expect_eq(weft_sleep(-5), 0);
+	expect_eq(weft_sleep(INT64_MIN), 0);
+	expect_eq(weft_sleep_until(weft_now() - MS), 0);
 }
 
-TEST_TASKS(deadlines_saturate)
+TASK_TEST("deadlines saturate")
 {
-	ck_assert_int_eq(weft_after(INT64_MAX), WEFT_FOREVER);
-	ck_assert_int_lt(weft_after(INT64_MIN), 0);
-	ck_assert_int_gt(weft_after(1), 0);
+	expect_eq(weft_after(INT64_MAX), WEFT_FOREVER);
+	expect_lt(weft_after(INT64_MIN), 0);
+	expect_gt(weft_after(1), 0);
 }
 
 static void ignore(int signo)
@@ -242,7 +241,7 @@ static void *signal_storm(void *arg)
 	return NULL;
 }
 
-TEST_TASKS(a_signal_storm_does_not_extend_or_shorten_a_sleep)
+TASK_TEST("a signal storm does not extend or shorten a sleep")
 {
 	struct sigaction action = {.sa_handler = ignore};
 	pthread_t thread;
@@ -251,8 +250,8 @@ TEST_TASKS(a_signal_storm_does_not_extend_or_shorten_a_sleep)
 	pthread_create(&thread, NULL, signal_storm, NULL);
 	for (int i = 0; i < 20; i++) {
 		int64_t start = weft_now();
-		ck_assert_int_eq(weft_sleep(5 * MS), 0);
-		ck_assert_int_ge(weft_now() - start, 5 * MS);
+		expect_eq(weft_sleep(5 * MS), 0);
+		expect_ge(weft_now() - start, 5 * MS);
 	}
 	flag_set(&storming, 0);
 	pthread_join(thread, NULL);
@@ -270,42 +269,42 @@ static void destroy(void *value)
 
 static int use_keys(void *arg)
 {
-	ck_assert_ptr_null(weft_key_get(key_a));
-	ck_assert_int_eq(weft_key_set(key_a, arg), 0);
-	ck_assert_int_eq(weft_key_set(key_b, NULL), 0);
+	expect_eq(weft_key_get(key_a), NULL);
+	expect_eq(weft_key_set(key_a, arg), 0);
+	expect_eq(weft_key_set(key_b, NULL), 0);
 	weft_sleep(MS);
-	ck_assert_ptr_eq(weft_key_get(key_a), arg);
-	ck_assert_int_eq(weft_key_set(12345, arg), -EINVAL);
+	expect_eq(weft_key_get(key_a), arg);
+	expect_eq(weft_key_set(12345, arg), -EINVAL);
 	return 0;
 }
 
-TEST_TASKS(values_belong_to_their_task_and_are_destroyed_with_it)
+TASK_TEST("values belong to their task and are destroyed with it")
 {
 	struct weft_task *task[100];
 	destroyed = 0;
-	ck_assert_int_eq(weft_key_create(&key_a, destroy), 0);
-	ck_assert_int_eq(weft_key_create(&key_b, destroy), 0);
+	expect_eq(weft_key_create(&key_a, destroy), 0);
+	expect_eq(weft_key_create(&key_b, destroy), 0);
 	for (intptr_t i = 0; i < 100; i++)
 		task[i] = tasks_start(use_keys, (void *)(i + 1));
 	for (int i = 0; i < 100; i++)
 		tasks_join(task[i]);
-	ck_assert_int_eq(destroyed, 5050);
+	expect_eq(destroyed, 5050);
 }
 
-TEST_TASKS(ids_are_never_used_twice)
+TASK_TEST("ids are never used twice")
 {
 	static uint8_t seen[1 << 20];
 	memset(seen, 0, sizeof(seen));
 	for (int i = 0; i < 2000; i++) {
 		struct weft_task *task = tasks_start(give_back, NULL);
 		uint64_t id = weft_task_id(task);
-		ck_assert(id > 0 && id < sizeof(seen) && !seen[id]);
+		expect(id > 0 && id < sizeof(seen) && !seen[id]);
 		seen[id] = 1;
 		tasks_join(task);
 	}
-	ck_assert_uint_eq(weft_task_id(NULL), 0);
-	ck_assert_int_eq(weft_set_name("a name that is longer than thirty-one bytes"), 0);
-	ck_assert_int_eq(weft_set_name(NULL), 0);
+	expect_eq(weft_task_id(NULL), 0);
+	expect_eq(weft_set_name("a name that is longer than thirty-one bytes"), 0);
+	expect_eq(weft_set_name(NULL), 0);
 }
 
 /* ---- the runtime ---- */
@@ -315,18 +314,17 @@ static int run_again(void *arg)
 	return weft_run(NULL, give_back, NULL);
 }
 
-START_TEST(one_runtime_at_a_time)
+TEST("one runtime at a time")
 {
-	ck_assert_int_eq(tasks_run(1, run_again, NULL), -EBUSY);
-	ck_assert_int_eq(weft_run(NULL, NULL, NULL), -EINVAL);
+	expect_eq(tasks_run(1, run_again, NULL), -EBUSY);
+	expect_eq(weft_run(NULL, NULL, NULL), -EINVAL);
 	struct weft_options bad = {.processors = 1000000};
-	ck_assert_int_eq(weft_run(&bad, give_back, NULL), -EINVAL);
+	expect_eq(weft_run(&bad, give_back, NULL), -EINVAL);
 	bad = (struct weft_options){.flags = 0x8000};
-	ck_assert_int_eq(weft_run(&bad, give_back, NULL), -EINVAL);
+	expect_eq(weft_run(&bad, give_back, NULL), -EINVAL);
 	bad = (struct weft_options){.stack_size = (size_t)1 << 50};
-	ck_assert_int_eq(weft_run(&bad, give_back, NULL), -EINVAL);
+	expect_eq(weft_run(&bad, give_back, NULL), -EINVAL);
 }
-END_TEST
 
 /* ---- options of other versions ---- */
 
@@ -356,24 +354,23 @@ static int spawn_with(const void *options)
 static void check_sizes(int (*take)(const void *options), size_t first, size_t known)
 {
 	const size_t later = known + 16;
-	ck_assert_int_eq(take_sized(take, 0, 0), 0);
+	expect_eq(take_sized(take, 0, 0), 0);
 	for (size_t size = 1; size < first; size++)
-		ck_assert_int_eq(take_sized(take, size, 0), -EINVAL);
+		expect_eq(take_sized(take, size, 0), -EINVAL);
 	for (size_t size = first; size <= later; size++)
-		ck_assert_int_eq(take_sized(take, size, 0), 0);
+		expect_eq(take_sized(take, size, 0), 0);
 	for (size_t at = known; at < later; at++) {
-		ck_assert_int_eq(take_sized(take, later, at), -E2BIG);
-		ck_assert_int_eq(take_sized(take, at, at), 0); /* not the struct's any more */
+		expect_eq(take_sized(take, later, at), -E2BIG);
+		expect_eq(take_sized(take, at, at), 0); /* not the struct's any more */
 	}
-	ck_assert_int_eq(take_sized(take, 8192, 0), -E2BIG);
-	ck_assert_int_eq(take_sized(take, SIZE_MAX, 0), -E2BIG);
+	expect_eq(take_sized(take, 8192, 0), -E2BIG);
+	expect_eq(take_sized(take, SIZE_MAX, 0), -E2BIG);
 }
 
-START_TEST(options_of_a_later_version_are_refused_when_they_ask_for_more)
+TEST("options of a later version are refused when they ask for more")
 {
 	check_sizes(run_with, 32, sizeof(struct weft_options)); /* 0.1's had 32 bytes */
 }
-END_TEST
 
 static int spawn_sizes(void *arg)
 {
@@ -381,11 +378,10 @@ static int spawn_sizes(void *arg)
 	return 0;
 }
 
-START_TEST(spawn_options_of_a_later_version_are_refused_when_they_ask_for_more)
+TEST("spawn options of a later version are refused when they ask for more")
 {
-	ck_assert_int_eq(tasks_run(1, spawn_sizes, NULL), 0);
+	expect_eq(tasks_run(1, spawn_sizes, NULL), 0);
 }
-END_TEST
 
 static int thread_count(void)
 {
@@ -405,38 +401,35 @@ static int start_some(void *arg)
 	return 5;
 }
 
-START_TEST(all_threads_are_gone_when_weft_run_returns_and_it_can_run_again)
+TEST("all threads are gone when weft run returns and it can run again")
 {
-	ck_assert_int_eq(tasks_run(1, start_some, NULL), 5);
+	expect_eq(tasks_run(1, start_some, NULL), 5);
 	usleep(100 * 1000); /* a joined thread may take a moment to leave the kernel's list */
 	int before = thread_count(); /* a sanitizer may have one of its own */
 	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(tasks_run(1 + i % 5, start_some, NULL), 5);
+		expect_eq(tasks_run(1 + i % 5, start_some, NULL), 5);
 	for (int ms = 0; ms < 1000 && thread_count() > before; ms++)
 		usleep(1000);
-	ck_assert_int_le(thread_count(), before);
+	expect_le(thread_count(), before);
 }
-END_TEST
 
-START_TEST(a_thousand_processors_work)
+TEST("a thousand processors work")
 {
-	ck_assert_int_eq(tasks_run(1024, start_some, NULL), 5);
+	expect_eq(tasks_run(1024, start_some, NULL), 5);
 }
-END_TEST
 
-START_TEST(outside_of_a_runtime_calls_say_so)
+TEST("outside of a runtime calls say so")
 {
 	struct weft_task *task;
-	ck_assert_int_eq(weft_go((void (*)(void *))(void *)weft_yield, NULL), -EINVAL);
-	ck_assert_int_eq(weft_spawn(&task, NULL, give_back, NULL), -EINVAL);
-	ck_assert_int_eq(weft_sleep(1), -EINVAL);
-	ck_assert_int_eq(weft_stop(), -EINVAL);
-	ck_assert_int_eq(weft_lock_os_thread(), -EINVAL);
-	ck_assert_int_eq(weft_key_set(0, NULL), -EINVAL);
-	ck_assert_ptr_null(weft_self());
+	expect_eq(weft_go((void (*)(void *))(void *)weft_yield, NULL), -EINVAL);
+	expect_eq(weft_spawn(&task, NULL, give_back, NULL), -EINVAL);
+	expect_eq(weft_sleep(1), -EINVAL);
+	expect_eq(weft_stop(), -EINVAL);
+	expect_eq(weft_lock_os_thread(), -EINVAL);
+	expect_eq(weft_key_set(0, NULL), -EINVAL);
+	expect_eq(weft_self(), NULL);
 	weft_yield();
 }
-END_TEST
 
 static int stopped_sleepers(void *arg)
 {
@@ -444,23 +437,21 @@ static int stopped_sleepers(void *arg)
 	for (int i = 0; i < 50; i++)
 		task[i] = tasks_start(wait_for_cancel, NULL);
 	tasks_settle();
-	ck_assert_int_eq(weft_stop(), 0);
-	ck_assert_int_eq(weft_sleep_until(WEFT_FOREVER), -ECANCELED);
-	ck_assert_int_eq(weft_go((void (*)(void *))(void *)weft_yield, NULL), -ESHUTDOWN);
-	ck_assert_int_eq(weft_spawn(&task[0], NULL, give_back, NULL), -ESHUTDOWN);
+	expect_eq(weft_stop(), 0);
+	expect_eq(weft_sleep_until(WEFT_FOREVER), -ECANCELED);
+	expect_eq(weft_go((void (*)(void *))(void *)weft_yield, NULL), -ESHUTDOWN);
+	expect_eq(weft_spawn(&task[0], NULL, give_back, NULL), -ESHUTDOWN);
 	weft_cancel_clear();
 	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(tasks_join(task[i]), -ECANCELED);
+		expect_eq(tasks_join(task[i]), -ECANCELED);
 	return 9;
 }
 
-START_TEST(stop_cancels_every_task_and_refuses_new_ones)
+TEST("stop cancels every task and refuses new ones", .times = 3)
 {
-	ck_assert_int_eq(tasks_run(tasks_processors[_i], stopped_sleepers, NULL), 9);
-	ck_assert_int_eq(tasks_run(1, give_back, (void *)4),
-			 4); /* and the next runtime starts fresh */
+	expect_eq(tasks_run(tasks_processors[nth], stopped_sleepers, NULL), 9);
+	expect_eq(tasks_run(1, give_back, (void *)4), 4); /* and the next runtime starts fresh */
 }
-END_TEST
 
 static int from_outside;
 
@@ -472,11 +463,11 @@ static void note_outside(void *arg)
 static void *go_from_outside(void *arg)
 {
 	for (int i = 0; i < 1000; i++)
-		ck_assert_int_eq(weft_go(note_outside, NULL), 0);
+		expect_eq(weft_go(note_outside, NULL), 0);
 	return NULL;
 }
 
-TEST_TASKS(foreign_threads_may_start_tasks)
+TASK_TEST("foreign threads may start tasks")
 {
 	pthread_t thread[4];
 	from_outside = 0;
@@ -486,10 +477,10 @@ TEST_TASKS(foreign_threads_may_start_tasks)
 		pthread_join(thread[i], NULL);
 	for (int i = 0; i < 10000 && __atomic_load_n(&from_outside, __ATOMIC_RELAXED) < 4000; i++)
 		weft_sleep(MS);
-	ck_assert_int_eq(flag(&from_outside), 4000);
+	expect_eq(flag(&from_outside), 4000);
 }
 
-TEST_TASKS(a_forked_child_has_no_runtime_but_lives)
+TASK_TEST("a forked child has no runtime but lives")
 {
 	pid_t pid = fork();
 	if (pid == 0)
@@ -498,8 +489,8 @@ TEST_TASKS(a_forked_child_has_no_runtime_but_lives)
 			      ? 0
 			      : 1);
 	int status = -1;
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	expect_eq(waitpid(pid, &status, 0), pid);
+	expect_eq(status, 0);
 }
 
 /* ---- what is left of a stack ---- */
@@ -521,18 +512,17 @@ static int abandon(void *arg)
 }
 
 /* A frame that never returned must not leave AddressSanitizer's marks behind for the next owner of the addresses. */
-START_TEST(memory_that_was_a_stack_is_anybodys_after_the_run)
+TEST("memory that was a stack is anybodys after the run")
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	ck_assert_int_eq(tasks_run(1, abandon, NULL), 3);
+	expect_eq(tasks_run(1, abandon, NULL), 3);
 	char *at = (char *)((uintptr_t)abandoned & ~(page - 1));
 	char *p = mmap(at, page, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	ck_assert_ptr_eq(p, at);
+	expect_eq(p, at);
 	memset(p, 1, page);
 	munmap(p, page);
 }
-END_TEST
 
 /* ---- signal handlers ---- */
 
@@ -547,43 +537,8 @@ static void call_weft(int signo)
 	weft_yield(); /* from user code this is allowed to reach the runtime: it is not inside of it */
 }
 
-START_TEST(a_handler_that_interrupts_user_code_may_reach_the_runtime)
+TEST("a handler that interrupts user code may reach the runtime")
 {
 	signal(SIGUSR2, call_weft);
-	ck_assert_int_eq(tasks_run(1, yield_in_handler_main, NULL), 0);
+	expect_eq(tasks_run(1, yield_in_handler_main, NULL), 0);
 }
-END_TEST
-
-static void add_all(TCase *t)
-{
-	add_tasks_test(t, every_task_of_a_batch_gives_its_own_result);
-	add_tasks_test(t, a_chain_of_tasks_may_be_ten_thousand_deep);
-	add_tasks_test(t, a_join_that_gives_up_leaves_the_task_joinable);
-	add_tasks_test(t, a_cancelled_join_leaves_the_task_joinable);
-	add_tasks_test(t, an_ended_task_can_be_joined_by_a_cancelled_one_and_with_deadline_zero);
-	add_tasks_test(t, joining_oneself_is_a_deadlock_error);
-	tcase_add_test(t, the_runtime_ends_when_the_last_detached_task_has_ended);
-	add_tasks_test(t, weft_exit_ends_the_task_from_any_depth);
-	add_tasks_test(t, cancellation_stays_until_it_is_cleared_and_can_be_masked);
-	add_tasks_test(t, a_task_cancelled_before_it_ran_finds_out_at_its_first_wait);
-	add_tasks_test(t, a_masked_wait_is_not_ended_by_cancel);
-	add_tasks_test(t, cancel_races_with_the_wait_and_is_never_lost);
-	add_tasks_test(t, a_sleep_lasts_at_least_its_time);
-	add_tasks_test(t, deadlines_saturate);
-	add_tasks_test(t, a_signal_storm_does_not_extend_or_shorten_a_sleep);
-	add_tasks_test(t, values_belong_to_their_task_and_are_destroyed_with_it);
-	add_tasks_test(t, ids_are_never_used_twice);
-	tcase_add_test(t, one_runtime_at_a_time);
-	tcase_add_test(t, options_of_a_later_version_are_refused_when_they_ask_for_more);
-	tcase_add_test(t, spawn_options_of_a_later_version_are_refused_when_they_ask_for_more);
-	tcase_add_test(t, all_threads_are_gone_when_weft_run_returns_and_it_can_run_again);
-	tcase_add_test(t, memory_that_was_a_stack_is_anybodys_after_the_run);
-	tcase_add_test(t, a_thousand_processors_work);
-	tcase_add_test(t, outside_of_a_runtime_calls_say_so);
-	tcase_add_loop_test(t, stop_cancels_every_task_and_refuses_new_ones, 0, 3);
-	add_tasks_test(t, foreign_threads_may_start_tasks);
-	add_tasks_test(t, a_forked_child_has_no_runtime_but_lives);
-	tcase_add_test(t, a_handler_that_interrupts_user_code_may_reach_the_runtime);
-}
-
-TESTS_MAIN("tasks", add_all)

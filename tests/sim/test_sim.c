@@ -42,64 +42,61 @@ static int write_letters(void *arg)
 	struct weft_task *tasks[TASKS];
 	step_count = 0;
 	for (intptr_t i = 0; i < TASKS; i++)
-		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, write_letter, (void *)i), 0);
+		expect_eq(weft_spawn(&tasks[i], NULL, write_letter, (void *)i), 0);
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
+		expect_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
 	return 0;
 }
 
-START_TEST(the_same_seed_gives_the_same_schedule)
+TEST("the same seed gives the same schedule")
 {
 	char first[LOG + 1] = "", previous[LOG + 1] = "";
 	unsigned different = 0;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
-		ck_assert_int_eq(weft_sim_run(seed, NULL, write_letters, NULL), 0);
+		expect_eq(weft_sim_run(seed, NULL, write_letters, NULL), 0);
 		memcpy(first, steps, sizeof(first));
 		for (int again = 0; again < 3; again++) {
-			ck_assert_int_eq(weft_sim_run(seed, NULL, write_letters, NULL), 0);
-			ck_assert_str_eq(steps, first);
+			expect_eq(weft_sim_run(seed, NULL, write_letters, NULL), 0);
+			expect_eq(steps, first);
 		}
 		different += strcmp(first, previous) != 0;
 		memcpy(previous, first, sizeof(first));
 	}
-	ck_assert_uint_ge(different, 15); /* and others give others */
+	expect_ge(different, 15); /* and others give others */
 }
-END_TEST
 
 static int write_letters_locked(void *arg)
 {
-	ck_assert_int_eq(weft_lock_os_thread(), 0);
+	expect_eq(weft_lock_os_thread(), 0);
 	return write_letters(arg);
 }
 
-START_TEST(locked_tasks_are_replayed_too)
+TEST("locked tasks are replayed too")
 {
 	char first[LOG + 1];
-	ck_assert_int_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
+	expect_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
 	memcpy(first, steps, sizeof(first));
-	ck_assert_int_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
-	ck_assert_str_eq(steps, first);
+	expect_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
+	expect_eq(steps, first);
 }
-END_TEST
 
 /* ---- time ---- */
 
 static int sleep_for_a_day(void *arg)
 {
 	int64_t start = weft_now();
-	ck_assert_int_eq(weft_sleep(24 * 3600 * SECOND), 0);
-	ck_assert_int_ge(weft_now() - start, 24 * 3600 * SECOND);
-	ck_assert_int_lt(weft_now() - start, 24 * 3600 * SECOND + SECOND);
+	expect_eq(weft_sleep(24 * 3600 * SECOND), 0);
+	expect_ge(weft_now() - start, 24 * 3600 * SECOND);
+	expect_lt(weft_now() - start, 24 * 3600 * SECOND + SECOND);
 	return 0;
 }
 
-START_TEST(a_day_passes_at_once)
+TEST("a day passes at once")
 {
 	int64_t start = weft__clock();
-	ck_assert_int_eq(weft_sim_run(1, NULL, sleep_for_a_day, NULL), 0);
-	ck_assert_int_lt(weft__clock() - start, 3600 * SECOND);
+	expect_eq(weft_sim_run(1, NULL, sleep_for_a_day, NULL), 0);
+	expect_lt(weft__clock() - start, 3600 * SECOND);
 }
-END_TEST
 
 static int poll_the_clock(void *arg)
 {
@@ -109,11 +106,10 @@ static int poll_the_clock(void *arg)
 	return 0;
 }
 
-START_TEST(time_passes_for_who_polls_the_clock)
+TEST("time passes for who polls the clock")
 {
-	ck_assert_int_eq(weft_sim_run(1, NULL, poll_the_clock, NULL), 0);
+	expect_eq(weft_sim_run(1, NULL, poll_the_clock, NULL), 0);
 }
-END_TEST
 
 static int sleeper(void *arg)
 {
@@ -135,11 +131,10 @@ static int wake_in_order(void *arg)
 	return strcmp(steps, "12579");
 }
 
-START_TEST(sleepers_wake_in_the_order_of_their_times)
+TEST("sleepers wake in the order of their times")
 {
-	ck_assert_int_eq(weft_sim_search(1, 50, NULL, wake_in_order, NULL, NULL), 0);
+	expect_eq(weft_sim_search(1, 50, NULL, wake_in_order, NULL, NULL), 0);
 }
-END_TEST
 
 /* ---- races ---- */
 
@@ -189,22 +184,20 @@ static int correct(void *arg)
 	return add_twice(add_with_lock, 1);
 }
 
-START_TEST(a_race_is_found_and_replayed)
+TEST("a race is found and replayed")
 {
 	uint64_t seed = 0;
-	ck_assert_int_eq(weft_sim_search(1, 10000, NULL, racy, NULL, &seed), 1);
+	expect_eq(weft_sim_search(1, 10000, NULL, racy, NULL, &seed), 1);
 	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(weft_sim_run(seed, NULL, racy, NULL), 1);
+		expect_eq(weft_sim_run(seed, NULL, racy, NULL), 1);
 }
-END_TEST
 
-START_TEST(correct_code_is_not_blamed)
+TEST("correct code is not blamed")
 {
 	uint64_t seed = 7;
-	ck_assert_int_eq(weft_sim_search(1, 300, NULL, correct, NULL, &seed), 0);
-	ck_assert_uint_eq(seed, 7);
+	expect_eq(weft_sim_search(1, 300, NULL, correct, NULL, &seed), 0);
+	expect_eq(seed, 7);
 }
-END_TEST
 
 /* ---- the seed is said ---- */
 
@@ -228,7 +221,7 @@ static void run_42_in_child(int (*main_task)(void *arg))
 	in_child(sim_run_42, &main_task);
 }
 
-START_TEST(who_fails_says_its_seed)
+TEST("who fails says its seed")
 {
 	run_42_in_child(fail_by_result);
 	assert_status(3);
@@ -237,16 +230,14 @@ START_TEST(who_fails_says_its_seed)
 	assert_status(-SIGABRT);
 	assert_said("weft: WEFT_SIM=42 runs this schedule again\n");
 }
-END_TEST
 
-START_TEST(a_deadlock_says_its_seed)
+TEST("a deadlock says its seed")
 {
 	run_42_in_child(wait_forever);
 	assert_status(2);
 	assert_said("deadlock!");
 	assert_said("WEFT_SIM=42");
 }
-END_TEST
 
 /* ---- a wait with a deadline leaves nothing behind ---- */
 
@@ -354,7 +345,7 @@ static int wait_a_while_then_forever(void *arg)
 	return wait_forever(NULL);
 }
 
-START_TEST(no_timed_wait_hides_a_deadlock)
+TEST("no timed wait hides a deadlock")
 {
 	static ssize_t (*const kinds[])(int64_t deadline) = {
 		timed_read,   timed_readv,   timed_recv,     timed_recvfrom, timed_recvmsg,
@@ -364,11 +355,10 @@ START_TEST(no_timed_wait_hides_a_deadlock)
 	for (unsigned i = 0; i < array_len(kinds); i++) {
 		timed = kinds[i];
 		run_42_in_child(wait_a_while_then_forever);
-		ck_assert_msg(status == 2, "kind %u: status %d; it said:\n%s", i, status, said);
+		expect_that(status == 2, "kind %u: status %d; it said:\n%s", i, status, said);
 		assert_said("deadlock!");
 	}
 }
-END_TEST
 
 /* ---- a locked task ends, and everything else goes on ---- */
 
@@ -417,7 +407,7 @@ static void *write_from_outside(void *arg)
 	while (!load_relaxed(&locked_ends))
 		usleep(1000);
 	usleep(2000);
-	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	expect_eq(write(ends[1], "x", 1), 1);
 	return NULL;
 }
 
@@ -467,39 +457,36 @@ static int search_locked_ends(void *arg)
 	return 0;
 }
 
-START_TEST(a_locked_end_strands_nobody)
+TEST("a locked end strands nobody")
 {
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	chan = weft_chan_new(0, 0);
 	in_child(search_locked_ends, NULL);
 	assert_status(0);
-	ck_assert_str_eq(said, "");
+	expect_eq(said, "");
 	weft_chan_unref(chan);
 }
-END_TEST
 
-START_TEST(who_succeeds_says_nothing)
+TEST("who succeeds says nothing")
 {
 	run_42_in_child(correct);
 	assert_status(0);
-	ck_assert_str_eq(said, "");
+	expect_eq(said, "");
 }
-END_TEST
 
 /* ---- the environment ---- */
 
-START_TEST(any_program_runs_deterministic_by_the_environment)
+TEST("any program runs deterministic by the environment")
 {
 	setenv("WEFT_SIM", "12", 1);
 	run_in_child(NULL, fail_by_result);
 	assert_said("WEFT_SIM=12 runs");
 	run_42_in_child(fail_by_result);
 	assert_said("WEFT_SIM=12 runs");
-	ck_assert_int_eq(weft_run(NULL, sleep_for_a_day, NULL), 0);
+	expect_eq(weft_run(NULL, sleep_for_a_day, NULL), 0);
 }
-END_TEST
 
-START_TEST(a_seed_that_is_no_number_is_refused_aloud)
+TEST("a seed that is no number is refused aloud")
 {
 	setenv("WEFT_SIM", "twelve", 1);
 	run_in_child(NULL, fail_by_result);
@@ -507,7 +494,6 @@ START_TEST(a_seed_that_is_no_number_is_refused_aloud)
 	assert_said("WEFT_SIM=twelve is not a number: ignored");
 	assert_not_said("runs this schedule");
 }
-END_TEST
 
 /* ---- the rest of the runtime ---- */
 
@@ -519,17 +505,16 @@ static int block_beside_others(void *arg)
 	usleep(50 * 1000);
 	weft_join(task, NULL, WEFT_FOREVER);
 	weft_stats(&s);
-	ck_assert_uint_eq(s.leases_taken, 0);
-	ck_assert_uint_eq(s.threads_started, 1);
+	expect_eq(s.leases_taken, 0);
+	expect_eq(s.threads_started, 1);
 	step_count = 0;
 	return 0;
 }
 
-START_TEST(there_is_one_thread_and_no_lease_is_taken)
+TEST("there is one thread and no lease is taken")
 {
-	ck_assert_int_eq(weft_sim_run(1, NULL, block_beside_others, NULL), 0);
+	expect_eq(weft_sim_run(1, NULL, block_beside_others, NULL), 0);
 }
-END_TEST
 
 static int stop_all(void *arg)
 {
@@ -541,11 +526,10 @@ static int stop_all(void *arg)
 	return weft_join(task, NULL, WEFT_FOREVER);
 }
 
-START_TEST(stop_ends_it)
+TEST("stop ends it")
 {
-	ck_assert_int_eq(weft_sim_search(1, 50, NULL, stop_all, NULL, NULL), 0);
+	expect_eq(weft_sim_search(1, 50, NULL, stop_all, NULL, NULL), 0);
 }
-END_TEST
 
 static int many_tasks(void *arg)
 {
@@ -553,41 +537,16 @@ static int many_tasks(void *arg)
 	static struct weft_task *tasks[MANY];
 	counter = 0;
 	for (int i = 0; i < MANY; i++)
-		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, wait_forever, NULL), 0);
+		expect_eq(weft_spawn(&tasks[i], NULL, wait_forever, NULL), 0);
 	weft_sleep(MS);
 	for (int i = 0; i < MANY; i++)
 		weft_cancel(tasks[i]);
 	for (int i = 0; i < MANY; i++)
-		ck_assert_int_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
+		expect_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
 	return 0;
 }
 
-START_TEST(many_tasks_are_no_matter)
+TEST("many tasks are no matter")
 {
-	ck_assert_int_eq(weft_sim_run(3, NULL, many_tasks, NULL), 0);
-}
-END_TEST
-
-int main(void)
-{
-	const TTest *const tests[] = {
-		the_same_seed_gives_the_same_schedule,
-		locked_tasks_are_replayed_too,
-		a_day_passes_at_once,
-		time_passes_for_who_polls_the_clock,
-		sleepers_wake_in_the_order_of_their_times,
-		a_race_is_found_and_replayed,
-		correct_code_is_not_blamed,
-		who_fails_says_its_seed,
-		a_deadlock_says_its_seed,
-		no_timed_wait_hides_a_deadlock,
-		a_locked_end_strands_nobody,
-		who_succeeds_says_nothing,
-		any_program_runs_deterministic_by_the_environment,
-		a_seed_that_is_no_number_is_refused_aloud,
-		there_is_one_thread_and_no_lease_is_taken,
-		stop_ends_it,
-		many_tasks_are_no_matter,
-	};
-	return run_tests("sim", tests, array_len(tests));
+	expect_eq(weft_sim_run(3, NULL, many_tasks, NULL), 0);
 }

@@ -19,9 +19,9 @@ static inline void expect_misuse(const char *call, int (*main_task)(void *arg))
 	int fds[2], status;
 	char text[4096] = "", expected[128];
 	size_t length = 0;
-	ck_assert_int_eq(pipe(fds), 0);
+	expect_eq(pipe(fds), 0);
 	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
+	expect_ge(child, 0);
 	if (child == 0) {
 		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 		signal(SIGABRT, SIG_DFL);
@@ -34,16 +34,16 @@ static inline void expect_misuse(const char *call, int (*main_task)(void *arg))
 			(n = read(fds[0], text + length, sizeof(text) - 1 - length)) > 0;)
 		length += (size_t)n;
 	close(fds[0]);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s: status %#x", call,
-		      status);
+	expect_eq(waitpid(child, &status, 0), child);
+	expect_that(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s: status %#x", call,
+		    status);
 	snprintf(expected, sizeof(expected), "weft: %s: ", call);
-	ck_assert_msg(strncmp(text, expected, strlen(expected)) == 0, "expected %s..., got %s",
-		      expected, text);
+	expect_that(strncmp(text, expected, strlen(expected)) == 0, "expected %s..., got %s",
+		    expected, text);
 	char *line_end = strchr(text, '\n');
-	ck_assert_ptr_nonnull(line_end);
+	expect_ne(line_end, NULL);
 	*line_end = 0;
-	ck_assert_msg(strstr(text, " (called by task "), "no task is named: %s", text);
+	expect_that(strstr(text, " (called by task "), "no task is named: %s", text);
 }
 
 #endif

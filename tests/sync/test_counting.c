@@ -13,9 +13,9 @@ static int inside, order[8], order_count;
 static int hold_unit(void *arg)
 {
 	for (int i = 0; i < 500; i++) {
-		ck_assert_int_eq(weft_sem_acquire(&sem, 1 + i % 3, soon()), 0);
+		expect_eq(weft_sem_acquire(&sem, 1 + i % 3, soon()), 0);
 		int n = __atomic_add_fetch(&inside, 1 + i % 3, __ATOMIC_SEQ_CST);
-		ck_assert_int_le(n, 3);
+		expect_le(n, 3);
 		if (i % 5 == 0)
 			weft_yield();
 		__atomic_sub_fetch(&inside, 1 + i % 3, __ATOMIC_SEQ_CST);
@@ -30,18 +30,18 @@ static void *hold_unit_thread(void *arg)
 	return NULL;
 }
 
-TEST_TASKS(never_more_units_than_there_are)
+TASK_TEST("never more units than there are")
 {
 	struct weft_task *tasks[8];
 	pthread_t thread;
 	for (int i = 0; i < 8; i++)
 		tasks[i] = tasks_start(hold_unit, NULL);
-	ck_assert_int_eq(pthread_create(&thread, NULL, hold_unit_thread, NULL), 0);
+	expect_eq(pthread_create(&thread, NULL, hold_unit_thread, NULL), 0);
 	for (int i = 0; i < 8; i++)
 		tasks_join(tasks[i]);
 	pthread_join(thread, NULL);
-	ck_assert_int_eq(weft_sem_acquire(&sem, 3, 0), 0);
-	ck_assert_int_eq(weft_sem_acquire(&sem, 1, 0), -EAGAIN);
+	expect_eq(weft_sem_acquire(&sem, 3, 0), 0);
+	expect_eq(weft_sem_acquire(&sem, 1, 0), -EAGAIN);
 	weft_sem_release(&sem, 3);
 }
 
@@ -53,7 +53,7 @@ static int acquire_many(void *arg)
 	return err;
 }
 
-TEST_TASKS(who_came_first_is_served_first_however_much_it_wants)
+TASK_TEST("who came first is served first however much it wants")
 {
 	int three = 3, one = 1;
 	struct weft_task *big = tasks_start(acquire_many, &three);
@@ -62,15 +62,15 @@ TEST_TASKS(who_came_first_is_served_first_however_much_it_wants)
 	tasks_settle();
 	weft_sem_release(&empty, 1);
 	tasks_settle();
-	ck_assert_int_eq(order_count, 0);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
+	expect_eq(order_count, 0);
+	expect_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
 	weft_sem_release(&empty, 3);
-	ck_assert_int_eq(tasks_join(big), 0);
-	ck_assert_int_eq(tasks_join(small), 0);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
+	expect_eq(tasks_join(big), 0);
+	expect_eq(tasks_join(small), 0);
+	expect_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
 }
 
-TEST_TASKS(a_wish_that_ends_lets_smaller_ones_through)
+TASK_TEST("a wish that ends lets smaller ones through")
 {
 	int three = 3, one = 1;
 	struct weft_task *big = tasks_start(acquire_many, &three);
@@ -79,22 +79,22 @@ TEST_TASKS(a_wish_that_ends_lets_smaller_ones_through)
 	tasks_settle();
 	weft_sem_release(&empty, 2);
 	weft_cancel(big);
-	ck_assert_int_eq(tasks_join(big), -ECANCELED);
-	ck_assert_int_eq(tasks_join(small), 0);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 0), 0);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
+	expect_eq(tasks_join(big), -ECANCELED);
+	expect_eq(tasks_join(small), 0);
+	expect_eq(weft_sem_acquire(&empty, 1, 0), 0);
+	expect_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
 }
 
-TEST_TASKS(semaphore_deadlines_say_which_one_it_was)
+TASK_TEST("semaphore deadlines say which one it was")
 {
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 1), -ETIMEDOUT);
+	expect_eq(weft_sem_acquire(&empty, 1, 0), -EAGAIN);
+	expect_eq(weft_sem_acquire(&empty, 1, 1), -ETIMEDOUT);
 	int64_t until = weft_after(2 * MS);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, until), -ETIMEDOUT);
-	ck_assert_int_ge(weft_now(), until);
+	expect_eq(weft_sem_acquire(&empty, 1, until), -ETIMEDOUT);
+	expect_ge(weft_now(), until);
 	weft_sem_release(&empty, 1);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 1, 1), 0);
-	ck_assert_int_eq(weft_sem_acquire(&empty, 0, 0), 0);
+	expect_eq(weft_sem_acquire(&empty, 1, 1), 0);
+	expect_eq(weft_sem_acquire(&empty, 0, 0), 0);
 }
 
 static int release_too_many(void *arg)
@@ -104,11 +104,10 @@ static int release_too_many(void *arg)
 	return 0;
 }
 
-START_TEST(too_many_units_are_misuse)
+TEST("too many units are misuse")
 {
 	expect_misuse("weft_sem_release", release_too_many);
 }
-END_TEST
 
 /* ---- once ---- */
 
@@ -128,15 +127,15 @@ static int call_once(void *arg)
 	return done; /* the first call has returned by now, whoever made it */
 }
 
-TEST_TASKS(it_happens_once_and_everybody_waits_for_it)
+TASK_TEST("it happens once and everybody waits for it")
 {
 	struct weft_task *tasks[10];
 	for (int i = 0; i < 10; i++)
 		tasks[i] = tasks_start(call_once, NULL);
 	weft_cancel(tasks[3]); /* waiting for it is not cancellable */
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(tasks_join(tasks[i]), 1);
-	ck_assert_int_eq(calls, 1);
+		expect_eq(tasks_join(tasks[i]), 1);
+	expect_eq(calls, 1);
 }
 
 static void at_once(void *arg)
@@ -151,19 +150,18 @@ static void *call_once_thread(void *arg)
 	return (void *)(intptr_t)done;
 }
 
-START_TEST(threads_before_any_runtime_count_too)
+TEST("threads before any runtime count too")
 {
 	pthread_t threads[4];
 	void *result;
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, call_once_thread, NULL), 0);
+		expect_eq(pthread_create(&threads[i], NULL, call_once_thread, NULL), 0);
 	for (int i = 0; i < 4; i++) {
 		pthread_join(threads[i], &result);
-		ck_assert_int_eq((intptr_t)result, 1);
+		expect_eq((intptr_t)result, 1);
 	}
-	ck_assert_int_eq(calls, 1);
+	expect_eq(calls, 1);
 }
-END_TEST
 
 /* ---- wait groups ---- */
 
@@ -182,24 +180,24 @@ static void *wait_thread(void *arg)
 	return (void *)(intptr_t)weft_waitgroup_wait(&wg, soon());
 }
 
-TEST_TASKS(a_wait_ends_when_the_count_is_zero_and_it_can_be_used_again)
+TASK_TEST("a wait ends when the count is zero and it can be used again")
 {
 	for (int round = 0; round < 20; round++) {
 		struct weft_task *tasks[10];
 		pthread_t thread;
 		void *result;
 		inside = 0;
-		ck_assert_int_eq(weft_waitgroup_wait(&wg, 0), 0);
+		expect_eq(weft_waitgroup_wait(&wg, 0), 0);
 		weft_waitgroup_add(&wg, 10);
-		ck_assert_int_eq(weft_waitgroup_wait(&wg, 0), -EAGAIN);
-		ck_assert_int_eq(weft_waitgroup_wait(&wg, 1), -ETIMEDOUT);
+		expect_eq(weft_waitgroup_wait(&wg, 0), -EAGAIN);
+		expect_eq(weft_waitgroup_wait(&wg, 1), -ETIMEDOUT);
 		for (int i = 0; i < 10; i++)
 			tasks[i] = tasks_start(finish_later, NULL);
-		ck_assert_int_eq(pthread_create(&thread, NULL, wait_thread, NULL), 0);
-		ck_assert_int_eq(weft_waitgroup_wait(&wg, soon()), 0);
-		ck_assert_int_eq(inside, 10);
+		expect_eq(pthread_create(&thread, NULL, wait_thread, NULL), 0);
+		expect_eq(weft_waitgroup_wait(&wg, soon()), 0);
+		expect_eq(inside, 10);
 		pthread_join(thread, &result);
-		ck_assert_int_eq((intptr_t)result, 0);
+		expect_eq((intptr_t)result, 0);
 		for (int i = 0; i < 10; i++)
 			tasks_join(tasks[i]);
 	}
@@ -216,14 +214,14 @@ static int finish_job(void *arg)
 	return 0;
 }
 
-TEST_TASKS(who_has_waited_may_free_it)
+TASK_TEST("who has waited may free it")
 {
 	for (int i = 0; i < 300; i++) {
 		struct job *job = calloc(1, sizeof(*job));
 		weft_waitgroup_add(&job->wg, 2);
 		struct weft_task *a = tasks_start(finish_job, job),
 				 *b = tasks_start(finish_job, job);
-		ck_assert_int_eq(weft_waitgroup_wait(&job->wg, soon()), 0);
+		expect_eq(weft_waitgroup_wait(&job->wg, soon()), 0);
 		free(job); /* the sanitizer builds see a use after this */
 		tasks_join(a);
 		tasks_join(b);
@@ -235,15 +233,15 @@ static int wait_forever(void *arg)
 	return weft_waitgroup_wait(&wg, WEFT_FOREVER);
 }
 
-TEST_TASKS(waiting_for_a_wait_group_can_be_cancelled)
+TASK_TEST("waiting for a wait group can be cancelled")
 {
 	weft_waitgroup_add(&wg, 1);
 	struct weft_task *a = tasks_start(wait_forever, NULL), *b = tasks_start(wait_forever, NULL);
 	tasks_settle();
 	weft_cancel(a);
-	ck_assert_int_eq(tasks_join(a), -ECANCELED);
+	expect_eq(tasks_join(a), -ECANCELED);
 	weft_waitgroup_done(&wg);
-	ck_assert_int_eq(tasks_join(b), 0);
+	expect_eq(tasks_join(b), 0);
 }
 
 static int below_zero(void *arg)
@@ -253,25 +251,7 @@ static int below_zero(void *arg)
 	return 0;
 }
 
-START_TEST(a_count_below_zero_is_misuse)
+TEST("a count below zero is misuse")
 {
 	expect_misuse("weft_waitgroup_add", below_zero);
 }
-END_TEST
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, never_more_units_than_there_are);
-	add_tasks_test(tcase, who_came_first_is_served_first_however_much_it_wants);
-	add_tasks_test(tcase, a_wish_that_ends_lets_smaller_ones_through);
-	add_tasks_test(tcase, semaphore_deadlines_say_which_one_it_was);
-	tcase_add_test(tcase, too_many_units_are_misuse);
-	add_tasks_test(tcase, it_happens_once_and_everybody_waits_for_it);
-	tcase_add_test(tcase, threads_before_any_runtime_count_too);
-	add_tasks_test(tcase, a_wait_ends_when_the_count_is_zero_and_it_can_be_used_again);
-	add_tasks_test(tcase, who_has_waited_may_free_it);
-	add_tasks_test(tcase, waiting_for_a_wait_group_can_be_cancelled);
-	tcase_add_test(tcase, a_count_below_zero_is_misuse);
-}
-
-TESTS_MAIN("counting", add_all)

@@ -24,7 +24,7 @@ static int call_once(void *arg)
 }
 
 /* The call that weft_exit ended, and the one around it, count as done; who waits goes on. */
-TEST_TASKS(once_is_over_when_its_task_exits)
+TASK_TEST("once is over when its task exits")
 {
 	struct weft_task *tasks[4];
 	for (int i = 0; i < 4; i++)
@@ -32,10 +32,10 @@ TEST_TASKS(once_is_over_when_its_task_exits)
 	int sum = 0;
 	for (int i = 0; i < 4; i++)
 		sum += tasks_join(tasks[i]);
-	ck_assert_int_eq(sum, 3);
-	ck_assert_int_eq(calls, 2);
+	expect_eq(sum, 3);
+	expect_eq(calls, 2);
 	weft_once(&inner, leave, NULL);
-	ck_assert_int_eq(calls, 2);
+	expect_eq(calls, 2);
 }
 
 /* ---- a timer that is kept ---- */
@@ -45,29 +45,28 @@ static struct weft_chan *ticks;
 
 static int start_timer(void *arg)
 {
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0), 0);
+	expect_eq(weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0), 0);
 	return 42;
 }
 
 static int restart_timer(void *arg)
 {
-	ck_assert_int_eq(weft_timer_stop(timer), 0); /* its run is over */
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
-	ck_assert_int_eq(weft_chan_recv(ticks, NULL, soon()), 0);
+	expect_eq(weft_timer_stop(timer), 0); /* its run is over */
+	expect_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
+	expect_eq(weft_chan_recv(ticks, NULL, soon()), 0);
 	return start_timer(arg);
 }
 
-START_TEST(a_timer_may_be_kept_into_another_run)
+TEST("a timer may be kept into another run", .times = 3)
 {
 	ticks = weft_chan_new(sizeof(int64_t), 1);
 	timer = weft_timer_new_chan(ticks);
-	ck_assert_int_eq(tasks_run(tasks_processors[_i], start_timer, NULL), 42);
+	expect_eq(tasks_run(tasks_processors[nth], start_timer, NULL), 42);
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(tasks_run(tasks_processors[_i], restart_timer, NULL), 42);
+		expect_eq(tasks_run(tasks_processors[nth], restart_timer, NULL), 42);
 	weft_timer_free(timer);
 	weft_chan_unref(ticks);
 }
-END_TEST
 
 /* ---- misuse ---- */
 
@@ -117,7 +116,7 @@ static int go_while_blocking(void *arg)
 	return weft_spawn(&(struct weft_task *){NULL}, NULL, hold_mutex, NULL);
 }
 
-START_TEST(misuse_says_what_it_is)
+TEST("misuse says what it is")
 {
 	expect_misuse("weft_cond_wait", wait_without_mutex);
 	expect_misuse("weft_cond_wait", try_without_mutex);
@@ -126,13 +125,3 @@ START_TEST(misuse_says_what_it_is)
 	expect_misuse("weft_blocking_begin", sleep_while_blocking);
 	expect_misuse("weft_blocking_begin", go_while_blocking);
 }
-END_TEST
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, once_is_over_when_its_task_exits);
-	tcase_add_loop_test(tcase, a_timer_may_be_kept_into_another_run, 0, 3);
-	tcase_add_test(tcase, misuse_says_what_it_is);
-}
-
-TESTS_MAIN("ends", add_all)

@@ -23,74 +23,74 @@ static void await_running(int n)
 		weft_sleep(MS);
 }
 
-TEST_TASKS(a_group_waits_for_all_its_members)
+TASK_TEST("a group waits for all its members")
 {
 	struct weft_group *g = weft_group_new();
 	int result = -1;
 	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(weft_group_go(g, give, (void *)0), 0);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
-	ck_assert_int_eq(result, 0);
+		expect_eq(weft_group_go(g, give, (void *)0), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(result, 0);
 }
 
-TEST_TASKS(an_empty_group_has_ended)
+TASK_TEST("an empty group has ended")
 {
 	int result = -1;
-	ck_assert_int_eq(weft_group_wait(weft_group_new(), &result, 0), 0);
-	ck_assert_int_eq(result, 0);
-	ck_assert_int_eq(weft_group_wait(weft_group_new(), NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_group_wait(weft_group_new(), &result, 0), 0);
+	expect_eq(result, 0);
+	expect_eq(weft_group_wait(weft_group_new(), NULL, WEFT_FOREVER), 0);
 }
 
-TEST_TASKS(the_first_failure_cancels_the_others_and_is_the_result)
+TASK_TEST("the first failure cancels the others and is the result")
 {
 	struct weft_group *g = weft_group_new();
 	int result = 0;
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
+		expect_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
 	await_running(10);
-	ck_assert_int_eq(weft_group_go(g, give, (void *)7), 0);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
-	ck_assert_int_eq(result, 7);
-	ck_assert_int_eq(running, 0);
+	expect_eq(weft_group_go(g, give, (void *)7), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(result, 7);
+	expect_eq(running, 0);
 }
 
-TEST_TASKS(a_cancelled_group_stays_cancelled)
+TASK_TEST("a cancelled group stays cancelled")
 {
 	struct weft_group *g = weft_group_new();
 	int result = 0;
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
+		expect_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
 	await_running(5);
-	ck_assert_int_eq(weft_group_cancel(g), 0);
-	ck_assert_int_eq(weft_group_cancel(g), 0);
-	ck_assert_int_eq(weft_group_go(g, give, NULL), -ECANCELED);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
-	ck_assert_int_eq(result, -ECANCELED);
+	expect_eq(weft_group_cancel(g), 0);
+	expect_eq(weft_group_cancel(g), 0);
+	expect_eq(weft_group_go(g, give, NULL), -ECANCELED);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(result, -ECANCELED);
 }
 
-TEST_TASKS(members_cancelled_before_they_ran_run_cancelled)
+TASK_TEST("members cancelled before they ran run cancelled")
 {
 	struct weft_group *g = weft_group_new();
 	int result = 0;
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
-	ck_assert_int_eq(weft_group_cancel(g), 0);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
-	ck_assert_int_eq(result, -ECANCELED);
+		expect_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
+	expect_eq(weft_group_cancel(g), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(result, -ECANCELED);
 }
 
-TEST_TASKS(an_unfinished_wait_leaves_the_group_alone)
+TASK_TEST("an unfinished wait leaves the group alone")
 {
 	struct weft_group *g = weft_group_new();
 	int result = 99;
-	ck_assert_int_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
-	ck_assert_int_eq(weft_group_wait(g, &result, 0), -EAGAIN);
-	ck_assert_int_eq(weft_group_wait(g, &result, 1), -ETIMEDOUT);
-	ck_assert_int_eq(weft_group_wait(g, &result, weft_after(MS)), -ETIMEDOUT);
-	ck_assert_int_eq(result, 99);
+	expect_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
+	expect_eq(weft_group_wait(g, &result, 0), -EAGAIN);
+	expect_eq(weft_group_wait(g, &result, 1), -ETIMEDOUT);
+	expect_eq(weft_group_wait(g, &result, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(result, 99);
 	await_running(1);
 	weft_group_cancel(g);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
 }
 
 static int wait_group(void *arg)
@@ -98,19 +98,19 @@ static int wait_group(void *arg)
 	return weft_group_wait(arg, NULL, WEFT_FOREVER);
 }
 
-TEST_TASKS(a_cancelled_waiter_does_not_cancel_the_members)
+TASK_TEST("a cancelled waiter does not cancel the members")
 {
 	struct weft_group *g = weft_group_new();
 	int result = 0;
-	ck_assert_int_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
+	expect_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
 	await_running(1);
 	struct weft_task *waiter = tasks_start(wait_group, g);
 	tasks_settle();
 	weft_cancel(waiter);
-	ck_assert_int_eq(tasks_join(waiter), -ECANCELED);
-	ck_assert_int_eq(running, 1);
+	expect_eq(tasks_join(waiter), -ECANCELED);
+	expect_eq(running, 1);
 	weft_group_cancel(g);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
 }
 
 static unsigned key;
@@ -128,15 +128,15 @@ static int exit_with_value(void *arg)
 	weft_exit(5);
 }
 
-TEST_TASKS(a_member_that_exits_has_ended_with_its_keys)
+TASK_TEST("a member that exits has ended with its keys")
 {
 	struct weft_group *g = weft_group_new();
 	int result = 0;
-	ck_assert_int_eq(weft_key_create(&key, destroy), 0);
-	ck_assert_int_eq(weft_group_go(g, exit_with_value, &key), 0);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
-	ck_assert_int_eq(result, 5);
-	ck_assert_int_eq(destroyed, 1);
+	expect_eq(weft_key_create(&key, destroy), 0);
+	expect_eq(weft_group_go(g, exit_with_value, &key), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(result, 5);
+	expect_eq(destroyed, 1);
 }
 
 static int grow(void *arg)
@@ -145,48 +145,30 @@ static int grow(void *arg)
 	return depth > 0 ? weft_group_go(arg, grow, arg) : 0;
 }
 
-TEST_TASKS(members_may_start_members)
+TASK_TEST("members may start members")
 {
 	struct weft_group *g = weft_group_new();
 	int result = -1;
 	running = 200;
-	ck_assert_int_eq(weft_group_go(g, grow, g), 0);
-	ck_assert_int_eq(weft_group_wait(g, &result, soon()), 0);
-	ck_assert_int_eq(result, 0);
-	ck_assert_int_eq(running, 0);
+	expect_eq(weft_group_go(g, grow, g), 0);
+	expect_eq(weft_group_wait(g, &result, soon()), 0);
+	expect_eq(result, 0);
+	expect_eq(running, 0);
 }
 
-TEST_TASKS(wrong_arguments_start_nothing)
+TASK_TEST("wrong arguments start nothing")
 {
 	struct weft_group *g = weft_group_new();
-	ck_assert_int_eq(weft_group_go(NULL, give, NULL), -EINVAL);
-	ck_assert_int_eq(weft_group_go(g, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(weft_group_wait(NULL, NULL, 0), -EINVAL);
-	ck_assert_int_eq(weft_group_cancel(NULL), -EINVAL);
-	ck_assert_int_eq(weft_stop(), 0);
-	ck_assert_int_eq(weft_group_go(g, give, NULL), -ESHUTDOWN);
-	ck_assert_int_eq(weft_group_wait(g, NULL, WEFT_FOREVER), 0);
+	expect_eq(weft_group_go(NULL, give, NULL), -EINVAL);
+	expect_eq(weft_group_go(g, NULL, NULL), -EINVAL);
+	expect_eq(weft_group_wait(NULL, NULL, 0), -EINVAL);
+	expect_eq(weft_group_cancel(NULL), -EINVAL);
+	expect_eq(weft_stop(), 0);
+	expect_eq(weft_group_go(g, give, NULL), -ESHUTDOWN);
+	expect_eq(weft_group_wait(g, NULL, WEFT_FOREVER), 0);
 }
 
-START_TEST(outside_of_tasks_there_are_no_groups)
+TEST("outside of tasks there are no groups")
 {
-	ck_assert_ptr_null(weft_group_new());
+	expect_eq(weft_group_new(), NULL);
 }
-END_TEST
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, a_group_waits_for_all_its_members);
-	add_tasks_test(tcase, an_empty_group_has_ended);
-	add_tasks_test(tcase, the_first_failure_cancels_the_others_and_is_the_result);
-	add_tasks_test(tcase, a_cancelled_group_stays_cancelled);
-	add_tasks_test(tcase, members_cancelled_before_they_ran_run_cancelled);
-	add_tasks_test(tcase, an_unfinished_wait_leaves_the_group_alone);
-	add_tasks_test(tcase, a_cancelled_waiter_does_not_cancel_the_members);
-	add_tasks_test(tcase, a_member_that_exits_has_ended_with_its_keys);
-	add_tasks_test(tcase, members_may_start_members);
-	add_tasks_test(tcase, wrong_arguments_start_nothing);
-	tcase_add_test(tcase, outside_of_tasks_there_are_no_groups);
-}
-
-TESTS_MAIN("group", add_all)

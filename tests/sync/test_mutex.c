@@ -9,11 +9,11 @@ static int shared, inside;
 
 static void enter_once(void)
 {
-	ck_assert_int_eq(inside++, 0);
+	expect_eq(inside++, 0);
 	shared++;
 	if (shared % 7 == 0)
 		weft_yield(); /* others run while it is held, and must not come in */
-	ck_assert_int_eq(--inside, 0);
+	expect_eq(--inside, 0);
 }
 
 enum { TASKS = 8, ROUNDS = 2000 };
@@ -25,7 +25,7 @@ static int lock_often(void *arg)
 			while (weft_mutex_trylock(&mutex) != 0)
 				weft_yield();
 		else if (i % 3 == 1)
-			ck_assert_int_eq(weft_mutex_lock_until(&mutex, soon()), 0);
+			expect_eq(weft_mutex_lock_until(&mutex, soon()), 0);
 		else
 			weft_mutex_lock(&mutex);
 		enter_once();
@@ -40,35 +40,34 @@ static void *lock_often_thread(void *arg)
 	return NULL;
 }
 
-TEST_TASKS(one_at_a_time_tasks_and_threads)
+TASK_TEST("one at a time tasks and threads")
 {
 	struct weft_task *tasks[TASKS];
 	pthread_t threads[2];
 	for (int i = 0; i < TASKS; i++)
 		tasks[i] = tasks_start(lock_often, NULL);
 	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, lock_often_thread, NULL), 0);
+		expect_eq(pthread_create(&threads[i], NULL, lock_often_thread, NULL), 0);
 	for (int i = 0; i < TASKS; i++)
 		tasks_join(tasks[i]);
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_int_eq(shared, (TASKS + 2) * ROUNDS);
-	ck_assert_int_eq(weft_mutex_trylock(&mutex), 0); /* nothing of it all is left in the word */
-	ck_assert_uint_eq(mutex.weft_private[1], 0);
+	expect_eq(shared, (TASKS + 2) * ROUNDS);
+	expect_eq(weft_mutex_trylock(&mutex), 0); /* nothing of it all is left in the word */
+	expect_eq(mutex.weft_private[1], 0);
 	weft_mutex_unlock(&mutex);
-	ck_assert_uint_eq(mutex.weft_private[0], 0);
+	expect_eq(mutex.weft_private[0], 0);
 }
 
-START_TEST(threads_alone_before_any_runtime)
+TEST("threads alone before any runtime")
 {
 	pthread_t threads[4];
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, lock_often_thread, NULL), 0);
+		expect_eq(pthread_create(&threads[i], NULL, lock_often_thread, NULL), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_int_eq(shared, 4 * ROUNDS);
+	expect_eq(shared, 4 * ROUNDS);
 }
-END_TEST
 
 static int try_lock(void *arg)
 {
@@ -85,20 +84,20 @@ static int try_in_task(int64_t deadline)
 	return tasks_join(tasks_start(try_lock, &deadline));
 }
 
-TEST_TASKS(deadlines_say_which_one_it_was)
+TASK_TEST("deadlines say which one it was")
 {
 	weft_mutex_lock(&mutex);
-	ck_assert_int_eq(try_in_task(-1), -EAGAIN);
-	ck_assert_int_eq(try_in_task(0), -EAGAIN);
-	ck_assert_int_eq(try_in_task(1), -ETIMEDOUT);
+	expect_eq(try_in_task(-1), -EAGAIN);
+	expect_eq(try_in_task(0), -EAGAIN);
+	expect_eq(try_in_task(1), -ETIMEDOUT);
 	int64_t until = weft_after(3 * MS);
-	ck_assert_int_eq(try_in_task(until), -ETIMEDOUT);
-	ck_assert_int_ge(weft_now(), until);
+	expect_eq(try_in_task(until), -ETIMEDOUT);
+	expect_ge(weft_now(), until);
 	weft_mutex_unlock(&mutex);
-	ck_assert_int_eq(try_in_task(-1), 0);
-	ck_assert_int_eq(try_in_task(0), 0);
-	ck_assert_int_eq(try_in_task(1), 0);
-	ck_assert_uint_eq(mutex.weft_private[0], 0);
+	expect_eq(try_in_task(-1), 0);
+	expect_eq(try_in_task(0), 0);
+	expect_eq(try_in_task(1), 0);
+	expect_eq(mutex.weft_private[0], 0);
 }
 
 static int lock_and_tell(void *arg)
@@ -109,16 +108,16 @@ static int lock_and_tell(void *arg)
 	return got + (weft_cancelled() ? 100 : 0);
 }
 
-TEST_TASKS(locking_is_not_cancellable)
+TASK_TEST("locking is not cancellable")
 {
 	weft_mutex_lock(&mutex);
 	struct weft_task *task = tasks_start(lock_and_tell, NULL);
 	tasks_settle();
-	ck_assert_int_eq(weft_cancel(task), 0);
+	expect_eq(weft_cancel(task), 0);
 	tasks_settle();
-	ck_assert_int_eq(weft_join(task, NULL, 0), -EAGAIN);
+	expect_eq(weft_join(task, NULL, 0), -EAGAIN);
 	weft_mutex_unlock(&mutex);
-	ck_assert_int_eq(tasks_join(task), 100);
+	expect_eq(tasks_join(task), 100);
 }
 
 /* Holds the mutex almost always: who wants it in between has to be given it. */
@@ -135,7 +134,7 @@ static int hog(void *arg)
 	return 0;
 }
 
-TEST_TASKS(who_has_waited_a_millisecond_is_next)
+TASK_TEST("who has waited a millisecond is next")
 {
 	int rounds = 0;
 	struct weft_task *task = tasks_start(hog, &rounds);
@@ -147,7 +146,7 @@ TEST_TASKS(who_has_waited_a_millisecond_is_next)
 		int after = __atomic_load_n(&rounds, __ATOMIC_RELAXED);
 		weft_mutex_unlock(&mutex);
 		/* 5 rounds are a millisecond; before the waiter's thread is woken or it gets a processor 50 may pass. */
-		ck_assert_int_lt(after - before, 500);
+		expect_lt(after - before, 500);
 		weft_sleep(MS);
 	}
 	weft_cancel(task);
@@ -167,7 +166,7 @@ static int lock_for_a_while(void *arg)
 	return 0;
 }
 
-TEST_TASKS(contenders_that_compute_are_no_deadlock)
+TASK_TEST("contenders that compute are no deadlock")
 {
 	struct weft_task *tasks[TASKS];
 	for (int i = 0; i < TASKS; i++)
@@ -190,7 +189,7 @@ static int lock_briefly(void *arg)
 	return locked;
 }
 
-TEST_TASKS(waiters_that_give_up_take_nothing_with_them)
+TASK_TEST("waiters that give up take nothing with them")
 {
 	struct weft_task *tasks[TASKS];
 	int locked = 0;
@@ -198,11 +197,11 @@ TEST_TASKS(waiters_that_give_up_take_nothing_with_them)
 		tasks[i] = tasks_start(lock_briefly, NULL);
 	for (int i = 0; i < TASKS; i++)
 		locked += tasks_join(tasks[i]);
-	ck_assert_int_eq(shared, locked);
-	ck_assert_int_gt(locked, 0);
+	expect_eq(shared, locked);
+	expect_gt(locked, 0);
 	weft_mutex_lock(&mutex);
 	weft_mutex_unlock(&mutex);
-	ck_assert_uint_eq(mutex.weft_private[0], 0);
+	expect_eq(mutex.weft_private[0], 0);
 }
 
 /* The holder's last touch of a mutex is letting go: the next one may free it. */
@@ -214,7 +213,7 @@ static int unlock_shared(void *arg)
 	return 0;
 }
 
-TEST_TASKS(a_mutex_may_be_freed_by_who_locked_it_last)
+TASK_TEST("a mutex may be freed by who locked it last")
 {
 	for (int i = 0; i < 200; i++) {
 		struct weft_mutex *m = calloc(1, sizeof(*m));
@@ -245,24 +244,8 @@ static int unlock_anothers(void *arg)
 	return 0;
 }
 
-START_TEST(unlocking_what_one_does_not_hold_is_misuse)
+TEST("unlocking what one does not hold is misuse")
 {
 	expect_misuse("weft_mutex_unlock", unlock_unlocked);
 	expect_misuse("weft_mutex_unlock", unlock_anothers);
 }
-END_TEST
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, one_at_a_time_tasks_and_threads);
-	tcase_add_test(tcase, threads_alone_before_any_runtime);
-	add_tasks_test(tcase, deadlines_say_which_one_it_was);
-	add_tasks_test(tcase, locking_is_not_cancellable);
-	add_tasks_test(tcase, who_has_waited_a_millisecond_is_next);
-	add_tasks_test(tcase, contenders_that_compute_are_no_deadlock);
-	add_tasks_test(tcase, waiters_that_give_up_take_nothing_with_them);
-	add_tasks_test(tcase, a_mutex_may_be_freed_by_who_locked_it_last);
-	tcase_add_test(tcase, unlocking_what_one_does_not_hold_is_misuse);
-}
-
-TESTS_MAIN("mutex", add_all)

@@ -10,7 +10,7 @@ static int readers, writers, most_readers;
 static void read_inside(void)
 {
 	int n = __atomic_add_fetch(&readers, 1, __ATOMIC_SEQ_CST);
-	ck_assert_int_eq(__atomic_load_n(&writers, __ATOMIC_SEQ_CST), 0);
+	expect_eq(__atomic_load_n(&writers, __ATOMIC_SEQ_CST), 0);
 	if (n > __atomic_load_n(&most_readers, __ATOMIC_RELAXED))
 		__atomic_store_n(&most_readers, n, __ATOMIC_RELAXED);
 	weft_yield();
@@ -19,8 +19,8 @@ static void read_inside(void)
 
 static void write_inside(void)
 {
-	ck_assert_int_eq(__atomic_add_fetch(&writers, 1, __ATOMIC_SEQ_CST), 1);
-	ck_assert_int_eq(__atomic_load_n(&readers, __ATOMIC_SEQ_CST), 0);
+	expect_eq(__atomic_add_fetch(&writers, 1, __ATOMIC_SEQ_CST), 1);
+	expect_eq(__atomic_load_n(&readers, __ATOMIC_SEQ_CST), 0);
 	weft_yield();
 	__atomic_sub_fetch(&writers, 1, __ATOMIC_SEQ_CST);
 }
@@ -55,31 +55,31 @@ static void *use_often_thread(void *arg)
 	return NULL;
 }
 
-TEST_TASKS(readers_together_writers_alone)
+TASK_TEST("readers together writers alone")
 {
 	struct weft_task *tasks[TASKS];
 	pthread_t thread;
 	for (int i = 0; i < TASKS; i++)
 		tasks[i] = tasks_start(use_often, NULL);
-	ck_assert_int_eq(pthread_create(&thread, NULL, use_often_thread, NULL), 0);
+	expect_eq(pthread_create(&thread, NULL, use_often_thread, NULL), 0);
 	for (int i = 0; i < TASKS; i++)
 		tasks_join(tasks[i]);
 	pthread_join(thread, NULL);
-	ck_assert_int_gt(most_readers, 1);
+	expect_gt(most_readers, 1);
 	for (int i = 0; i < 8; i++)
-		ck_assert_uint_eq(rw.weft_private[i], 0);
+		expect_eq(rw.weft_private[i], 0);
 }
 
-TEST_TASKS(try_forms_never_wait)
+TASK_TEST("try forms never wait")
 {
-	ck_assert_int_eq(weft_rwmutex_tryrdlock(&rw), 0);
-	ck_assert_int_eq(weft_rwmutex_tryrdlock(&rw), 0);
-	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), -EAGAIN);
+	expect_eq(weft_rwmutex_tryrdlock(&rw), 0);
+	expect_eq(weft_rwmutex_tryrdlock(&rw), 0);
+	expect_eq(weft_rwmutex_trywrlock(&rw), -EAGAIN);
 	weft_rwmutex_rdunlock(&rw);
 	weft_rwmutex_rdunlock(&rw);
-	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), 0);
-	ck_assert_int_eq(weft_rwmutex_tryrdlock(&rw), -EAGAIN);
-	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), -EAGAIN);
+	expect_eq(weft_rwmutex_trywrlock(&rw), 0);
+	expect_eq(weft_rwmutex_tryrdlock(&rw), -EAGAIN);
+	expect_eq(weft_rwmutex_trywrlock(&rw), -EAGAIN);
 	weft_rwmutex_wrunlock(&rw);
 }
 
@@ -101,27 +101,27 @@ static int read_and_note(void *arg)
 	return 0;
 }
 
-TEST_TASKS(a_waiting_writer_keeps_new_readers_out)
+TASK_TEST("a waiting writer keeps new readers out")
 {
 	struct weft_task *tasks[4];
 	weft_rwmutex_rdlock(&rw);
 	tasks[0] = tasks_start(write_and_note, NULL);
 	tasks_settle();
-	ck_assert_int_eq(weft_rwmutex_tryrdlock(&rw), -EAGAIN);
+	expect_eq(weft_rwmutex_tryrdlock(&rw), -EAGAIN);
 	tasks[1] = tasks_start(read_and_note, NULL);
 	tasks_settle();
 	tasks[2] = tasks_start(read_and_note, NULL);
 	tasks_settle();
 	tasks[3] = tasks_start(write_and_note, NULL);
 	tasks_settle();
-	ck_assert_int_eq(order_count, 0);
+	expect_eq(order_count, 0);
 	weft_rwmutex_rdunlock(&rw);
 	for (int i = 0; i < 4; i++)
 		tasks_join(tasks[i]);
-	ck_assert_int_eq(order[0], 'w');
-	ck_assert_int_eq(order[1], 'r');
-	ck_assert_int_eq(order[2], 'r');
-	ck_assert_int_eq(order[3], 'w');
+	expect_eq(order[0], 'w');
+	expect_eq(order[1], 'r');
+	expect_eq(order[2], 'r');
+	expect_eq(order[3], 'w');
 }
 
 static int read_unlock(void *arg)
@@ -157,7 +157,7 @@ static int write_unlock_of_another(void *arg)
 	return 0;
 }
 
-START_TEST(unlocking_what_is_not_held_that_way_is_misuse)
+TEST("unlocking what is not held that way is misuse")
 {
 	expect_misuse("weft_rwmutex_rdunlock", read_unlock);
 	expect_misuse("weft_rwmutex_wrunlock", write_unlock);
@@ -165,7 +165,6 @@ START_TEST(unlocking_what_is_not_held_that_way_is_misuse)
 	expect_misuse("weft_rwmutex_wrunlock", write_unlock_of_reader);
 	expect_misuse("weft_rwmutex_wrunlock", write_unlock_of_another);
 }
-END_TEST
 
 /* ---- deadlines ---- */
 
@@ -184,41 +183,41 @@ static int read_behind(void *arg)
 }
 
 /* The writer keeps the readers behind it out until it gives up; the lock is held all the time. */
-TEST_TASKS(readers_join_when_the_writer_before_them_gives_up)
+TASK_TEST("readers join when the writer before them gives up")
 {
 	struct weft_task *writer, *behind[TASKS];
 	int result;
 	weft_rwmutex_rdlock(&rw);
-	ck_assert_int_eq(weft_spawn(&writer, NULL, write_in_vain, NULL), 0);
+	expect_eq(weft_spawn(&writer, NULL, write_in_vain, NULL), 0);
 	while (weft_rwmutex_tryrdlock(&rw) == 0) { /* until the writer waits */
 		weft_rwmutex_rdunlock(&rw);
 		weft_yield();
 	}
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(weft_spawn(&behind[i], NULL, read_behind, NULL), 0);
+		expect_eq(weft_spawn(&behind[i], NULL, read_behind, NULL), 0);
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(weft_join(behind[i], NULL, soon()), 0);
-	ck_assert_int_eq(weft_join(writer, &result, soon()), 0);
-	ck_assert_int_eq(result, -ETIMEDOUT);
+		expect_eq(weft_join(behind[i], NULL, soon()), 0);
+	expect_eq(weft_join(writer, &result, soon()), 0);
+	expect_eq(result, -ETIMEDOUT);
 	weft_rwmutex_rdunlock(&rw);
-	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), 0); /* nothing is left of those who waited */
+	expect_eq(weft_rwmutex_trywrlock(&rw), 0); /* nothing is left of those who waited */
 	weft_rwmutex_wrunlock(&rw);
 }
 
-TEST_TASKS(deadlines_are_kept)
+TASK_TEST("deadlines are kept")
 {
-	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, 0), 0);
-	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, 0), -EAGAIN);
-	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, 0), -EAGAIN);
-	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, weft_after(-1)), -ETIMEDOUT);
-	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_rwmutex_wrlock_until(&rw, 0), 0);
+	expect_eq(weft_rwmutex_rdlock_until(&rw, 0), -EAGAIN);
+	expect_eq(weft_rwmutex_wrlock_until(&rw, 0), -EAGAIN);
+	expect_eq(weft_rwmutex_rdlock_until(&rw, weft_after(-1)), -ETIMEDOUT);
+	expect_eq(weft_rwmutex_wrlock_until(&rw, weft_after(MS)), -ETIMEDOUT);
 	weft_rwmutex_wrunlock(&rw);
-	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, 0), 0);
-	ck_assert_int_eq(weft_rwmutex_rdlock_until(&rw, weft_after(-1)), 0);
-	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, weft_after(MS)), -ETIMEDOUT);
+	expect_eq(weft_rwmutex_rdlock_until(&rw, 0), 0);
+	expect_eq(weft_rwmutex_rdlock_until(&rw, weft_after(-1)), 0);
+	expect_eq(weft_rwmutex_wrlock_until(&rw, weft_after(MS)), -ETIMEDOUT);
 	weft_rwmutex_rdunlock(&rw);
 	weft_rwmutex_rdunlock(&rw);
-	ck_assert_int_eq(weft_rwmutex_wrlock_until(&rw, WEFT_FOREVER), 0);
+	expect_eq(weft_rwmutex_wrlock_until(&rw, WEFT_FOREVER), 0);
 	weft_rwmutex_wrunlock(&rw);
 }
 
@@ -238,27 +237,13 @@ static int use_until(void *arg)
 }
 
 /* Waiters of both kinds come and give up at every moment: nobody is lost, nothing is left. */
-TEST_TASKS(those_who_give_up_leave_nothing_behind)
+TASK_TEST("those who give up leave nothing behind")
 {
 	struct weft_task *tasks[TASKS];
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(weft_spawn(&tasks[i], NULL, i % 3 ? use_until : use_often, NULL),
-				 0);
+		expect_eq(weft_spawn(&tasks[i], NULL, i % 3 ? use_until : use_often, NULL), 0);
 	for (int i = 0; i < TASKS; i++)
-		ck_assert_int_eq(weft_join(tasks[i], NULL, soon()), 0);
-	ck_assert_int_eq(weft_rwmutex_trywrlock(&rw), 0);
+		expect_eq(weft_join(tasks[i], NULL, soon()), 0);
+	expect_eq(weft_rwmutex_trywrlock(&rw), 0);
 	weft_rwmutex_wrunlock(&rw);
 }
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, readers_join_when_the_writer_before_them_gives_up);
-	add_tasks_test(tcase, deadlines_are_kept);
-	add_tasks_test(tcase, those_who_give_up_leave_nothing_behind);
-	add_tasks_test(tcase, readers_together_writers_alone);
-	add_tasks_test(tcase, try_forms_never_wait);
-	add_tasks_test(tcase, a_waiting_writer_keeps_new_readers_out);
-	tcase_add_test(tcase, unlocking_what_is_not_held_that_way_is_misuse);
-}
-
-TESTS_MAIN("rwmutex", add_all)

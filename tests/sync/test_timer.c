@@ -7,101 +7,100 @@
 static int64_t recv_time(struct weft_chan *c)
 {
 	int64_t at = -1;
-	ck_assert_int_eq(weft_chan_recv(c, &at, soon()), 0);
+	expect_eq(weft_chan_recv(c, &at, soon()), 0);
 	return at;
 }
 
-TEST_TASKS(a_timer_sends_its_moment_when_it_has_come)
+TASK_TEST("a timer sends its moment when it has come")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
 	int64_t at = weft_after(3 * MS);
-	ck_assert_int_eq(weft_timer_start(timer, at, 0), 0);
-	ck_assert_int_eq(recv_time(c), at);
-	ck_assert_int_ge(weft_now(), at);
-	ck_assert_int_eq(weft_timer_stop(timer), 0);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(weft_timer_start(timer, at, 0), 0);
+	expect_eq(recv_time(c), at);
+	expect_ge(weft_now(), at);
+	expect_eq(weft_timer_stop(timer), 0);
+	expect_eq(weft_chan_recv(c, NULL, weft_after(5 * MS)), -ETIMEDOUT);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
-TEST_TASKS(a_moment_that_has_passed_fires_at_once)
+TASK_TEST("a moment that has passed fires at once")
 {
 	static const int64_t moments[] = {INT64_MIN, -1, 0, 1};
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
 	for (int i = 0; i < 4; i++) {
-		ck_assert_int_eq(weft_timer_start(timer, moments[i], 0), 0);
-		ck_assert_int_eq(recv_time(c), moments[i]);
+		expect_eq(weft_timer_start(timer, moments[i], 0), 0);
+		expect_eq(recv_time(c), moments[i]);
 	}
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
-TEST_TASKS(stopping_says_whether_it_came_in_time)
+TASK_TEST("stopping says whether it came in time")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
-	ck_assert_int_eq(weft_timer_stop(timer), 0);
-	ck_assert_int_eq(weft_timer_start(timer, WEFT_FOREVER, 0), 0);
-	ck_assert_int_eq(weft_timer_stop(timer), 1);
-	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	expect_eq(weft_timer_stop(timer), 0);
+	expect_eq(weft_timer_start(timer, WEFT_FOREVER, 0), 0);
+	expect_eq(weft_timer_stop(timer), 1);
+	expect_eq(weft_timer_stop(timer), 0);
 	for (int i = 0; i < 200; i++) { /* either it says so, or the item is there */
 		weft_timer_start(timer, weft_after((i % 20) * 10000), 0);
 		weft_sleep((i % 10) * 20000);
 		int stopped = weft_timer_stop(timer);
-		ck_assert_int_eq(weft_chan_recv(c, NULL, 0), stopped ? -EAGAIN : 0);
+		expect_eq(weft_chan_recv(c, NULL, 0), stopped ? -EAGAIN : 0);
 	}
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
-TEST_TASKS(starting_anew_says_whether_it_was_running)
+TASK_TEST("starting anew says whether it was running")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
 	int64_t at = weft_after(2 * MS);
-	ck_assert_int_eq(weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0), 0);
-	ck_assert_int_eq(weft_timer_start(timer, at, 0), 1); /* earlier than before */
-	ck_assert_int_eq(recv_time(c), at);
-	ck_assert_int_eq(weft_timer_start(timer, WEFT_FOREVER - 1, 0),
-			 0); /* later, and no overflow */
-	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(3 * MS)), -ETIMEDOUT);
+	expect_eq(weft_timer_start(timer, weft_after(3600 * (int64_t)1000 * MS), 0), 0);
+	expect_eq(weft_timer_start(timer, at, 0), 1); /* earlier than before */
+	expect_eq(recv_time(c), at);
+	expect_eq(weft_timer_start(timer, WEFT_FOREVER - 1, 0), 0); /* later, and no overflow */
+	expect_eq(weft_chan_recv(c, NULL, weft_after(3 * MS)), -ETIMEDOUT);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
-TEST_TASKS(a_ticker_ticks_at_its_multiples)
+TASK_TEST("a ticker ticks at its multiples")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int64_t), 100);
 	struct weft_timer *timer = weft_timer_new_chan(c);
 	int64_t first = weft_after(MS), last = first - MS;
-	ck_assert_int_eq(weft_timer_start(timer, first, MS), 0);
+	expect_eq(weft_timer_start(timer, first, MS), 0);
 	for (int i = 0; i < 20; i++) {
 		int64_t at = recv_time(c);
-		ck_assert_int_eq((at - first) % MS, 0);
-		ck_assert_int_gt(at, last);
+		expect_eq((at - first) % MS, 0);
+		expect_gt(at, last);
 		last = at;
 	}
-	ck_assert_int_eq(weft_timer_stop(timer), 1);
+	expect_eq(weft_timer_stop(timer), 1);
 	while (weft_chan_recv(c, NULL, 0) == 0)
 		;
-	ck_assert_int_eq(weft_chan_recv(c, NULL, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(weft_chan_recv(c, NULL, weft_after(5 * MS)), -ETIMEDOUT);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
 
-TEST_TASKS(ticks_for_which_there_is_no_room_are_dropped)
+TASK_TEST("ticks for which there is no room are dropped")
 {
 	struct weft_chan *c = weft_chan_new(0, 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
-	ck_assert_int_eq(weft_timer_start(timer, 0, MS / 10), 0);
+	expect_eq(weft_timer_start(timer, 0, MS / 10), 0);
 	weft_sleep(10 * MS);
-	ck_assert_int_eq(weft_timer_stop(timer), 1);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, 0), 0);
-	ck_assert_int_eq(weft_chan_recv(c, NULL, 0), -EAGAIN);
+	expect_eq(weft_timer_stop(timer), 1);
+	expect_eq(weft_chan_recv(c, NULL, 0), 0);
+	expect_eq(weft_chan_recv(c, NULL, 0), -EAGAIN);
 	weft_chan_close(c);
-	ck_assert_int_eq(weft_timer_start(timer, 0, 0), 0); /* into a closed channel: nothing */
+	expect_eq(weft_timer_start(timer, 0, 0), 0); /* into a closed channel: nothing */
 	weft_sleep(2 * MS);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
@@ -114,22 +113,22 @@ static void note(void *arg)
 {
 	__atomic_fetch_add(&count, 1, __ATOMIC_SEQ_CST);
 	weft_yield(); /* it is a task like any other */
-	ck_assert_ptr_nonnull(weft_self());
+	expect_ne(weft_self(), NULL);
 	weft_waitgroup_done(arg);
 }
 
-TEST_TASKS(a_timer_starts_a_task)
+TASK_TEST("a timer starts a task")
 {
 	struct weft_timer *timers[200];
 	weft_waitgroup_add(&fired, 200);
 	for (int i = 0; i < 200; i++) {
 		timers[i] = weft_timer_new_task(note, &fired);
-		ck_assert_int_eq(weft_timer_start(timers[i], weft_after((i % 7) * 300000), 0), 0);
+		expect_eq(weft_timer_start(timers[i], weft_after((i % 7) * 300000), 0), 0);
 	}
-	ck_assert_int_eq(weft_waitgroup_wait(&fired, soon()), 0);
-	ck_assert_int_eq(count, 200);
+	expect_eq(weft_waitgroup_wait(&fired, soon()), 0);
+	expect_eq(count, 200);
 	for (int i = 0; i < 200; i++) {
-		ck_assert_int_eq(weft_timer_stop(timers[i]), 0);
+		expect_eq(weft_timer_stop(timers[i]), 0);
 		weft_timer_free(timers[i]);
 	}
 }
@@ -153,18 +152,17 @@ static int leave_running(void *arg)
 	return 0;
 }
 
-START_TEST(a_running_timer_does_not_keep_the_runtime_alive)
+TEST("a running timer does not keep the runtime alive")
 {
 	struct weft_chan *c = weft_chan_new(0, 1);
 	struct weft_timer *timer = weft_timer_new_chan(c);
 	ticker = weft_timer_new_task(note, &fired);
-	ck_assert_int_eq(tasks_run(tasks_processors[_i], leave_running, timer), 0);
-	ck_assert_int_gt(count, 5);
+	expect_eq(tasks_run(tasks_processors[nth], leave_running, timer), 0);
+	expect_gt(count, 5);
 	weft_timer_free(ticker);
 	weft_timer_free(timer);
 	weft_chan_unref(c);
 }
-END_TEST
 
 enum { STRESS_TIMERS = 8, STRESS_ROUNDS = 400 };
 
@@ -190,7 +188,7 @@ static int set_and_stop(void *arg)
 	return balance;
 }
 
-TEST_TASKS(what_was_started_fires_once_or_is_stopped_once)
+TASK_TEST("what was started fires once or is stopped once")
 {
 	struct stress s = {.chan = weft_chan_new(0, 4 * STRESS_ROUNDS)};
 	struct weft_task *tasks[4];
@@ -205,7 +203,7 @@ TEST_TASKS(what_was_started_fires_once_or_is_stopped_once)
 		balance -= weft_timer_stop(s.timers[i]);
 		weft_timer_free(s.timers[i]);
 	}
-	ck_assert_int_eq((int)weft_chan_len(s.chan), balance);
+	expect_eq((int)weft_chan_len(s.chan), balance);
 	weft_chan_unref(s.chan);
 }
 
@@ -214,49 +212,31 @@ static void *stop_from_thread(void *arg)
 	return (void *)(intptr_t)weft_timer_stop(arg);
 }
 
-TEST_TASKS(threads_may_stop_timers_but_not_start_them)
+TASK_TEST("threads may stop timers but not start them")
 {
 	pthread_t thread;
 	void *result;
 	struct weft_timer *timer = weft_timer_new_task(note, &fired);
 	weft_timer_start(timer, WEFT_FOREVER, 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, stop_from_thread, timer), 0);
+	expect_eq(pthread_create(&thread, NULL, stop_from_thread, timer), 0);
 	pthread_join(thread, &result);
-	ck_assert_int_eq((intptr_t)result, 1);
+	expect_eq((intptr_t)result, 1);
 	weft_timer_free(timer);
 }
 
-START_TEST(wrong_arguments_start_nothing)
+TEST("wrong arguments start nothing")
 {
 	struct weft_chan *c = weft_chan_new(4, 1);
-	ck_assert_ptr_null(weft_timer_new_chan(NULL));
-	ck_assert_ptr_null(weft_timer_new_chan(c));
-	ck_assert_ptr_null(weft_timer_new_task(NULL, NULL));
+	expect_eq(weft_timer_new_chan(NULL), NULL);
+	expect_eq(weft_timer_new_chan(c), NULL);
+	expect_eq(weft_timer_new_task(NULL, NULL), NULL);
 	struct weft_timer *timer = weft_timer_new_task(note, NULL);
-	ck_assert_int_eq(weft_timer_start(timer, 0, 0), -EINVAL); /* outside a task */
-	ck_assert_int_eq(weft_timer_start(timer, 0, -1), -EINVAL);
-	ck_assert_int_eq(weft_timer_start(NULL, 0, 0), -EINVAL);
-	ck_assert_int_eq(weft_timer_stop(NULL), -EINVAL);
-	ck_assert_int_eq(weft_timer_stop(timer), 0);
+	expect_eq(weft_timer_start(timer, 0, 0), -EINVAL); /* outside a task */
+	expect_eq(weft_timer_start(timer, 0, -1), -EINVAL);
+	expect_eq(weft_timer_start(NULL, 0, 0), -EINVAL);
+	expect_eq(weft_timer_stop(NULL), -EINVAL);
+	expect_eq(weft_timer_stop(timer), 0);
 	weft_timer_free(timer);
 	weft_timer_free(NULL);
 	weft_chan_unref(c);
 }
-END_TEST
-
-static void add_all(TCase *tcase)
-{
-	add_tasks_test(tcase, a_timer_sends_its_moment_when_it_has_come);
-	add_tasks_test(tcase, a_moment_that_has_passed_fires_at_once);
-	add_tasks_test(tcase, stopping_says_whether_it_came_in_time);
-	add_tasks_test(tcase, starting_anew_says_whether_it_was_running);
-	add_tasks_test(tcase, a_ticker_ticks_at_its_multiples);
-	add_tasks_test(tcase, ticks_for_which_there_is_no_room_are_dropped);
-	add_tasks_test(tcase, a_timer_starts_a_task);
-	add_tasks_test(tcase, a_running_timer_does_not_keep_the_runtime_alive);
-	add_tasks_test(tcase, what_was_started_fires_once_or_is_stopped_once);
-	add_tasks_test(tcase, threads_may_stop_timers_but_not_start_them);
-	tcase_add_test(tcase, wrong_arguments_start_nothing);
-}
-
-TESTS_MAIN("timer", add_all)

@@ -6,7 +6,6 @@
  * The damaged ones check nothing but the promise of bounds: run under AddressSanitizer they are the
  * test of it.
  */
-#include <check.h>
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../kit.h"
 #include "base/attr.h"
 #include "cli/core/core.h"
 
@@ -26,7 +26,7 @@ struct image {
 
 static void put(struct image *i, const void *bytes, size_t size)
 {
-	ck_assert_uint_le(i->size + size, sizeof(i->bytes));
+	expect_le(i->size + size, sizeof(i->bytes));
 	memcpy(i->bytes + i->size, bytes, size);
 	i->size += size;
 }
@@ -109,49 +109,47 @@ static int open_image(struct core *core, struct view *view, const struct image *
 	return weft__core_open(core, view);
 }
 
-START_TEST(who_died_of_what_and_where)
+TEST("who died of what and where")
 {
 	struct image i;
 	struct core core;
 	struct view view;
 
 	make_core(&i, EM_X86_64);
-	ck_assert_int_eq(open_image(&core, &view, &i), 0);
-	ck_assert_str_eq(core.command, "twin");
-	ck_assert_str_eq(core.arguments, "twin crash");
-	ck_assert_int_eq(core.signal, SIGSEGV);
-	ck_assert(core.has_address);
-	ck_assert_uint_eq(core.address, 0);
-	ck_assert_uint_eq(core.thread, 77);
-	ck_assert_uint_eq(core.threads, 2);
-	ck_assert_uint_eq(core.pc, 0x1010);
-	ck_assert_uint_eq(core.sp, 0x1013);
-	ck_assert_uint_eq(core.fp, 0x1004);
-	ck_assert_uint_eq(weft__core_auxiliary(&core, AT_ENTRY), 0x401000);
-	ck_assert_uint_eq(weft__core_auxiliary(&core, AT_BASE), 0);
+	expect_eq(open_image(&core, &view, &i), 0);
+	expect_eq(core.command, "twin");
+	expect_eq(core.arguments, "twin crash");
+	expect_eq(core.signal, SIGSEGV);
+	expect(core.has_address);
+	expect_eq(core.address, 0);
+	expect_eq(core.thread, 77);
+	expect_eq(core.threads, 2);
+	expect_eq(core.pc, 0x1010);
+	expect_eq(core.sp, 0x1013);
+	expect_eq(core.fp, 0x1004);
+	expect_eq(weft__core_auxiliary(&core, AT_ENTRY), 0x401000);
+	expect_eq(weft__core_auxiliary(&core, AT_BASE), 0);
 	weft__core_close(&core);
 }
-END_TEST
 
-START_TEST(the_other_processor_has_other_registers)
+TEST("the other processor has other registers")
 {
 	struct image i;
 	struct core core;
 	struct view view;
 
 	make_core(&i, EM_AARCH64);
-	ck_assert_int_eq(open_image(&core, &view, &i), 0);
-	ck_assert_uint_eq(core.pc, 0x1020);
-	ck_assert_uint_eq(core.sp, 0x101f);
-	ck_assert_uint_eq(core.fp, 0x101d);
-	ck_assert_uint_eq(core.link, 0x101e);
+	expect_eq(open_image(&core, &view, &i), 0);
+	expect_eq(core.pc, 0x1020);
+	expect_eq(core.sp, 0x101f);
+	expect_eq(core.fp, 0x101d);
+	expect_eq(core.link, 0x101e);
 	weft__core_close(&core);
 	make_core(&i, EM_386);
-	ck_assert_int_eq(open_image(&core, &view, &i), -ENOTSUP);
+	expect_eq(open_image(&core, &view, &i), -ENOTSUP);
 }
-END_TEST
 
-START_TEST(memory_is_read_across_segments_and_not_beyond)
+TEST("memory is read across segments and not beyond")
 {
 	unsigned char bytes[512];
 	struct image i;
@@ -159,16 +157,15 @@ START_TEST(memory_is_read_across_segments_and_not_beyond)
 	struct view view;
 
 	make_core(&i, EM_X86_64);
-	ck_assert_int_eq(open_image(&core, &view, &i), 0);
-	ck_assert(weft__core_read(&core, 0x5000, bytes, 512));
-	ck_assert_uint_eq(bytes[0], 128);
-	ck_assert_uint_eq(bytes[256], 0);
-	ck_assert(!weft__core_read(&core, 0x5000, bytes, 513));
-	ck_assert(!weft__core_read(&core, 0x4fff, bytes, 2));
-	ck_assert(!weft__core_read(&core, UINT64_MAX - 1, bytes, 8));
+	expect_eq(open_image(&core, &view, &i), 0);
+	expect(weft__core_read(&core, 0x5000, bytes, 512));
+	expect_eq(bytes[0], 128);
+	expect_eq(bytes[256], 0);
+	expect(!weft__core_read(&core, 0x5000, bytes, 513));
+	expect(!weft__core_read(&core, 0x4fff, bytes, 2));
+	expect(!weft__core_read(&core, UINT64_MAX - 1, bytes, 8));
 	weft__core_close(&core);
 }
-END_TEST
 
 struct seen {
 	unsigned count;
@@ -186,7 +183,7 @@ static int see(const struct core_file *f, void *arg)
 	return 0;
 }
 
-START_TEST(mapped_files_are_listed)
+TEST("mapped files are listed")
 {
 	struct seen seen = {0};
 	struct image i;
@@ -194,16 +191,15 @@ START_TEST(mapped_files_are_listed)
 	struct view view;
 
 	make_core(&i, EM_X86_64);
-	ck_assert_int_eq(open_image(&core, &view, &i), 0);
-	ck_assert_int_eq(weft__core_each_file(&core, see, &seen), 0);
-	ck_assert_uint_eq(seen.count, 2);
-	ck_assert_str_eq(seen.path, "/lib/b");
-	ck_assert_uint_eq(seen.last.offset, 3 * PAGE);
+	expect_eq(open_image(&core, &view, &i), 0);
+	expect_eq(weft__core_each_file(&core, see, &seen), 0);
+	expect_eq(seen.count, 2);
+	expect_eq(seen.path, "/lib/b");
+	expect_eq(seen.last.offset, 3 * PAGE);
 	weft__core_close(&core);
 }
-END_TEST
 
-START_TEST(more_headers_than_sixteen_bits_count_are_found_in_the_section)
+TEST("more headers than sixteen bits count are found in the section")
 {
 	Elf64_Shdr section = {.sh_info = 3};
 	Elf64_Ehdr e;
@@ -217,14 +213,13 @@ START_TEST(more_headers_than_sixteen_bits_count_are_found_in_the_section)
 	e.e_shoff = i.size;
 	memcpy(i.bytes, &e, sizeof(e));
 	put(&i, &section, sizeof(section));
-	ck_assert_int_eq(open_image(&core, &view, &i), 0);
-	ck_assert_uint_eq(core.segment_count, 2);
+	expect_eq(open_image(&core, &view, &i), 0);
+	expect_eq(core.segment_count, 2);
 	weft__core_close(&core);
 	section.sh_info = CORE_SEGMENTS + 1;
 	memcpy(i.bytes + e.e_shoff, &section, sizeof(section));
-	ck_assert_int_eq(open_image(&core, &view, &i), -E2BIG);
+	expect_eq(open_image(&core, &view, &i), -E2BIG);
 }
-END_TEST
 
 /* Everything that can be asked of a core. */
 static void ask(const struct image *i)
@@ -244,7 +239,7 @@ static void ask(const struct image *i)
 	weft__core_close(&core);
 }
 
-START_TEST(a_core_that_was_cut_short_is_read_as_far_as_it_goes)
+TEST("a core that was cut short is read as far as it goes")
 {
 	struct image whole, cut;
 
@@ -255,9 +250,8 @@ START_TEST(a_core_that_was_cut_short_is_read_as_far_as_it_goes)
 		ask(&cut);
 	}
 }
-END_TEST
 
-START_TEST(damaged_cores_do_no_harm)
+TEST("damaged cores do no harm")
 {
 	struct image whole, damaged;
 	unsigned seed = 1;
@@ -272,26 +266,4 @@ START_TEST(damaged_cores_do_no_harm)
 		}
 		ask(&damaged);
 	}
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("core");
-	TCase *tests = tcase_create("core");
-
-	tcase_set_timeout(tests, 120);
-	tcase_add_test(tests, who_died_of_what_and_where);
-	tcase_add_test(tests, the_other_processor_has_other_registers);
-	tcase_add_test(tests, memory_is_read_across_segments_and_not_beyond);
-	tcase_add_test(tests, mapped_files_are_listed);
-	tcase_add_test(tests, more_headers_than_sixteen_bits_count_are_found_in_the_section);
-	tcase_add_test(tests, a_core_that_was_cut_short_is_read_as_far_as_it_goes);
-	tcase_add_test(tests, damaged_cores_do_no_harm);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
 }

@@ -6,7 +6,6 @@
  * The crashing chains below are real calls that no optimisation may fold; the names in the reports
  * are theirs.
  */
-#include <check.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -19,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../kit.h"
 #include "base/attr.h"
 #include "cli/proc/watch.h"
 
@@ -47,7 +47,7 @@ static struct watch_report watch(int (*fn)(void *), void *arg)
 {
 	struct watch_report report;
 
-	ck_assert_int_eq(weft__watch_spawn(fn, arg, &report), 0);
+	expect_eq(weft__watch_spawn(fn, arg, &report), 0);
 	return report;
 }
 
@@ -56,8 +56,8 @@ static void assert_chain(const struct watch_report *report, unsigned frames, con
 	char chain[512];
 
 	weft__watch_chain(report, frames, chain, sizeof(chain));
-	ck_assert_msg(!strcmp(chain, expected), "got '%s', expected '%s' (%s)", chain, expected,
-		      report->why_no_frames);
+	expect_that(!strcmp(chain, expected), "got '%s', expected '%s' (%s)", chain, expected,
+		    report->why_no_frames);
 }
 
 static int crash(void *arg)
@@ -66,18 +66,17 @@ static int crash(void *arg)
 	return 0;
 }
 
-START_TEST(a_crash_is_reported_with_its_address_and_call_chain)
+TEST("a crash is reported with its address and call chain")
 {
 	struct watch_report report = watch(crash, (void *)8);
 
-	ck_assert(WIFSIGNALED(report.status));
-	ck_assert_int_eq(WTERMSIG(report.status), SIGSEGV);
-	ck_assert(report.faulted);
-	ck_assert_int_eq(report.signal, SIGSEGV);
-	ck_assert_uint_eq(report.address, 8);
+	expect(WIFSIGNALED(report.status));
+	expect_eq(WTERMSIG(report.status), SIGSEGV);
+	expect(report.faulted);
+	expect_eq(report.signal, SIGSEGV);
+	expect_eq(report.address, 8);
 	assert_chain(&report, 4, "inner < middle < outer < crash");
 }
-END_TEST
 
 static void *crash_on_thread(void *arg)
 {
@@ -106,15 +105,14 @@ static int crash_among_threads(void *arg)
 	return 0;
 }
 
-START_TEST(a_crash_with_all_signals_blocked_is_found_among_seventy_threads)
+TEST("a crash with all signals blocked is found among seventy threads")
 {
 	struct watch_report report = watch(crash_among_threads, NULL);
 
-	ck_assert(report.faulted);
-	ck_assert_int_eq(report.signal, SIGSEGV);
+	expect(report.faulted);
+	expect_eq(report.signal, SIGSEGV);
 	assert_chain(&report, 4, "inner < middle < outer < crash_on_thread");
 }
-END_TEST
 
 #if defined(__x86_64__)
 /* Faults before it has built a frame, as code does whose check comes before its prologue. */
@@ -156,7 +154,7 @@ static int crash_half_framed(void *arg)
 	return 0;
 }
 
-START_TEST(the_caller_of_a_function_without_frame_is_not_lost)
+TEST("the caller of a function without frame is not lost")
 {
 	struct watch_report report = watch(crash_frameless, NULL);
 
@@ -164,7 +162,6 @@ START_TEST(the_caller_of_a_function_without_frame_is_not_lost)
 	report = watch(crash_half_framed, NULL);
 	assert_chain(&report, 3, "half_framed < call_half_framed < crash_half_framed");
 }
-END_TEST
 
 static void (*volatile no_function)(void);
 
@@ -180,29 +177,27 @@ static int crash_nowhere(void *arg)
 	return 0;
 }
 
-START_TEST(a_call_through_a_null_pointer_names_its_caller)
+TEST("a call through a null pointer names its caller")
 {
 	struct watch_report report = watch(crash_nowhere, NULL);
 
 	assert_chain(&report, 3, "? < call_nowhere < crash_nowhere");
 }
-END_TEST
 
 static int exit_with(void *arg)
 {
 	return (int)(intptr_t)arg;
 }
 
-START_TEST(a_child_that_exits_gives_its_status_and_no_fault)
+TEST("a child that exits gives its status and no fault")
 {
 	struct watch_report report = watch(exit_with, (void *)42);
 
-	ck_assert(WIFEXITED(report.status));
-	ck_assert_int_eq(WEXITSTATUS(report.status), 42);
-	ck_assert(!report.faulted);
-	ck_assert_uint_eq(report.frame_count, 0);
+	expect(WIFEXITED(report.status));
+	expect_eq(WEXITSTATUS(report.status), 42);
+	expect(!report.faulted);
+	expect_eq(report.frame_count, 0);
 }
-END_TEST
 
 static int die_of(void *arg)
 {
@@ -211,18 +206,17 @@ static int die_of(void *arg)
 	return 0;
 }
 
-START_TEST(a_signal_from_outside_is_reported_as_such)
+TEST("a signal from outside is reported as such")
 {
 	struct watch_report report = watch(die_of, (void *)SIGUSR1);
 
-	ck_assert(WIFSIGNALED(report.status));
-	ck_assert_int_eq(report.signal, SIGUSR1);
-	ck_assert(!report.faulted);
-	ck_assert_str_eq(report.why_no_frames, "the signal came from outside");
+	expect(WIFSIGNALED(report.status));
+	expect_eq(report.signal, SIGUSR1);
+	expect(!report.faulted);
+	expect_eq(report.why_no_frames, "the signal came from outside");
 	report = watch(die_of, (void *)SIGKILL);
-	ck_assert_int_eq(report.signal, SIGKILL);
+	expect_eq(report.signal, SIGKILL);
 }
-END_TEST
 
 static void raise_again(int sig)
 {
@@ -242,24 +236,22 @@ static int crash_with_handler(void *handler)
 	return 0;
 }
 
-START_TEST(a_handler_that_raises_the_signal_again_does_not_hide_the_crash)
+TEST("a handler that raises the signal again does not hide the crash")
 {
 	struct watch_report report = watch(crash_with_handler, (void *)raise_again);
 
-	ck_assert_int_eq(report.signal, SIGSEGV);
+	expect_eq(report.signal, SIGSEGV);
 	assert_chain(&report, 3, "inner < middle < outer");
 }
-END_TEST
 
-START_TEST(a_fault_that_was_handled_is_not_reported)
+TEST("a fault that was handled is not reported")
 {
 	struct watch_report report = watch(crash_with_handler, (void *)leave);
 
-	ck_assert(WIFEXITED(report.status));
-	ck_assert_int_eq(WEXITSTATUS(report.status), 3);
-	ck_assert(!report.faulted);
+	expect(WIFEXITED(report.status));
+	expect_eq(WEXITSTATUS(report.status), 3);
+	expect(!report.faulted);
 }
-END_TEST
 
 static void *do_nothing(void *arg)
 {
@@ -276,14 +268,13 @@ static int start_threads(void *arg)
 	return 7;
 }
 
-START_TEST(thousands_of_short_threads_pass)
+TEST("thousands of short threads pass")
 {
 	struct watch_report report = watch(start_threads, NULL);
 
-	ck_assert(WIFEXITED(report.status));
-	ck_assert_int_eq(WEXITSTATUS(report.status), 7);
+	expect(WIFEXITED(report.status));
+	expect_eq(WEXITSTATUS(report.status), 7);
 }
-END_TEST
 
 static void deny_ptrace(void)
 {
@@ -295,23 +286,22 @@ static void deny_ptrace(void)
 	};
 	struct sock_fprog filter = {array_len(code), code};
 
-	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+	expect_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	expect_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-START_TEST(without_ptrace_the_signal_is_reported_and_why_there_are_no_frames)
+TEST("without ptrace the signal is reported and why there are no frames")
 {
 	deny_ptrace();
 	struct watch_report report = watch(crash, NULL);
 
-	ck_assert(WIFSIGNALED(report.status));
-	ck_assert_int_eq(report.signal, SIGSEGV);
-	ck_assert_uint_eq(report.frame_count, 0);
-	ck_assert_str_eq(report.why_no_frames, "it could not be traced: Operation not permitted");
+	expect(WIFSIGNALED(report.status));
+	expect_eq(report.signal, SIGSEGV);
+	expect_eq(report.frame_count, 0);
+	expect_eq(report.why_no_frames, "it could not be traced: Operation not permitted");
 }
-END_TEST
 
-START_TEST(other_children_of_the_caller_are_left_to_it)
+TEST("other children of the caller are left to it")
 {
 	pid_t other = fork();
 	int status;
@@ -319,45 +309,17 @@ START_TEST(other_children_of_the_caller_are_left_to_it)
 	if (other == 0)
 		_exit(5);
 	struct watch_report report = watch(exit_with, (void *)1);
-	ck_assert_int_eq(WEXITSTATUS(report.status), 1);
-	ck_assert_int_eq(waitpid(other, &status, 0), other);
-	ck_assert_int_eq(WEXITSTATUS(status), 5);
+	expect_eq(WEXITSTATUS(report.status), 1);
+	expect_eq(waitpid(other, &status, 0), other);
+	expect_eq(WEXITSTATUS(status), 5);
 }
-END_TEST
 
-START_TEST(a_chain_is_cut_like_snprintf_cuts)
+TEST("a chain is cut like snprintf cuts")
 {
 	struct watch_report report = {.frame_count = 2, .frames = {{1, "abc"}, {2, "def"}}};
 	char text[6];
 
-	ck_assert_int_eq(weft__watch_chain(&report, 2, text, sizeof(text)), 9);
-	ck_assert_str_eq(text, "abc <");
-	ck_assert_int_eq(weft__watch_chain(&report, 2, NULL, 0), 9);
-}
-END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("watch");
-	TCase *tests = tcase_create("watch");
-
-	tcase_set_timeout(tests, 30);
-	tcase_add_test(tests, a_crash_is_reported_with_its_address_and_call_chain);
-	tcase_add_test(tests, a_crash_with_all_signals_blocked_is_found_among_seventy_threads);
-	tcase_add_test(tests, the_caller_of_a_function_without_frame_is_not_lost);
-	tcase_add_test(tests, a_call_through_a_null_pointer_names_its_caller);
-	tcase_add_test(tests, a_child_that_exits_gives_its_status_and_no_fault);
-	tcase_add_test(tests, a_signal_from_outside_is_reported_as_such);
-	tcase_add_test(tests, a_handler_that_raises_the_signal_again_does_not_hide_the_crash);
-	tcase_add_test(tests, a_fault_that_was_handled_is_not_reported);
-	tcase_add_test(tests, thousands_of_short_threads_pass);
-	tcase_add_test(tests, without_ptrace_the_signal_is_reported_and_why_there_are_no_frames);
-	tcase_add_test(tests, other_children_of_the_caller_are_left_to_it);
-	tcase_add_test(tests, a_chain_is_cut_like_snprintf_cuts);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	expect_eq(weft__watch_chain(&report, 2, text, sizeof(text)), 9);
+	expect_eq(text, "abc <");
+	expect_eq(weft__watch_chain(&report, 2, NULL, 0), 9);
 }
