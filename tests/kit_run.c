@@ -162,10 +162,24 @@ static void run_once(const struct kit_test *test, int nth)
 
 /* ---- which ---- */
 
+static bool is_whole_name(const char *name)
+{
+	for (const struct kit_test *test = kit_tests; test; test = test->next)
+		if (strcmp(test->name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool named(const struct kit_test *test, const char *name)
+{
+	return is_whole_name(name) ? strcmp(test->name, name) == 0
+				   : strstr(test->name, name) != NULL;
+}
+
 static bool wanted(const struct kit_test *test)
 {
 	for (int i = 0; i < asked.name_count; i++)
-		if (strstr(test->name, asked.names[i]))
+		if (named(test, asked.names[i]))
 			return true;
 	return asked.name_count == 0;
 }
@@ -219,7 +233,7 @@ static _Noreturn void usage(int status)
 {
 	fprintf(status ? stderr : stdout,
 		"usage: %s [OPTION]... [NAME]... [-- ARGUMENT...]\n"
-		"Runs the tests whose names contain a NAME; all when there is none.\n"
+		"NAME is a test, or part of the names of several. Without one all are run.\n"
 		"  --list      print the names instead\n"
 		"  --repeat N  N times, with seeds that follow each other\n"
 		"  --seed N    for tests that draw (1)\n"

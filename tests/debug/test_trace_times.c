@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fatal.h"
+#include "../kit.h"
 #include "debug/trace_order.h"
 #include "sched/trace.h"
 
@@ -46,8 +46,8 @@ static const char *text(void *arg, uint64_t address)
 
 static void note(void *arg, const struct trace_item *item)
 {
-	check(count < array_len(seen));
-	check(count == 0 || seen[count - 1].ticks <= item->ticks);
+	expect(count < array_len(seen));
+	expect(count == 0 || seen[count - 1].ticks <= item->ticks);
 	seen[count++] = *item;
 }
 
@@ -60,9 +60,9 @@ static void read_all(void)
 	count = 0;
 	for (unsigned i = 0; i <= PROCESSORS; i++) {
 		struct trace_places places = {rings[i].places, ROOM, rings[i].written};
-		check(weft__trace_add(&result, i, &places) == 0);
+		expect(weft__trace_add(&result, i, &places) == 0);
 	}
-	check(weft__trace_each(&result, note, NULL) == 0 && count == result.count);
+	expect(weft__trace_each(&result, note, NULL) == 0 && count == result.count);
 	memset(rings, 0, sizeof(rings));
 }
 
@@ -72,11 +72,16 @@ static size_t find(enum trace_kind kind, uint64_t task, unsigned nth)
 	for (size_t i = 0; i < count; i++)
 		if (seen[i].kind == kind && seen[i].a == task && nth-- == 0)
 			return i;
-	check(!"there");
-	return 0;
+	fail("no event %d about task %llu", (int)kind, (unsigned long long)task);
 }
 
-static void test_events_lie_evenly_between_two_stamps(void)
+static void free_after(const struct kit_test *test, int nth)
+{
+	test->body(nth);
+	free(result.items);
+}
+
+TEST("events lie evenly between two stamps", .around = free_after)
 {
 	stamp(0, 1000, 1, 7);
 	for (uint64_t task = 1; task <= 4; task++)
@@ -84,13 +89,14 @@ static void test_events_lie_evenly_between_two_stamps(void)
 	stamp(0, 2000, 1, 8);
 	event(0, TRACE_stop, 0, "end");
 	read_all();
-	check(count == 5);
+	expect(count == 5);
 	for (size_t i = 0; i < 4; i++)
-		check(seen[i].ticks == 1000 + 250 * i && seen[i].thread == 7 && seen[i].a == i + 1);
-	check(seen[4].ticks == 2000 && seen[4].thread == 8 && seen[4].kind == TRACE_stop);
+		expect(seen[i].ticks == 1000 + 250 * i && seen[i].thread == 7 &&
+		       seen[i].a == i + 1);
+	expect(seen[4].ticks == 2000 && seen[4].thread == 8 && seen[4].kind == TRACE_stop);
 }
 
-static void test_a_tick_between_bounds_what_came_before_it(void)
+TEST("a tick between bounds what came before it", .around = free_after)
 {
 	stamp(0, 1000, 1, 7);
 	event(0, TRACE_run, 1, NULL);
@@ -98,11 +104,11 @@ static void test_a_tick_between_bounds_what_came_before_it(void)
 	stamp(0, 10000, 10, 7);
 	event(0, TRACE_run, 1, "yield");
 	read_all();
-	check(seen[1].a == 2 && seen[1].ticks == 1500);
-	check(seen[2].ticks == 10000);
+	expect(seen[1].a == 2 && seen[1].ticks == 1500);
+	expect(seen[2].ticks == 10000);
 }
 
-static void test_what_comes_before_the_first_stamp_is_dropped(void)
+TEST("what comes before the first stamp is dropped", .around = free_after)
 {
 	event(0, TRACE_run, 1, NULL);
 	stamp(0, 50, 1, 7); /* of a trace before this one */
@@ -110,10 +116,10 @@ static void test_what_comes_before_the_first_stamp_is_dropped(void)
 	stamp(0, 500, 1, 7);
 	event(0, TRACE_run, 3, NULL);
 	read_all();
-	check(count == 1 && seen[0].a == 3);
+	expect(count == 1 && seen[0].a == 3);
 }
 
-static void test_a_full_ring_gives_its_newest_in_order(void)
+TEST("a full ring gives its newest in order", .around = free_after)
 {
 	for (uint64_t task = 1; task <= 100; task++) {
 		if (task % 4 == 1)
@@ -121,16 +127,16 @@ static void test_a_full_ring_gives_its_newest_in_order(void)
 		event(0, TRACE_run, task, "yield");
 	}
 	read_all();
-	check(count >= 5 &&
-	      seen[count - 1].a ==
-		      100); /* of 16 places two are given up, 4 may come before a stamp */
+	expect(count >= 5 &&
+	       seen[count - 1].a ==
+		       100); /* of 16 places two are given up, 4 may come before a stamp */
 	for (size_t i = 1; i < count; i++)
-		check(seen[i].a == seen[i - 1].a + 1);
-	check(seen[0].ticks == 1000 + seen[0].a && result.lost >= 100);
+		expect(seen[i].a == seen[i - 1].a + 1);
+	expect(seen[0].ticks == 1000 + seen[0].a && result.lost >= 100);
 }
 
 /* Task 5 waits, is woken on one processor somewhere between two stamps, and runs on another at a known time. */
-static void test_a_wake_comes_before_the_run_that_it_caused(void)
+TEST("a wake comes before the run that it caused", .around = free_after)
 {
 	stamp(0, 200, 1, 7);
 	event(0, TRACE_run, 5, NULL);
@@ -143,12 +149,12 @@ static void test_a_wake_comes_before_the_run_that_it_caused(void)
 	event(1, TRACE_run, 5, NULL);
 	read_all();
 	size_t wake = find(TRACE_wake, 5, 0), run = find(TRACE_run, 5, 1);
-	check(wake < run && seen[run].ticks == 500 && seen[wake].ticks <= 500);
-	check(find(TRACE_run, 6, 0) < wake &&
-	      wake < find(TRACE_wake, 9, 0)); /* the ring's order is kept */
+	expect(wake < run && seen[run].ticks == 500 && seen[wake].ticks <= 500);
+	expect(find(TRACE_run, 6, 0) < wake &&
+	       wake < find(TRACE_wake, 9, 0)); /* the ring's order is kept */
 }
 
-static void test_a_task_that_yielded_needs_no_wake(void)
+TEST("a task that yielded needs no wake", .around = free_after)
 {
 	stamp(0, 200, 1, 7);
 	event(0, TRACE_run, 5, NULL);
@@ -163,10 +169,10 @@ static void test_a_task_that_yielded_needs_no_wake(void)
 	stamp(1, 9000, 1, 8);
 	event(1, TRACE_stop, 0, "end");
 	read_all();
-	check(find(TRACE_wake, 5, 0) > find(TRACE_run, 5, 1));
+	expect(find(TRACE_wake, 5, 0) > find(TRACE_run, 5, 1));
 }
 
-static void test_a_birth_comes_before_the_first_run(void)
+TEST("a birth comes before the first run", .around = free_after)
 {
 	stamp(0, 200, 1, 7);
 	event(0, TRACE_run, 1, NULL);
@@ -176,10 +182,10 @@ static void test_a_birth_comes_before_the_first_run(void)
 	stamp(1, 300, 1, 8);
 	event(1, TRACE_run, 2, NULL);
 	read_all();
-	check(find(TRACE_birth, 2, 0) < find(TRACE_run, 2, 0));
+	expect(find(TRACE_birth, 2, 0) < find(TRACE_run, 2, 0));
 }
 
-static void test_what_a_thread_did_comes_before_its_lease_is_taken(void)
+TEST("what a thread did comes before its lease is taken", .around = free_after)
 {
 	stamp(0, 200, 1, 7);
 	event(0, TRACE_run, 1, NULL);
@@ -189,12 +195,12 @@ static void test_what_a_thread_did_comes_before_its_lease_is_taken(void)
 	stamp(PROCESSORS, 400, 1, 7);
 	event(PROCESSORS, TRACE_lease, 0, NULL);
 	read_all();
-	check(find(TRACE_run, 2, 0) < find(TRACE_lease, 0, 0));
-	check(find(TRACE_lease, 0, 0) < find(TRACE_run, 1, 1));
+	expect(find(TRACE_run, 2, 0) < find(TRACE_lease, 0, 0));
+	expect(find(TRACE_lease, 0, 0) < find(TRACE_run, 1, 1));
 }
 
 /* Each run waits for a wake-up that lies behind the other: no order is right, and none is looked for without end. */
-static void test_rings_that_contradict_each_other_are_read_all_the_same(void)
+TEST("rings that contradict each other are read all the same", .around = free_after)
 {
 	for (unsigned i = 0; i < PROCESSORS; i++) {
 		stamp(i, 200, 1, 7 + i);
@@ -203,20 +209,5 @@ static void test_rings_that_contradict_each_other_are_read_all_the_same(void)
 		event(i, TRACE_wake, 1 + i, NULL);
 	}
 	read_all();
-	check(count == 6);
-}
-
-int main(void)
-{
-	test_events_lie_evenly_between_two_stamps();
-	test_a_tick_between_bounds_what_came_before_it();
-	test_what_comes_before_the_first_stamp_is_dropped();
-	test_a_full_ring_gives_its_newest_in_order();
-	test_a_wake_comes_before_the_run_that_it_caused();
-	test_a_task_that_yielded_needs_no_wake();
-	test_a_birth_comes_before_the_first_run();
-	test_what_a_thread_did_comes_before_its_lease_is_taken();
-	test_rings_that_contradict_each_other_are_read_all_the_same();
-	free(result.items);
-	return 0;
+	expect(count == 6);
 }

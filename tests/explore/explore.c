@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* explore.c: explores a table of scenarios, or replays one run, and says what came out. */
+/* explore.c: explores a scenario, or replays one run of it, and says what came out. */
 #include "explore.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine.h"
 
@@ -29,21 +28,10 @@ static bool as_predicted(const struct explore_scenario *s, unsigned long schedul
 	return !wrong && schedules < SCHEDULES_MAX;
 }
 
-static long milliseconds(void)
+static void explore_all(const char *name, const struct explore_scenario *s)
 {
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* True: as predicted. */
-static bool explore(const struct explore_scenario *s)
-{
-	long began = milliseconds();
 	unsigned long schedules = run_all(s);
-	bool ok = as_predicted(s, schedules);
-	printf("%-5s %-4s %9lu schedules %6ld ms  %s", ok ? "ok" : "WRONG",
-	       s->fails ? "fail" : "pass", schedules, milliseconds() - began, s->name);
+	printf("%9lu schedules  %s", schedules, name);
 	if (engine_wrong()) {
 		printf(" (%s), choices ", engine_wrong());
 		engine_print_choices();
@@ -51,35 +39,22 @@ static bool explore(const struct explore_scenario *s)
 		printf(" (not finished)");
 	}
 	putchar('\n');
-	return ok;
+	expect_that(as_predicted(s, schedules), "expected %s",
+		    s->fails ? s->fails : "no wrong schedule");
 }
 
-static int usage(const char *program)
+static void replay(const char *name, const struct explore_scenario *s, const char *choices)
 {
-	fprintf(stderr, "usage: %s [--replay SCENARIO CHOICES]\n", program);
-	return 2;
-}
-
-static int replay(const char *program, const struct explore_scenario *s, const char *choices)
-{
-	if (!engine_begin(s, choices, true))
-		return usage(program);
+	expect(engine_begin(s, choices, true));
 	engine_run();
-	printf("%s: %s\n", s->name, engine_wrong() ? engine_wrong() : "right");
-	return engine_wrong() != NULL;
+	printf("%s: %s\n", name, engine_wrong() ? engine_wrong() : "right");
+	expect_eq(engine_wrong(), NULL);
 }
 
-int explore_main(int argc, char **argv, const struct explore_scenario *scenarios, size_t count)
+void explore(const char *name, const struct explore_scenario *s)
 {
-	int status = 0;
-	bool one = argc == 4 && strcmp(argv[1], "--replay") == 0;
-	if (argc != 1 && !one)
-		return usage(argv[0]);
-	for (size_t i = 0; i < count; i++) {
-		if (!one)
-			status |= !explore(&scenarios[i]);
-		else if (strcmp(scenarios[i].name, argv[2]) == 0)
-			return replay(argv[0], &scenarios[i], argv[3]);
-	}
-	return one ? usage(argv[0]) : status;
+	if (kit_arguments[0])
+		replay(name, s, kit_arguments[0]);
+	else
+		explore_all(name, s);
 }

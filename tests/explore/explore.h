@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../kit.h"
+
 enum { EXPLORE_THREADS_MAX = 4 };
 
 /* What a scenario may plant without touching the code that it runs. */
@@ -36,7 +38,6 @@ enum explore_fault {
 };
 
 struct explore_scenario {
-	const char *name;
 	/* NULL: every schedule must pass; otherwise one must fail with this in its words. */
 	const char *fails;
 	unsigned threads;
@@ -47,6 +48,23 @@ struct explore_scenario {
 	void (*thread)(unsigned number);
 	void (*finish)(void); /* may be NULL */
 };
+
+/*
+ * A test (kit.h) that explores a scenario, whose fields follow the name:
+ *
+ *	SCENARIO("two threads, a section each", .threads = 2, .preemptions = 4, ...);
+ *
+ * `PROGRAM NAME -- CHOICES` runs the one run of these choices instead, telling each step.
+ */
+#define SCENARIO(name, ...) \
+	static const struct explore_scenario KIT_PASTE(scenario_, __LINE__); \
+	TEST(name, .seconds = 600) \
+	{ \
+		explore(name, &KIT_PASTE(scenario_, __LINE__)); \
+	} \
+	static const struct explore_scenario KIT_PASTE(scenario_, __LINE__) = {__VA_ARGS__}
+
+void explore(const char *name, const struct explore_scenario *scenario);
 
 /* In a scenario: this schedule is wrong. Ends the run. */
 _Noreturn void explore_fail(const char *words);
@@ -64,9 +82,5 @@ bool explore_maybe(void);
 void explore_futex_reset(void);
 /* In a scenario: the calling thread's number. */
 unsigned explore_self(void);
-
-/* Runs all scenarios, or with `--replay NAME CHOICES` that one run, telling each step. Gives the
- * exit status. */
-int explore_main(int argc, char **argv, const struct explore_scenario *scenarios, size_t count);
 
 #endif

@@ -178,17 +178,18 @@ static void is_closed(void)
 	explore_check(record[FD].word < DESCRIPTOR_USER && !descriptor_awaited(&record[FD]));
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"a token is passed on", NULL, 3, 2, 0, setup_with_token, all_call, token_is_back},
-	{"an event and two calls", NULL, 3, 2, 0, setup, an_event_and_calls, token_is_back},
-	{"a close and two calls", NULL, 3, 2, 0, setup_with_token, a_close_and_calls, is_closed},
-	{"planted: a token is kept", "nobody can go on", 2, 2, 0, setup_with_token, one_keeps_it,
-	 token_is_back},
-	{"planted: compare, then swap", "word == EPOLLIN", 2, 2, EXPLORE_SPLIT, setup_with_token,
-	 all_call, token_is_back},
-};
+SCENARIO("a token is passed on", .threads = 3, .preemptions = 2, .setup = setup_with_token,
+	 .thread = all_call, .finish = token_is_back);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("an event and two calls", .threads = 3, .preemptions = 2, .setup = setup,
+	 .thread = an_event_and_calls, .finish = token_is_back);
+
+SCENARIO("a close and two calls", .threads = 3, .preemptions = 2, .setup = setup_with_token,
+	 .thread = a_close_and_calls, .finish = is_closed);
+
+SCENARIO("planted: a token is kept", .threads = 2, .preemptions = 2, .fails = "nobody can go on",
+	 .setup = setup_with_token, .thread = one_keeps_it, .finish = token_is_back);
+
+SCENARIO("planted: compare, then swap", .threads = 2, .preemptions = 2, .fails = "word == EPOLLIN",
+	 .faults = EXPLORE_SPLIT, .setup = setup_with_token, .thread = all_call,
+	 .finish = token_is_back);

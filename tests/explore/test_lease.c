@@ -95,22 +95,30 @@ static void never_taken(unsigned n)
 	explore_check(lease.word != LEASE_TAKEN);
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"with membarrier", NULL, 2, 5, 0, setup, with_membarrier, has_is_held},
-	{"fenced", NULL, 2, 5, 0, setup_fenced, without_membarrier, has_is_held},
-	{"membarrier fails", NULL, 2, 5, 0, setup, membarrier_fails, has_is_held},
-	{"processors are taken", "LEASE_TAKEN", 2, 5, 0, setup, never_taken, NULL},
-	{"planted: a membarrier that does nothing", "has", 2, 5, EXPLORE_NO_BARRIER, setup,
-	 with_membarrier, NULL},
-	{"... is not seen without store buffers", NULL, 2, 5,
-	 EXPLORE_NO_BARRIER | EXPLORE_NO_BUFFERS, setup, with_membarrier, NULL},
-	{"planted: a fence that does nothing", "has", 2, 5, EXPLORE_NO_FENCE, setup_fenced,
-	 without_membarrier, NULL},
-	{"planted: neither membarrier nor fence", "has", 2, 5, 0, setup, without_membarrier, NULL},
-	{"planted: compare, then swap", "has", 2, 5, EXPLORE_SPLIT, setup, with_membarrier, NULL},
-};
+SCENARIO("with membarrier", .threads = 2, .preemptions = 5, .setup = setup,
+	 .thread = with_membarrier, .finish = has_is_held);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("fenced", .threads = 2, .preemptions = 5, .setup = setup_fenced,
+	 .thread = without_membarrier, .finish = has_is_held);
+
+SCENARIO("membarrier fails", .threads = 2, .preemptions = 5, .setup = setup,
+	 .thread = membarrier_fails, .finish = has_is_held);
+
+SCENARIO("processors are taken", .threads = 2, .preemptions = 5, .fails = "LEASE_TAKEN",
+	 .setup = setup, .thread = never_taken);
+
+SCENARIO("planted: a membarrier that does nothing", .threads = 2, .preemptions = 5, .fails = "has",
+	 .faults = EXPLORE_NO_BARRIER, .setup = setup, .thread = with_membarrier);
+
+SCENARIO("planted: a membarrier that does nothing is not seen without store buffers", .threads = 2,
+	 .preemptions = 5, .faults = EXPLORE_NO_BARRIER | EXPLORE_NO_BUFFERS, .setup = setup,
+	 .thread = with_membarrier);
+
+SCENARIO("planted: a fence that does nothing", .threads = 2, .preemptions = 5, .fails = "has",
+	 .faults = EXPLORE_NO_FENCE, .setup = setup_fenced, .thread = without_membarrier);
+
+SCENARIO("planted: neither membarrier nor fence", .threads = 2, .preemptions = 5, .fails = "has",
+	 .setup = setup, .thread = without_membarrier);
+
+SCENARIO("planted: compare, then swap", .threads = 2, .preemptions = 5, .fails = "has",
+	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = with_membarrier);

@@ -150,31 +150,57 @@ static void one_sided(unsigned n)
 	r[n] = load_relaxed(n ? &a : &b);
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"being left behind is noticed", "nobody can go on", 2, 0, 0, setup, left_behind, NULL},
-	{"store buffering happens", "r[0] == 1", 2, 2, 0, setup, store_then_load, one_is_seen},
-	{"store buffering needs buffers", NULL, 2, 4, EXPLORE_NO_BUFFERS, setup, store_then_load,
-	 one_is_seen},
-	{"a fence on both sides stops it", NULL, 2, 4, 0, setup, store_fence_load, one_is_seen},
-	{"a fence that does nothing does not", "r[0] == 1", 2, 2, EXPLORE_NO_FENCE, setup,
-	 store_fence_load, one_is_seen},
-	{"seq_cst stores stop it", NULL, 2, 4, 0, setup, store_seq_cst_load, one_is_seen},
-	{"a membarrier on one side stops it", NULL, 2, 4, 0, setup, one_sided, one_is_seen},
-	{"a membarrier that does nothing does not", "r[0] == 1", 2, 2, EXPLORE_NO_BARRIER, setup,
-	 one_sided, one_is_seen},
-	{"messages arrive in order", NULL, 2, 4, 0, setup, message, message_is_whole},
-	{"stores arrive in order", NULL, 2, 4, 0, setup, cross_writes, not_both_first},
-	{"either thread's stores may arrive last", "a == 2", 2, 4, 0, setup, cross_writes,
-	 second_of_thread_0_arrives_last},
-	{"readers agree on the order of stores", NULL, 4, 4, 0, setup, readers_agree, they_agreed},
-	{"own stores are seen at once", "r[0] == 1", 2, 4, 0, setup, own_store, one_is_seen},
-	{"additions are not lost", NULL, 2, 4, 0, setup, count, all_counted},
-	{"split additions are", "counter == 4", 2, 2, EXPLORE_SPLIT, setup, count, all_counted},
-	{"a store arrives some day", NULL, 2, 2, 0, setup, wait_for_flag, NULL},
-	{"waiting in vain is noticed", "nobody can go on", 2, 2, 0, setup, wait_in_vain, NULL},
-};
+SCENARIO("being left behind is noticed", .threads = 2, .preemptions = 0,
+	 .fails = "nobody can go on", .setup = setup, .thread = left_behind);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("store buffering happens", .threads = 2, .preemptions = 2, .fails = "r[0] == 1",
+	 .setup = setup, .thread = store_then_load, .finish = one_is_seen);
+
+SCENARIO("store buffering needs buffers", .threads = 2, .preemptions = 4,
+	 .faults = EXPLORE_NO_BUFFERS, .setup = setup, .thread = store_then_load,
+	 .finish = one_is_seen);
+
+SCENARIO("a fence on both sides stops it", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = store_fence_load, .finish = one_is_seen);
+
+SCENARIO("a fence that does nothing does not", .threads = 2, .preemptions = 2, .fails = "r[0] == 1",
+	 .faults = EXPLORE_NO_FENCE, .setup = setup, .thread = store_fence_load,
+	 .finish = one_is_seen);
+
+SCENARIO("seq_cst stores stop it", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = store_seq_cst_load, .finish = one_is_seen);
+
+SCENARIO("a membarrier on one side stops it", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = one_sided, .finish = one_is_seen);
+
+SCENARIO("a membarrier that does nothing does not", .threads = 2, .preemptions = 2,
+	 .fails = "r[0] == 1", .faults = EXPLORE_NO_BARRIER, .setup = setup, .thread = one_sided,
+	 .finish = one_is_seen);
+
+SCENARIO("messages arrive in order", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = message, .finish = message_is_whole);
+
+SCENARIO("stores arrive in order", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = cross_writes, .finish = not_both_first);
+
+SCENARIO("either thread's stores may arrive last", .threads = 2, .preemptions = 4,
+	 .fails = "a == 2", .setup = setup, .thread = cross_writes,
+	 .finish = second_of_thread_0_arrives_last);
+
+SCENARIO("readers agree on the order of stores", .threads = 4, .preemptions = 4, .setup = setup,
+	 .thread = readers_agree, .finish = they_agreed);
+
+SCENARIO("own stores are seen at once", .threads = 2, .preemptions = 4, .fails = "r[0] == 1",
+	 .setup = setup, .thread = own_store, .finish = one_is_seen);
+
+SCENARIO("additions are not lost", .threads = 2, .preemptions = 4, .setup = setup, .thread = count,
+	 .finish = all_counted);
+
+SCENARIO("split additions are", .threads = 2, .preemptions = 2, .fails = "counter == 4",
+	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = count, .finish = all_counted);
+
+SCENARIO("a store arrives some day", .threads = 2, .preemptions = 2, .setup = setup,
+	 .thread = wait_for_flag);
+
+SCENARIO("waiting in vain is noticed", .threads = 2, .preemptions = 2, .fails = "nobody can go on",
+	 .setup = setup, .thread = wait_in_vain);

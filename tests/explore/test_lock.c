@@ -40,14 +40,11 @@ static void free_again(void)
 	explore_check(lock.word == 0 && inside == 0 && entered > 0);
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"two threads, two sections each", NULL, 2, 4, 0, setup, two_sections, free_again},
-	{"three threads, a section each", NULL, 3, 3, 0, setup, section, free_again},
-	{"planted: compare, then swap", "inside == 1", 2, 2, EXPLORE_SPLIT, setup, two_sections,
-	 free_again},
-};
+SCENARIO("two threads, two sections each", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = two_sections, .finish = free_again);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("three threads, a section each", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = section, .finish = free_again);
+
+SCENARIO("planted: compare, then swap", .threads = 2, .preemptions = 2, .fails = "inside == 1",
+	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = two_sections, .finish = free_again);

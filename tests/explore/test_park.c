@@ -194,23 +194,30 @@ static void never_times_out(unsigned n)
 		wake_for_certain(WAKE_USER + n);
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"a task waits twice, is woken and cancelled", NULL, 3, 3, 0, setup, cancelled_once,
-	 wait_is_over},
-	{"a task and two wakers", NULL, 3, 3, 0, setup, two_wakers, wait_is_over},
-	{"a task, a waker and a limit that passes", NULL, 3, 3, 0, setup, a_waker_and_a_limit,
-	 wait_is_over},
-	{"a task that only tries", NULL, 3, 3, 0, setup, task_that_only_tries, wait_is_over},
-	{"a foreign thread and two wakers", NULL, 3, 3, 0, setup, foreign, wait_is_over},
-	{"a foreign thread with a limit", NULL, 2, 4, 0, setup, foreign_with_a_limit, wait_is_over},
-	{"limits do pass", "WAKE_TIMEOUT", 2, 2, 0, setup, never_times_out, NULL},
-	{"planted: no fence against cancellation", "nobody can go on", 3, 2, EXPLORE_NO_FENCE,
-	 setup, cancelled_once, wait_is_over},
-	{"planted: compare, then swap", "handed == 0", 3, 2, EXPLORE_SPLIT, setup, two_wakers,
-	 wait_is_over},
-};
+SCENARIO("a task waits twice, is woken and cancelled", .threads = 3, .preemptions = 3,
+	 .setup = setup, .thread = cancelled_once, .finish = wait_is_over);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("a task and two wakers", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = two_wakers, .finish = wait_is_over);
+
+SCENARIO("a task, a waker and a limit that passes", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = a_waker_and_a_limit, .finish = wait_is_over);
+
+SCENARIO("a task that only tries", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = task_that_only_tries, .finish = wait_is_over);
+
+SCENARIO("a foreign thread and two wakers", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = foreign, .finish = wait_is_over);
+
+SCENARIO("a foreign thread with a limit", .threads = 2, .preemptions = 4, .setup = setup,
+	 .thread = foreign_with_a_limit, .finish = wait_is_over);
+
+SCENARIO("limits do pass", .threads = 2, .preemptions = 2, .fails = "WAKE_TIMEOUT", .setup = setup,
+	 .thread = never_times_out);
+
+SCENARIO("planted: no fence against cancellation", .threads = 3, .preemptions = 2,
+	 .fails = "nobody can go on", .faults = EXPLORE_NO_FENCE, .setup = setup,
+	 .thread = cancelled_once, .finish = wait_is_over);
+
+SCENARIO("planted: compare, then swap", .threads = 3, .preemptions = 2, .fails = "handed == 0",
+	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = two_wakers, .finish = wait_is_over);

@@ -171,23 +171,26 @@ static void abandoned_badly(unsigned n)
 	interrupted_by(n, abandon_in_the_old_epoch);
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"two threads take, give and take again", NULL, 2, 3, 0, setup, take_give_take,
-	 all_accounted_for},
-	{"one takes while another churns", NULL, 2, 4, 0, setup_with_a_page, one_takes_one_churns,
-	 all_accounted_for},
-	{"two give while a third takes", NULL, 3, 3, 0, setup, givers_and_taker, all_accounted_for},
-	{"a signal handler abandons its thread's take", NULL, 2, 3, 0, setup_with_a_page, abandoned,
-	 all_accounted_for},
-	{"... and takes for itself", NULL, 2, 3, 0, setup_with_a_page, abandoned_for_another,
-	 all_accounted_for},
-	{"planted: abandoning without a new epoch", "is_taken", 2, 4, 0, setup_with_a_page,
-	 abandoned_badly, all_accounted_for},
-	{"planted: compare, then swap", "is_taken", 2, 2, EXPLORE_SPLIT, setup_with_a_page,
-	 take_give_take, all_accounted_for},
-};
+SCENARIO("two threads take, give and take again", .threads = 2, .preemptions = 3, .setup = setup,
+	 .thread = take_give_take, .finish = all_accounted_for);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("one takes while another churns", .threads = 2, .preemptions = 4,
+	 .setup = setup_with_a_page, .thread = one_takes_one_churns, .finish = all_accounted_for);
+
+SCENARIO("two give while a third takes", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = givers_and_taker, .finish = all_accounted_for);
+
+SCENARIO("a signal handler abandons its thread's take", .threads = 2, .preemptions = 3,
+	 .setup = setup_with_a_page, .thread = abandoned, .finish = all_accounted_for);
+
+SCENARIO("a signal handler abandons its thread's take and takes for itself", .threads = 2,
+	 .preemptions = 3, .setup = setup_with_a_page, .thread = abandoned_for_another,
+	 .finish = all_accounted_for);
+
+SCENARIO("planted: abandoning without a new epoch", .threads = 2, .preemptions = 4,
+	 .fails = "is_taken", .setup = setup_with_a_page, .thread = abandoned_badly,
+	 .finish = all_accounted_for);
+
+SCENARIO("planted: compare, then swap", .threads = 2, .preemptions = 2, .fails = "is_taken",
+	 .faults = EXPLORE_SPLIT, .setup = setup_with_a_page, .thread = take_give_take,
+	 .finish = all_accounted_for);

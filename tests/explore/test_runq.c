@@ -109,26 +109,34 @@ static void push_and_steal(unsigned n)
 		deque_push(&deque, next_task());
 }
 
-static const struct explore_scenario scenarios[] = {
-	{"queue: owner and a thief", NULL, 2, 5, 0, setup, queue_and_thieves, all_once},
-	{"queue: owner and two thieves", NULL, 3, 3, 0, setup, queue_and_thieves, all_once},
-	{"deque: owner and a thief", NULL, 2, 5, 0, setup, deque_and_thieves, all_once},
-	{"deque: owner and two thieves", NULL, 3, 3, 0, setup, deque_and_thieves, all_once},
-	{"deque: emptied and filled again", NULL, 3, 3, 0, setup, deque_emptied_and_refilled,
-	 all_once},
-	{"deque: thieves do get tasks", "got[0] == 0", 2, 2, 0, setup, push_and_steal,
-	 thief_goes_hungry},
-	{"planted: deque without its fences", "got[", 3, 2, EXPLORE_NO_FENCE, setup,
-	 deque_and_thieves, all_once},
-	{"... is not seen without store buffers", NULL, 3, 2, EXPLORE_NO_FENCE | EXPLORE_NO_BUFFERS,
-	 setup, deque_and_thieves, all_once},
-	{"planted: queue with compare, then swap", "got[", 2, 2, EXPLORE_SPLIT, setup,
-	 queue_and_thieves, all_once},
-	{"planted: deque with compare, then swap", "got[", 2, 2, EXPLORE_SPLIT, setup,
-	 deque_and_thieves, all_once},
-};
+SCENARIO("queue: owner and a thief", .threads = 2, .preemptions = 5, .setup = setup,
+	 .thread = queue_and_thieves, .finish = all_once);
 
-int main(int argc, char **argv)
-{
-	return explore_main(argc, argv, scenarios, array_len(scenarios));
-}
+SCENARIO("queue: owner and two thieves", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = queue_and_thieves, .finish = all_once);
+
+SCENARIO("deque: owner and a thief", .threads = 2, .preemptions = 5, .setup = setup,
+	 .thread = deque_and_thieves, .finish = all_once);
+
+SCENARIO("deque: owner and two thieves", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = deque_and_thieves, .finish = all_once);
+
+SCENARIO("deque: emptied and filled again", .threads = 3, .preemptions = 3, .setup = setup,
+	 .thread = deque_emptied_and_refilled, .finish = all_once);
+
+SCENARIO("deque: thieves do get tasks", .threads = 2, .preemptions = 2, .fails = "got[0] == 0",
+	 .setup = setup, .thread = push_and_steal, .finish = thief_goes_hungry);
+
+SCENARIO("planted: deque without its fences", .threads = 3, .preemptions = 2, .fails = "got[",
+	 .faults = EXPLORE_NO_FENCE, .setup = setup, .thread = deque_and_thieves,
+	 .finish = all_once);
+
+SCENARIO("planted: a deque without its fences is not seen without store buffers", .threads = 3,
+	 .preemptions = 2, .faults = EXPLORE_NO_FENCE | EXPLORE_NO_BUFFERS, .setup = setup,
+	 .thread = deque_and_thieves, .finish = all_once);
+
+SCENARIO("planted: queue with compare, then swap", .threads = 2, .preemptions = 2, .fails = "got[",
+	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = queue_and_thieves, .finish = all_once);
+
+SCENARIO("planted: deque with compare, then swap", .threads = 2, .preemptions = 2, .fails = "got[",
+	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = deque_and_thieves, .finish = all_once);

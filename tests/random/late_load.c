@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * late_load.c LIBRARY: the library arrives by dlopen in a program that has used up the cheap thread
+ * late_load.c -- LIBRARY: the library arrives by dlopen in a program that has used up the cheap thread
  * keys, and is closed again while threads live.
  *
  * libc keeps the values of 32 keys in the thread's own record and callocs for more. A draw must not
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
+#include "../kit.h"
 #include "weft/random.h"
 
 enum { KEYS = 40 };
@@ -23,18 +23,10 @@ static int (*random_prepare)(void);
 static int (*random_info)(struct weft_random_info *info);
 static pthread_barrier_t closed;
 
-static void require_that(int holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "late_load: not so: %s\n", what);
-	exit(EXIT_FAILURE);
-}
-
 static struct weft_random_info info_now(void)
 {
 	struct weft_random_info info = {.size = sizeof(info)};
-	require_that(random_info(&info) == 0, "info is to be had");
+	expect_eq(random_info(&info), 0);
 	return info;
 }
 
@@ -42,65 +34,64 @@ static void *draw_without_allocating(void *unused)
 {
 	size_t before = mallinfo2().uordblks;
 	for (int i = 0; i < 1000; i++)
-		require_that(random_u64() != 0, "a draw gives a word");
-	require_that(mallinfo2().uordblks == before, "draws do not allocate");
-	require_that(info_now().states_mapped == 0, "draws take no state with an expensive key");
+		expect_ne(random_u64(), 0);
+	expect_eq(mallinfo2().uordblks, before);
+	expect_eq(info_now().states_mapped, 0); /* none is taken with an expensive key */
 	return NULL;
 }
 
 static void *prepare_and_outlive(void *unused)
 {
 	struct weft_random_info before = info_now();
-	require_that(random_prepare() == 0, "prepare takes a state nevertheless");
+	expect_eq(random_prepare(), 0); /* takes a state nevertheless */
 	struct weft_random_info after = info_now();
-	require_that(after.states_mapped - after.states_free ==
-			     before.states_mapped - before.states_free + 1,
-		     "and owns it");
+	expect_eq(after.states_mapped - after.states_free,
+		  before.states_mapped - before.states_free + 1);
 	pthread_barrier_wait(&closed);
 	pthread_barrier_wait(&closed);
 	return NULL;
 }
 
-static void on_thread(void *(*fn)(void *arg))
+static void *load(void)
 {
-	pthread_t thread;
-	require_that(pthread_create(&thread, NULL, fn, NULL) == 0, "threads are to be had");
-	pthread_join(thread, NULL);
-}
-
-static void *load(const char *path)
-{
-	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	require_that(library != NULL, "the library loads");
+	void *library = dlopen(kit_arguments[0], RTLD_NOW | RTLD_LOCAL);
+	expect_that(library != NULL, "%s", dlerror());
 	random_u64 = (uint64_t(*)(void))dlsym(library, "weft_random_u64");
 	random_prepare = (int (*)(void))dlsym(library, "weft_random_prepare");
 	random_info = (int (*)(struct weft_random_info *))dlsym(library, "weft_random_info");
-	require_that(random_u64 && random_prepare && random_info, "its names are there");
+	expect(random_u64 && random_prepare && random_info);
 	return library;
 }
 
-int main(int argc, char **argv)
+static void *load_late(void)
 {
 	pthread_key_t key;
-	pthread_t outliving;
-	require_that(argc == 2, "the library's path is the one argument");
 	for (int i = 0; i < KEYS; i++)
-		require_that(pthread_key_create(&key, NULL) == 0, "keys are to be had");
-	void *library = load(argv[1]);
-	on_thread(draw_without_allocating);
-	if (!info_now().vdso) {
-		printf("skipped in part: %s\n", info_now().why_not);
-		return EXIT_SUCCESS;
-	}
+		expect_eq(pthread_key_create(&key, NULL), 0);
+	return load();
+}
+
+TEST("draws of a late library allocate nothing and take no state")
+{
+	pthread_t thread;
+	load_late();
+	expect_eq(pthread_create(&thread, NULL, draw_without_allocating, NULL), 0);
+	pthread_join(thread, NULL);
+}
+
+TEST("a state outlives the closing of its library and is given back")
+{
+	pthread_t outliving;
+	void *library = load_late();
+	if (!info_now().vdso)
+		skip("no getrandom in the vDSO: %s", info_now().why_not);
 	pthread_barrier_init(&closed, NULL, 2);
-	require_that(pthread_create(&outliving, NULL, prepare_and_outlive, NULL) == 0, "threads");
+	expect_eq(pthread_create(&outliving, NULL, prepare_and_outlive, NULL), 0);
 	pthread_barrier_wait(&closed);
-	require_that(dlclose(library) == 0, "the library closes");
+	expect_eq(dlclose(library), 0);
 	pthread_barrier_wait(&closed);
 	pthread_join(outliving, NULL); /* its destructor runs code of the closed library */
 	for (int i = 0; i < 20; i++)
-		dlclose(load(argv[1]));
-	require_that(info_now().states_free == info_now().states_mapped,
-		     "the state was given back");
-	return EXIT_SUCCESS;
+		dlclose(load());
+	expect_eq(info_now().states_free, info_now().states_mapped);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * static_draw.c: a program without a dynamic linker draws, in threads and in a child of fork, and
- * its threads give back what they took. No test library: that is the point of it.
+ * its threads give back what they took.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -11,17 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../kit.h"
 #include "weft/random.h"
 
 enum { THREADS = 24, WORDS = 500, COUNT = (THREADS + 1) * WORDS };
 
 static uint64_t *words;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "static_draw: %s\n", what);
-	exit(EXIT_FAILURE);
-}
 
 static void *draw(void *part)
 {
@@ -44,37 +39,34 @@ static void draw_in_child(void)
 		draw(words + THREADS * WORDS);
 		_exit(0);
 	}
-	if (waitpid(child, &status, 0) != child || status != 0)
-		fail("the child of fork failed");
+	expect_eq(waitpid(child, &status, 0), child);
+	expect_eq(status, 0);
 }
 
 static void draw_in_threads(void)
 {
 	pthread_t threads[THREADS];
 	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], NULL, draw, words + i * WORDS) != 0)
-			fail("no threads");
+		expect_eq(pthread_create(&threads[i], NULL, draw, words + i * WORDS), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 }
 
-int main(void)
+TEST("a static program draws in threads and in a child")
 {
 	struct weft_random_info info = {.size = sizeof(info)};
 	words = mmap(NULL, COUNT * sizeof(*words), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (words == MAP_FAILED)
-		fail("no memory");
+	expect_ne(words, MAP_FAILED);
 	weft_random_u32();
 	draw_in_child();
 	draw_in_threads();
 	qsort(words, COUNT, sizeof(*words), by_value);
+	expect_ne(words[0], 0);
 	for (int i = 1; i < COUNT; i++)
-		if (words[i] == words[i - 1] || words[i - 1] == 0)
-			fail("a word came twice, or is zero");
-	if (weft_random_info(&info) != 0 ||
-	    (info.vdso && info.states_free != info.states_mapped - 1))
-		fail("states were not given back");
+		expect_ne(words[i], words[i - 1]);
+	expect_eq(weft_random_info(&info), 0);
+	if (info.vdso)
+		expect_eq(info.states_free, info.states_mapped - 1);
 	printf("static program: %s\n", info.vdso ? "vDSO" : info.why_not);
-	return EXIT_SUCCESS;
 }

@@ -24,6 +24,6 @@ for name in chacha vdso draw; do
 	"$qemu" "$work/$name" || failed=1
 done
 # shellcheck disable=SC2086
-$cc $flags -static $library "$root/tests/random/static_draw.c" -o "$work/static_draw"
+$cc $flags -static $library $kit "$root/tests/random/static_draw.c" -o "$work/static_draw"
 "$qemu" "$work/static_draw" || failed=1
 exit $failed

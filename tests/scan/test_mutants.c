@@ -6,19 +6,19 @@
  * Each mutant is a valid file with a few bytes changed, preferably in headers and tables,
  * preferably to values at the edges of what a number can be; some are cut short. Its bytes end
  * where its memory ends, so that the sanitizers see every read beyond. A file that takes longer
- * than five seconds fails the test by alarm.
- *
- *   test_mutants [COUNT [SEED]]
+ * than five seconds ends the test by alarm. Another seed has other mutants.
  */
 #include <elf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../kit.h"
 #include "cli/gobin/judge.h"
 #include "twin_elf.h"
+
+enum { MUTANTS = 100000, FIRST_SEED = 20250505 };
 
 static uint64_t state;
 
@@ -93,35 +93,36 @@ static void read_mutant(const unsigned char *bytes, size_t size, struct view *wi
 		read_everything(&view);
 		return;
 	}
-	if (ftruncate(fd, 0) || pwrite(fd, bytes, size, 0) != (ssize_t)size)
-		exit(99);
+	expect_eq(ftruncate(fd, 0), 0);
+	expect_eq(pwrite(fd, bytes, size, 0), size);
 	weft__view_file(windows, fd, 0, size + draw() % 100);
 	read_everything(windows);
 }
 
-int main(int argc, char **argv)
+static void make_and_read(unsigned long number, struct view *windows, int fd)
 {
-	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 20250506;
+	size_t size;
+	kit_doing("mutant %lu", number);
+	state = (FIRST_SEED + kit_seed() + number) * 0x9e3779b97f4a7c15u | 1;
+	unsigned char *whole = twin_make(&kinds[number % array_len(kinds)], &size);
+	if (draw() % 16 == 0)
+		size = draw() % size + 1;
+	unsigned char *bytes = malloc(size);
+	memcpy(bytes, whole, size);
+	mutate(bytes, size);
+	alarm(5);
+	read_mutant(bytes, size, windows, fd);
+	free(bytes);
+	free(whole);
+}
+
+TEST("a hundred thousand mutants are read", .seconds = 300)
+{
 	struct view windows;
 	int fd = memfd_create("mutant", 0);
-	if (fd < 0 || weft__view_init(&windows))
-		return 99;
-	for (unsigned long i = 0; i < count; i++) {
-		size_t size;
-		state = (seed + i) * 0x9e3779b97f4a7c15u | 1;
-		unsigned char *whole = twin_make(&kinds[i % array_len(kinds)], &size);
-		if (draw() % 16 == 0)
-			size = draw() % size + 1;
-		unsigned char *bytes = malloc(size);
-		memcpy(bytes, whole, size);
-		mutate(bytes, size);
-		alarm(5);
-		read_mutant(bytes, size, &windows, fd);
-		free(bytes);
-		free(whole);
-	}
+	expect_ge(fd, 0);
+	expect_eq(weft__view_init(&windows), 0);
+	for (unsigned long i = 0; i < MUTANTS; i++)
+		make_and_read(i, &windows, fd);
 	weft__view_close(&windows);
-	printf("%lu mutants read\n", count);
-	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_sites.c PLACE...: the branches that `weft shield --pid` would change in these programs, and that the changed branch
- * goes where the compiled one went, by a decoder of its own.
+ * test_sites.c -- PLACE...: the branches that `weft shield --pid` would change in these programs, and
+ * that the changed branch goes where the compiled one went, by a decoder of its own.
  *
  * Every program below the places is tried, of this and of the other processor.
  */
@@ -14,18 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../kit.h"
 #include "base/attr.h"
 #include "cli/shield/sites.h"
 
-static unsigned failures, found_amd64, found_arm64;
-
-#define expect(x, path) \
-	do { \
-		if (!(x)) { \
-			printf("FAILED: %s: %s\n", path, #x); \
-			failures++; \
-		} \
-	} while (0)
+static unsigned found_amd64, found_arm64;
 
 /* Where a conditional or unconditional branch at `at` goes; 0: no branch. */
 static uint64_t amd64_target(const unsigned char *p, uint64_t at)
@@ -59,27 +52,25 @@ static bool is_unconditional(unsigned machine, const unsigned char *p)
 				     : p[0] == 0xeb || (p[0] == 0x90 && p[1] == 0xe9);
 }
 
-static void check_site(struct elf_image *elf, const struct shield_site *site, const char *path)
+static void check_site(struct elf_image *elf, const struct shield_site *site)
 {
 	uint64_t (*target)(const unsigned char *, uint64_t) =
 		elf->machine == EM_AARCH64 ? arm64_target : amd64_target;
 	unsigned char old[8], new[8];
 	uint64_t offset;
 
-	expect(weft__elf_offset(elf, site->address, sizeof(old), &offset), path);
+	expect(weft__elf_offset(elf, site->address, sizeof(old), &offset));
 	const unsigned char *p = weft__view_at(elf->view, offset, sizeof(old));
-	expect(p && !memcmp(p, site->old, site->length), path);
-	if (!p)
-		return;
+	expect(p && !memcmp(p, site->old, site->length));
 	memcpy(old, p, sizeof(old));
 	memcpy(new, old, sizeof(new));
 	memcpy(new, site->new, site->length);
-	expect(target(old, site->address) > site->address, path);
-	expect(target(old, site->address) == target(new, site->address), path);
-	expect(!is_unconditional(elf->machine, old) && is_unconditional(elf->machine, new), path);
+	expect(target(old, site->address) > site->address);
+	expect(target(old, site->address) == target(new, site->address));
+	expect(!is_unconditional(elf->machine, old) && is_unconditional(elf->machine, new));
 }
 
-static void check_program(struct view *view, const char *path)
+static void check_program(struct view *view)
 {
 	struct shield_site sites[SHIELD_SITES];
 	struct elf_image elf;
@@ -90,10 +81,10 @@ static void check_program(struct view *view, const char *path)
 		return;
 	bool old = weft__go_has_name(&go, "runtime.vgetrandomPutState", NULL);
 	int error = weft__shield_sites(&go, sites, &why);
-	expect(error == (old ? 0 : -ENOENT), path);
-	expect(!error == !why, path);
+	expect(error == (old ? 0 : -ENOENT));
+	expect(!error == !why);
 	for (unsigned i = 0; !error && i < SHIELD_SITES; i++)
-		check_site(&elf, &sites[i], path);
+		check_site(&elf, &sites[i]);
 	if (!error && elf.machine == EM_AARCH64)
 		found_arm64++;
 	else if (!error)
@@ -106,21 +97,22 @@ static int check_file(const char *path, const struct stat *st, int type, struct 
 
 	if (type != FTW_F || weft__view_init(&view))
 		return 0;
+	kit_doing("%s", path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		weft__view_file(&view, fd, 0, (uint64_t)st->st_size);
-		check_program(&view, path);
+		check_program(&view);
 		close(fd);
 	}
 	weft__view_close(&view);
 	return 0;
 }
 
-int main(int argc, char **argv)
+TEST("the code that would be changed is known and goes where it went")
 {
-	for (int i = 1; i < argc; i++)
-		nftw(argv[i], check_file, 8, FTW_PHYS);
+	for (char **place = kit_arguments; *place; place++)
+		nftw(*place, check_file, 8, FTW_PHYS);
 	printf("%u programs of amd64 and %u of arm64 can be changed while they run\n", found_amd64,
 	       found_arm64);
-	return failures || !(found_amd64 + found_arm64);
+	expect_gt(found_amd64 + found_arm64, 0);
 }
