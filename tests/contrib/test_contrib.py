@@ -148,4 +148,4 @@ class Ansible(Folder):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -85,4 +85,4 @@ class AnyGo(Built):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

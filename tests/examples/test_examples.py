@@ -33,7 +33,7 @@ LIMIT = 30
 def example(name):
     path = BIN / f"example_{name}"
     if not path.exists():
-        print(f"no {path.name}")
+        print(f"skipped: no {path.name}")
         sys.exit(77)
     return str(path)
 
@@ -214,7 +214,7 @@ def redis_server(folder):
 def libraries():
     program = example("libraries")
     if not redis_program() or not shutil.which("openssl"):
-        print("no redis-server, or no openssl")
+        print("skipped: no redis-server, or no openssl")
         sys.exit(77)
     with tempfile.TemporaryDirectory() as folder, redis_server(folder) as redis:
         certificate = new_certificate(f"{folder}/certificate")

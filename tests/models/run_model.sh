@@ -14,7 +14,7 @@ set -u
 LIMIT=200
 
 model=$1
-command -v spin >/dev/null || { echo "SKIP: no spin on this machine (Debian: apt-get install spin)"; exit 77; }
+command -v spin >/dev/null || { echo "skipped: no spin on this machine (Debian: apt-get install spin)"; exit 77; }
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 2' INT TERM

@@ -5,7 +5,7 @@
 set -u
 runner=$1
 failures=0
-command -v spin >/dev/null || { echo "SKIP: no spin on this machine (Debian: apt-get install spin)"; exit 77; }
+command -v spin >/dev/null || { echo "skipped: no spin on this machine (Debian: apt-get install spin)"; exit 77; }
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 

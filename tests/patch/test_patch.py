@@ -373,4 +373,4 @@ class Corpus(Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -237,7 +237,7 @@ static void expect_death_by_name(void)
 		    fall.stack, fall.frame, fall.left, said, report);
 }
 
-TEST("a frame that does not fit dies by its tasks name", .times = WORLDS)
+TEST("a frame that does not fit dies by its task's name", .times = WORLDS)
 {
 	world = (enum world)nth;
 	for (size_t i = 0; i < array_len(sizes); i++)

@@ -443,4 +443,4 @@ if __name__ == "__main__":
     if run(TWIN, "lookup").stdout != "vdso\n":
         print("this kernel's vDSO has no getrandom")
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)

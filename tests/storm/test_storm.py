@@ -113,4 +113,4 @@ class Options(unittest.TestCase):
 
 if __name__ == "__main__":
     os.environ["NO_COLOR"] = "1"
-    unittest.main()
+    unittest.main(verbosity=2)

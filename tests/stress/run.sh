@@ -13,10 +13,10 @@ seconds=$1
 shift
 status=0
 for build; do
-	for name in lease lease-delayed select select-delayed sync sync-delayed; do
+	for name in lease lease_delayed select select_delayed sync sync_delayed; do
 		echo "$build:"
 		# shellcheck disable=SC2086 # no seed is no argument
-		"$build/tests/stress/stress-$name" "$seconds" ${WEFT_STRESS_SEED:-} || status=1
+		"$build/tests/stress/stress_$name" "$seconds" ${WEFT_STRESS_SEED:-} || status=1
 	done
 done
 exit $status

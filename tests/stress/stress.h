@@ -2,7 +2,7 @@
 /*
  * stress.h: what the stress programs share.
  *
- *   stress-NAME SECONDS [SEED [ROUND]]
+ *   stress_NAME SECONDS [SEED [ROUND]]
  *
  * A program runs rounds, each a weft_run of its own, until the seconds are over. What a round does is drawn from the
  * seed and the round's number, so a round that failed can be run again: not its schedule, which is the machine's

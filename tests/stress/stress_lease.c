@@ -366,5 +366,5 @@ static int lease_round(void *arg)
 int main(int argc, char **argv)
 {
 	require(weft_key_create(&key, key_left) == 0);
-	return stress_main("stress-lease", argc, argv, lease_round);
+	return stress_main("stress_lease", argc, argv, lease_round);
 }

@@ -315,5 +315,5 @@ static int select_round(void *arg)
 
 int main(int argc, char **argv)
 {
-	return stress_main("stress-select", argc, argv, select_round);
+	return stress_main("stress_select", argc, argv, select_round);
 }

@@ -336,5 +336,5 @@ static int sync_round(void *arg)
 
 int main(int argc, char **argv)
 {
-	return stress_main("stress-sync", argc, argv, sync_round);
+	return stress_main("stress_sync", argc, argv, sync_round);
 }

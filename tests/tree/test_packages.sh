@@ -6,7 +6,7 @@
 set -eu
 root=$1
 here=$(cd "$(dirname "$0")" && pwd)
-command -v dpkg-shlibdeps >/dev/null || { echo "dpkg-dev is not here" && exit 77; }
+command -v dpkg-shlibdeps >/dev/null || { echo "skipped: dpkg-dev is not here" && exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -7,10 +7,10 @@
 set -eu
 root=$1 preset=$2 emulator=${3:-}
 missing=$("$root/tools/packages.sh" --missing static)
-[ -z "$missing" ] || { echo "not here: $missing" && exit 77; }
+[ -z "$missing" ] || { echo "skipped: not here: $missing" && exit 77; }
 if [ -n "$emulator" ]; then
-	emulator=$(command -v "$emulator") || { echo "no emulator" && exit 77; }
-	[ -e /usr/lib/aarch64-linux-gnu/libarchive.a ] || { echo "no libarchive for it" && exit 77; }
+	emulator=$(command -v "$emulator") || { echo "skipped: no emulator" && exit 77; }
+	[ -e /usr/lib/aarch64-linux-gnu/libarchive.a ] || { echo "skipped: no libarchive for it" && exit 77; }
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

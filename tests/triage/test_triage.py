@@ -237,4 +237,4 @@ class Absence(Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)
