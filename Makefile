@@ -12,37 +12,41 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
+##@ Start
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } \
+		/^[a-z0-9 -]+:.*## / { n = split($$1, goals, " "); \
+			for (i = 1; i <= n; i++) printf "  make %-15s %s\n", goals[i], $$2 }' Makefile
 	@echo "Variables: PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) JOBS=$(JOBS) ARGS (what follows weft storm) SECONDS=$(SECONDS)"
 
 run: ## build, then show the crash, its fix, and weft: weft storm
 	@$(MAKE) release
 	@build/release/weft storm $(ARGS)
 
-# The builds. The goals below say what theirs needs: tests or none, and which groups of packages.
+##@ Build, into build/GOAL
+# The goals below say what theirs needs: tests or none, and which groups of packages.
 TESTS = OFF
 PACKAGES = build
-release debug asan tsan package:
+release debug asan tsan package: ## one of the presets of CMakePresets.json
 	@tools/packages.sh $(PACKAGES)
 	@cmake --preset $@ -DWEFT_TESTS=$(TESTS) $(CONFIGURE) >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
 
+##@ Test
 test: ## build, then run every test that is not slow (under 5 minutes)
 	@$(MAKE) release TESTS=ON PACKAGES="build test"
-	@ctest --preset release -j $(JOBS) -LE slow
+	@tests/run.sh release -j $(JOBS) -LE slow
 
 test-all: ## all tests, slow ones included, then again in debug, asan and tsan builds
 	@$(MAKE) release debug asan tsan TESTS=ON PACKAGES="build test all"
-	@ctest --preset release -j $(JOBS)
-	@ctest --preset debug -j $(JOBS) -LE slow
-	@ctest --preset asan -j $(JOBS) -LE slow
-	@ctest --preset tsan -j $(JOBS) -LE slow
+	@tests/run.sh release -j $(JOBS)
+	@tests/run.sh debug -j $(JOBS) -LE slow
+	@tests/run.sh asan -j $(JOBS) -LE slow
+	@tests/run.sh tsan -j $(JOBS) -LE slow
 
-# One sanitizer alone: also goals of their own.
-debug-test asan-test tsan-test:
+debug-test asan-test tsan-test: ## the same tests as `test`, in that build alone
 	@$(MAKE) $(@:-test=) TESTS=ON PACKAGES="build test all"
-	@ctest --preset $(@:-test=) -j $(JOBS) -LE slow
+	@tests/run.sh $(@:-test=) -j $(JOBS) -LE slow
 
 SECONDS = 600
 stress: ## each stress program: SECONDS in a release build, a fifth of that under ASan and TSan
@@ -50,6 +54,7 @@ stress: ## each stress program: SECONDS in a release build, a fifth of that unde
 	@tests/stress/run.sh $(SECONDS) build/release
 	@tests/stress/run.sh $$(($(SECONDS) / 5)) build/asan build/tsan
 
+##@ Measure
 bench: ## measure, next to whatever peers are installed
 	@$(MAKE) release
 	@cmake --build --preset release --target bench
@@ -58,6 +63,7 @@ bench-quick: ## the same in under a minute
 	@$(MAKE) release
 	@cmake --build --preset release --target bench-quick
 
+##@ Look after the tree
 format: ## lay out the C files by .clang-format
 	@tools/packages.sh format
 	@find src include tests bench examples -name '*.[ch]' -exec clang-format -i {} +
@@ -66,6 +72,7 @@ lint: ## analysers, shell and Python checks, manual pages, the rules of the tree
 	@$(MAKE) release TESTS=ON PACKAGES="build test lint"
 	@tools/lint.sh build/release
 
+##@ Install and package
 install: ## into PREFIX, below DESTDIR
 	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
 	@cmake --install build/release --prefix $(PREFIX)
@@ -89,8 +96,9 @@ deb: ## Debian packages in build/package/deb: libweft0 libweft-dev weft-tools
 	@cpack --config build/package/CPackConfig.cmake -B build/package/deb
 	@ls build/package/deb/*.deb
 
+##@ Clean up
 clean: ## remove every build folder
 	rm -rf build
 
-.PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test bench \
+.PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test stress bench \
 	bench-quick format lint install uninstall deb package static static-aarch64 clean

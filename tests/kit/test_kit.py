@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The kit itself: what fails is seen to fail, nothing is forgotten, and every test is found by its name.
 
-usage: test_kit.py ROOT BUILD PLANTED COMPILER
+usage: test_kit.py ROOT BUILD PLANTED COMPILER LIBRARY...
 """
 
 import json
@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-ROOT, BUILD, PLANTED, COMPILER = sys.argv[1:5]
+ROOT, BUILD, PLANTED, COMPILER, *LIBRARIES = sys.argv[1:]
 del sys.argv[1:]
 TESTS = pathlib.Path(ROOT) / "tests"
 
@@ -112,19 +112,23 @@ class Runs(unittest.TestCase):
         self.assertEqual(alive(group), [])
 
 
+def options():
+    """The compiler options of this build's tests."""
+    entries = json.loads((pathlib.Path(BUILD) / "compile_commands.json").read_text(encoding="utf-8"))
+    command = next(e["command"] for e in entries if e["file"].endswith("tests/sched/test_task.c"))
+    return [o for o in shlex.split(command) if re.match(r"-(W|std|D|f|I)", o)]
+
+
 class Forgotten(unittest.TestCase):
     """A test that is written runs: it is registered where it is defined, and its file is built."""
     GOOD = '#include "kit.h"\nTEST("a promise")\n{\n\texpect_eq(1, 1);\n}\n'
 
     def compiled(self, text):
         """What the compiler says with the options of this build's tests; "" is that all is well."""
-        entries = json.loads((pathlib.Path(BUILD) / "compile_commands.json").read_text(encoding="utf-8"))
-        options = next(shlex.split(e["command"]) for e in entries if e["file"].endswith("tests/sched/test_task.c"))
-        options = [o for o in options if re.match(r"-(W|std|D)", o)]
         with tempfile.TemporaryDirectory() as folder:
             source = pathlib.Path(folder) / "test_planted.c"
             source.write_text(text, encoding="utf-8")
-            done = subprocess.run([COMPILER, *options, f"-I{TESTS}", "-c", str(source), "-o", os.devnull], stderr=subprocess.PIPE,
+            done = subprocess.run([COMPILER, *options(), f"-I{TESTS}", "-c", str(source), "-o", os.devnull], stderr=subprocess.PIPE,
                                   text=True, check=False)
             return done.stderr if done.returncode else ""
 
@@ -145,6 +149,26 @@ class Forgotten(unittest.TestCase):
             stem = re.escape(path.stem.split("_", 1)[-1])
             with self.subTest(path):
                 self.assertTrue(path.name in named or re.search(rf"\b(?:{stem})\b", named))
+
+
+class Contributing(unittest.TestCase):
+    """What CONTRIBUTING.md shows works as it is written."""
+    PAGE = (pathlib.Path(ROOT) / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    def test_its_example_passes(self):
+        program = re.search(r"^```c test\n(.*?)^```", self.PAGE, re.M | re.S)[1]
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = pathlib.Path(folder) / "test_example.c", pathlib.Path(folder) / "example"
+            source.write_text(program, encoding="utf-8")
+            subprocess.run([COMPILER, *options(), f"-I{TESTS}/kit", str(source), *map(str, TESTS.glob("kit*.c")), *LIBRARIES,
+                            "-pthread", "-o", str(target)], check=True)
+            said = subprocess.run([target], stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.assertIn("4 runs good, 0 failed, 0 skipped", said)
+
+    def test_the_program_and_the_promise_that_it_names_are_there(self):
+        program, promise = re.search(r"^\./(\w+) '(.*?)'", self.PAGE, re.M).groups()
+        listed = subprocess.run([f"{BUILD}/tests/sched/{program}", "--list"], stdout=subprocess.PIPE, text=True, check=True)
+        self.assertIn(promise, listed.stdout)
 
 
 class Names(unittest.TestCase):
