@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* inspect_run.c: a program to look into: tasks that sleep, tick, compute and block. Prints a line when all do. */
+/*
+ * inspect_run.c [PEAK]: a program to look into: tasks that sleep, tick, compute and block. Prints a
+ * line when all do; with an argument after a peak of tasks that have ended.
+ */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -26,8 +29,28 @@ static void block(void *arg)
 	sleep(3600);
 }
 
-static int main_task(void *arg)
+enum { PEAK = 1000 };
+
+static void sleep_shortly(void *arg)
 {
+	weft_sleep(50 * MS);
+	weft_waitgroup_done(arg);
+}
+
+/* Many tasks at once, whose stacks are given back later. */
+static void make_a_peak(void)
+{
+	static struct weft_waitgroup tasks;
+	weft_waitgroup_add(&tasks, PEAK);
+	for (int i = 0; i < PEAK; i++)
+		weft_go(sleep_shortly, &tasks);
+	weft_waitgroup_wait(&tasks, WEFT_FOREVER);
+}
+
+static int main_task(void *peak)
+{
+	if (peak)
+		make_a_peak();
 	weft_go(sleep_in_named_function, NULL);
 	weft_go(spin_in_named_function, NULL);
 	weft_go(block, NULL);
@@ -40,7 +63,7 @@ static int main_task(void *arg)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return weft_run(NULL, main_task, NULL);
+	return weft_run(NULL, main_task, argv[1]);
 }

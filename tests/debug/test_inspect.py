@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 RUN, WEFT, SCRIPT = sys.argv[1:4]
@@ -33,10 +34,14 @@ def may_trace():
 class Program:
     """The program, started and ready; killed at the end."""
 
-    def __init__(self, path=RUN, cwd=None):
-        self.child = subprocess.Popen([path], stdout=subprocess.PIPE, cwd=cwd, preexec_fn=allow_core)
+    def __init__(self, path=RUN, *arguments, cwd=None):
+        self.child = subprocess.Popen([path, *arguments], stdout=subprocess.PIPE, cwd=cwd, preexec_fn=allow_core)
         assert self.child.stdout.readline() == b"ready\n"
         self.pid = str(self.child.pid)
+
+    def anonymous_kib(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
 
     def __enter__(self):
         return self
@@ -97,6 +102,19 @@ class Command(unittest.TestCase):
             subprocess.run(["strip", "-o", stripped, RUN], check=True)
             with Program(stripped) as program:
                 self.assertIn("resolver", weft("ps", program.pid))
+
+    def test_a_look_brings_no_memory_back_that_was_given_back(self):
+        with Program(RUN, "peak") as program:
+            before, same = program.anonymous_kib(), 0
+            for _ in range(600):  # until its memory stays as it is
+                time.sleep(0.1)
+                now = program.anonymous_kib()
+                before, same = now, same + 1 if now == before else 0
+                if same == 30:
+                    break
+            weft("ps", program.pid)
+            weft("ps", "--json", program.pid)
+            self.assertLess(program.anonymous_kib(), before + 500)  # a page of each would be 4000
 
     def test_dump_shows_stacks_and_the_program_goes_on(self):
         with Program() as program:

@@ -491,17 +491,17 @@ def http_killed(seconds):
         with Server(example("http"), "0", folder) as server:
             descriptors = server.descriptors()
             tasks = server.tasks() if WEFT.exists() else None
-            # Once a phase is over its peak goes back to the kernel, but for some warm stacks. What a sanitizer keeps
-            # of what was freed is LeakSanitizer's to tell.
+            # Once a phase is over its peak goes back to the kernel, but for some warm stacks. Pages of files are not
+            # its own. What a sanitizer keeps of what was freed is LeakSanitizer's to tell.
             program = Path(example("http")).read_bytes()
-            resident = resident_kib(server.process.pid) + KEPT_KIB
+            most = anonymous_kib(server.process.pid) + KEPT_KIB
             for _ in range(PHASES):
                 harass(server, rng, folder, seconds / PHASES)
                 await_descriptors(server, descriptors)
                 if tasks:
                     await_no_more("tasks", server.tasks, tasks)
                 if b"__tsan_init" not in program and b"__asan_init" not in program:
-                    await_no_more("KiB", lambda: resident_kib(server.process.pid), resident)
+                    await_no_more("KiB", lambda: anonymous_kib(server.process.pid), most)
             with server.dial() as s:
                 s.sendall(b"GET /large HTTP/1.0\r\n\r\n")
                 expect("it still serves", len(http_answer(s)[1]), 2_000_000)
@@ -509,9 +509,9 @@ def http_killed(seconds):
             server.end()
 
 
-def resident_kib(pid):
+def anonymous_kib(pid):
     return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status", encoding="ascii") if
-                line.startswith("VmRSS"))
+                line.startswith("RssAnon:"))
 
 
 def kill_clients(server, rng, count):

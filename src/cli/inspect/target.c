@@ -3,6 +3,7 @@
 #include "cli/inspect/target.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +26,19 @@ static uint64_t word(const struct target *t, uint64_t address)
 {
 	uint64_t value = 0;
 	return target_read(t, address, &value, sizeof(value)) ? value : 0;
+}
+
+/*
+ * Is the page of `address` there, in memory or in swap? To read one that is not, from outside, brings
+ * it in and keeps it in (Linux 6.18: process_vm_readv, /proc/PID/mem), so that a look would undo what
+ * the runtime has given back of its stacks.
+ */
+static bool has_page(const struct target *t, uint64_t address)
+{
+	uint64_t entry;
+	off_t at = (off_t)(address / (uint64_t)getpagesize() * sizeof(entry));
+	return t->pagemap < 0 || pread(t->pagemap, &entry, sizeof(entry), at) != sizeof(entry) ||
+	       entry >> 62;
 }
 
 static uint32_t half(const struct target *t, uint64_t address)
@@ -118,6 +132,7 @@ static void open_core(struct target *t, const char *path)
 	int err = weft__core_open(&t->core, &t->view);
 	if (err)
 		cli_die("%s is neither a process nor a core file: %s", path, strerror(-err));
+	t->pagemap = -1;
 	t->symbols = weft__symbolizer_new();
 	weft__core_each_file(&t->core, map_file, t->symbols);
 	if (!search_core(t))
@@ -126,7 +141,10 @@ static void open_core(struct target *t, const char *path)
 
 static void open_process(struct target *t, pid_t pid)
 {
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	t->pid = pid;
+	t->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	t->now = weft__clock();
 	t->symbols = weft__symbolizer_of(pid);
 	int found = weft__tracee_mappings(pid, search_mapping, t);
@@ -152,6 +170,8 @@ void target_open(struct target *t, const char *what)
 void target_close(struct target *t)
 {
 	weft__symbolizer_free(t->symbols);
+	if (t->pagemap >= 0)
+		close(t->pagemap);
 	if (t->pid)
 		return;
 	weft__core_close(&t->core);
@@ -184,7 +204,7 @@ static bool read_task(const struct target *t, const struct class *c, uint32_t sl
 	uint64_t top = base + c->stack - (uint64_t)(slot % l->colours) * l->colour_step;
 	uint64_t at = (top - l->task_size) & ~(uint64_t)(l->record_align - 1);
 	memset(task, 0, sizeof(*task));
-	task->state = base ? half(t, at + l->task_state) : TARGET_FREE;
+	task->state = base && has_page(t, at) ? half(t, at + l->task_state) : TARGET_FREE;
 	if (task->state == TARGET_FREE)
 		return false;
 	uint64_t thread = word(t, at + l->task_thread),

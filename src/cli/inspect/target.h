@@ -21,7 +21,8 @@
 struct symbolizer;
 
 struct target {
-	pid_t pid; /* 0: a core file */
+	pid_t pid;   /* 0: a core file */
+	int pagemap; /* which of its pages are there (proc(5)); -1: not to be known */
 	struct view view;
 	struct core core;
 	struct weft_debug_layout layout;
