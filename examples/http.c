@@ -2,10 +2,11 @@
 /*
  * http.c PORT FOLDER: an HTTP/1.1 server: GET and HEAD of the folder's files, POST /echo.
  *
- * A task per connection, written as one reads the protocol: keep-alive is a loop, pipelining is
- * what is left in the buffer, a slow client is a deadline. Files are read by plain calls that may
- * block. Port 0: the system chooses; the port is printed. SIGTERM ends it: no new connections,
- * those that wait for a request are closed.
+ * A task per connection, written as one reads the protocol: keep-alive is a loop, pipelining is what
+ * is left in the buffer, a slow client is a deadline. Files are read by plain calls that may block.
+ * Port 0: the system chooses; the port is printed. SIGTERM ends it: no new connections; those that
+ * wait for a request are closed at once, and what is being answered is finished: weft_stop cancels
+ * every task, and an answer masks that, for a while that nobody who reads slowly can prolong.
  *
  *     http 8080 /usr/share/doc      curl http://localhost:8080/weft/README.md
  */
@@ -26,9 +27,18 @@
 #define SECONDS(n) ((n)*INT64_C(1000000000))
 
 enum { HEAD_MAX = 8 * 1024, CHUNK = 16 * 1024, BODY_MAX = 1 << 20 };
-enum { IDLE = 60, REQUEST = 10, ANSWER = 30 }; /* seconds */
+enum { IDLE = 60, REQUEST = 10, ANSWER = 30, DRAIN = 10 }; /* seconds */
 
 static int folder;
+static int64_t drained_by = INT64_MAX; /* no answer goes on beyond it */
+
+/* A deadline within an answer. */
+static int64_t within(int seconds)
+{
+	int64_t last = __atomic_load_n(&drained_by, __ATOMIC_RELAXED),
+		deadline = weft_after(SECONDS(seconds));
+	return deadline < last ? deadline : last;
+}
 
 struct request {
 	char buf[HEAD_MAX]; /* the head, then what has come behind it */
@@ -40,7 +50,7 @@ struct request {
 
 static int send_all(int fd, const void *data, size_t len)
 {
-	return weft_write(fd, data, len, weft_after(SECONDS(ANSWER))) == (ssize_t)len ? 0 : -EPIPE;
+	return weft_write(fd, data, len, within(ANSWER)) == (ssize_t)len ? 0 : -EPIPE;
 }
 
 static int send_head(int fd, const struct request *r, const char *status, size_t length)
@@ -156,8 +166,7 @@ static int pass_body(int fd, struct request *r, int to)
 	int err = n && to >= 0 ? send_all(to, r->buf + r->used, n) : 0;
 	r->used += n;
 	for (left -= n; !err && left; left -= n) {
-		ssize_t got = weft_read(fd, buf, left < CHUNK ? left : CHUNK,
-					weft_after(SECONDS(REQUEST)));
+		ssize_t got = weft_read(fd, buf, left < CHUNK ? left : CHUNK, within(REQUEST));
 		if (got <= 0)
 			return -EPIPE;
 		n = (size_t)got;
@@ -166,7 +175,7 @@ static int pass_body(int fd, struct request *r, int to)
 	return err;
 }
 
-static int answer(int fd, struct request *r)
+static int answer_any(int fd, struct request *r)
 {
 	int err;
 	if (strcmp(r->method, "POST") == 0 && strcmp(r->path, "/echo") == 0)
@@ -176,6 +185,15 @@ static int answer(int fd, struct request *r)
 	if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
 		return answer_get(fd, r);
 	return send_error(fd, r, "405 Method Not Allowed");
+}
+
+/* Whole, even if SIGTERM comes meanwhile. */
+static int answer(int fd, struct request *r)
+{
+	weft_cancel_mask(1);
+	int err = answer_any(fd, r);
+	weft_cancel_mask(0);
+	return err;
 }
 
 /* What cannot be parsed ends the connection: nobody knows where the next request begins. */
@@ -211,14 +229,22 @@ static void connection(void *arg)
 	weft_close(fd);
 }
 
-static void end_on_signal(void *arg)
+static void end_on_signal(void *signals)
+{
+	if (weft_chan_recv(signals, NULL, WEFT_FOREVER) == 0) {
+		__atomic_store_n(&drained_by, weft_after(SECONDS(DRAIN)), __ATOMIC_RELAXED);
+		weft_stop();
+	}
+	weft_chan_unref(signals);
+}
+
+/* Before the port is printed: from then on signals may come. */
+static void catch_signals(void)
 {
 	struct weft_chan *signals = weft_chan_new(sizeof(int), 1);
 	weft_signal_notify(signals, SIGTERM);
 	weft_signal_notify(signals, SIGINT);
-	if (weft_chan_recv(signals, NULL, WEFT_FOREVER) == 0)
-		weft_stop();
-	weft_chan_unref(signals);
+	weft_go(end_on_signal, signals);
 }
 
 static int serve(void *port)
@@ -230,10 +256,10 @@ static int serve(void *port)
 		fprintf(stderr, "http: port %s: %s\n", (char *)port, weft_error_text(listener));
 		return EXIT_FAILURE;
 	}
+	catch_signals();
 	getsockname(listener, (struct sockaddr *)&a, &len);
 	printf("%u\n", ntohs(a.sin6_port));
 	fflush(stdout);
-	weft_go(end_on_signal, NULL);
 	while ((fd = weft_accept(listener, NULL, NULL, WEFT_FOREVER)) != -ECANCELED) {
 		if (fd < 0)
 			weft_sleep(10 * 1000 * 1000); /* no descriptor left: until somebody goes */

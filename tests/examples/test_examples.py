@@ -427,6 +427,23 @@ def http_by_wrk(server):
     expect(f"wrk: {run.stdout}", "Socket errors" in run.stdout or "Non-2xx" in run.stdout, False)
 
 
+def http_drained():
+    """SIGTERM in the middle of an answer: it comes whole; who waits for nothing is closed at once."""
+    huge = random.Random(4).randbytes(20_000_000)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "huge").write_bytes(huge)
+        with Server(example("http"), "0", folder) as server, server.dial() as idle, server.dial() as busy:
+            idle.sendall(b"GET /none HTTP/1.1\r\n\r\n")
+            expect("a connection that is kept", http_answer(idle)[0], "404 Not Found")
+            busy.sendall(b"GET /huge HTTP/1.1\r\n\r\n")
+            head = busy.recv(1)
+            server.process.send_signal(signal.SIGTERM)
+            expect("an idle connection is closed while the answer waits for its reader", idle.recv(1), b"")
+            expect("the answer is whole", (head + read_all(busy)).partition(b"\r\n\r\n")[2] == huge, True)
+            server.process.communicate(timeout=LIMIT)
+            expect("exit status", server.process.returncode, 0)
+
+
 class Herd:
     """A thousand clients in ten processes, which are killed at random and started again."""
     PROCESSES, EACH = 10, 100
@@ -535,6 +552,6 @@ def kill_clients(server, rng, count):
 
 
 CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "daemon": daemon,
-         "proxy": proxy, "http": http, "http_killed": lambda: http_killed(float(sys.argv[3]))}
+         "proxy": proxy, "http": http, "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()
