@@ -50,7 +50,7 @@ static struct controls controls(void)
 	return (struct controls){vector_controls(), (unsigned)scalar};
 }
 
-static void expect(struct controls mine, const char *after)
+static void expect_controls(struct controls mine, const char *after)
 {
 	struct controls now = controls();
 	expect_that(now.vector == mine.vector && now.scalar == mine.scalar,
@@ -124,7 +124,7 @@ static void wait_locked(unsigned *seed)
 
 static int ends_otherwise(void *arg)
 {
-	expect(*(struct controls *)arg, "birth");
+	expect_controls(*(struct controls *)arg, "birth");
 	unsigned seed = (unsigned)(uintptr_t)&seed;
 	set_something(&seed);
 	if (seed & 0x100)
@@ -160,7 +160,7 @@ static int mixer(void *arg)
 		struct controls mine = controls();
 		unsigned which = draw(&seed) % (sizeof(waits) / sizeof(waits[0]));
 		waits[which].wait(&seed);
-		expect(mine, waits[which].name);
+		expect_controls(mine, waits[which].name);
 	}
 	return 0;
 }
@@ -260,7 +260,7 @@ TEST("the main task begins with the caller's mode and leaves it alone", .times =
 	fesetround(FE_UPWARD);
 	struct controls mine = controls();
 	expect_eq(weft_run(&o, ends_with_another_mode, nth & 2 ? &o : NULL), 7);
-	expect(mine, "weft_run");
+	expect_controls(mine, "weft_run");
 }
 
 /* ---- traps and flags ---- */
