@@ -13,7 +13,7 @@ command -v $cc >/dev/null || { echo "skipped: no $cc"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 flags="-std=gnu17 -O2 -D_GNU_SOURCE -Wall -Werror -fvisibility=hidden -I$root/include -I$root/src"
-library="$root/src/base/fatal.c $root/src/base/sys.c $root/src/random/chacha.c $root/src/random/getrandom.c
+library="$root/src/base/fatal.c $root/src/base/sized.c $root/src/base/sys.c $root/src/random/chacha.c $root/src/random/getrandom.c
 	$root/src/random/pool.c $root/src/random/state.c $root/src/random/urandom.c $root/src/random/vdso.c"
 kit="$root/tests/kit.c $root/tests/kit_run.c"
 failed=0

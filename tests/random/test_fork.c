@@ -186,7 +186,7 @@ static void *churn(void *unused)
 
 /* A fork at any moment of other threads' taking and giving: the child draws, starts threads, and
  * never hangs. */
-TEST("children of a busy parent draw and never hang")
+TEST("children of a busy parent draw and never hang", .seconds = 240)
 {
 	if (UNDER_SANITIZER)
 		skip("a fork may find the sanitizer's allocator locked, for ever");

@@ -88,7 +88,7 @@ TEST("control two threads on one state are noticed")
 	expect(!distinct);
 }
 
-TEST("churn of threads maps no more than the peak")
+TEST("churn of threads maps no more than the peak", .seconds = 240)
 {
 	enum { ALIVE = 8 };
 	unsigned waves = scaled(100000) / ALIVE;

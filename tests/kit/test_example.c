@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* test_example.c: a task gives what its function returns. */
+#include "../tasks.h"
+
+static int twice(void *arg)
+{
+	return 2 * *(int *)arg;
+}
+
+TASK_TEST("join gives what the function returned")
+{
+	int number = 21;
+	expect_eq(tasks_join(tasks_start(twice, &number)), 42);
+}
+
+TEST("outside of the runtime nobody is a task")
+{
+	expect_eq(weft_self(), NULL);
+}
