@@ -51,7 +51,7 @@ void kit_skip(const char *format, ...)
 	_exit(KIT_SKIPPED);
 }
 
-/* ---- a failure: one write, no lock, no allocation; no atexit either, whose leaks are no news ---- */
+/* ---- a failure: one write, no lock, no allocation; no atexit, whose leaks are no news ---- */
 
 static _Noreturn void end_failed(char *text, size_t room, int length)
 {

@@ -27,9 +27,9 @@
  * Expectations may be used everywhere: on task stacks, in signal handlers, in a child of fork of a
  * program with threads. They take no lock and allocate nothing.
  *
- * Rejected: Check (Debian has it for no processor but one's own and for no other libc; its tests are
- * registered by a second line, and one that was forgotten passed; a failing assertion takes locks).
- * A linker section of tests instead of constructors: AddressSanitizer pads what is in it.
+ * Rejected: Check (Debian has it for no processor but one's own and for no other libc; its tests
+ * are registered by a second line, and one that was forgotten passed; a failing assertion takes
+ * locks). A linker section of tests instead of constructors: AddressSanitizer pads what is in it.
  */
 #ifndef TESTS_KIT_H
 #define TESTS_KIT_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_chan.c: one channel: order, capacity, closing, deadlines, cancellation, sizes, references. */
+/*
+ * test_chan.c: one channel: order, capacity, closing, deadlines, cancellation, sizes, references.
+ */
 #include "../tasks.h"
 
 struct numbers {
@@ -205,7 +207,10 @@ static int cancelled_task(void *arg)
 	int item = 1;
 	while (!weft_cancelled())
 		weft_yield();
-	/* What is ready is delivered; what would wait is not, whatever the deadline; until it is cleared. */
+	/*
+	 * What is ready is delivered; what would wait is not, whatever the deadline; until it is
+	 * cleared.
+	 */
 	expect_eq(weft_chan_send(c, &item, WEFT_FOREVER), 0);
 	expect_eq(weft_chan_send(c, &item, WEFT_FOREVER), -ECANCELED);
 	expect_eq(weft_chan_send(c, &item, soon()), -ECANCELED);

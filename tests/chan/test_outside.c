@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_outside.c: channels and threads that are not the runtime's: before, while and after it runs, and forked. */
+/*
+ * test_outside.c: channels and threads that are not the runtime's: before, while and after it runs,
+ * and forked.
+ */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -205,7 +205,10 @@ enum { DRAWS = 4000 };
 
 TASK_TEST("all ready cases have the same chance wherever they stand")
 {
-	/* 0 and 1 ready, then eight that are not, then one that is: a random start alone would favour it. */
+	/*
+	 * 0 and 1 ready, then eight that are not, then one that is: a random start alone would
+	 * favour it.
+	 */
 	struct weft_chan *ready = weft_chan_new(0, 1), *never = weft_chan_new(0, 1);
 	struct weft_case cases[11];
 	int count[11] = {0};

@@ -3,10 +3,10 @@
  * promise.h: promises of Go's runtime, kept here, too. Each test carries the name under which Go's
  * own tests check the promise; the tests are written from the promise.
  *
- * A promise is kept with 1, 2 and 4 processors, and in the deterministic mode under a few schedules;
- * with WEFT_TEST_SEEDS=n under n schedules, and that alone. A body may therefore run many times in
- * one process: it sets up all it uses, and it must not wait for time to pass without a weft call
- * that waits. The seed of a schedule that fails is said; WEFT_SIM=seed runs it again.
+ * A promise is kept with 1, 2 and 4 processors, and in the deterministic mode under a few
+ * schedules; with WEFT_TEST_SEEDS=n under n schedules, and that alone. A body may therefore run
+ * many times in one process: it sets up all it uses, and it must not wait for time to pass without
+ * a weft call that waits. The seed of a schedule that fails is said; WEFT_SIM=seed runs it again.
  *
  * PROMISE_REAL is for bodies for which that is no use: test_network.c, whose peers are the kernel's
  * (when a connection or its bytes arrive is decided there, and the virtual clock runs past time

@@ -142,7 +142,10 @@ PROMISE("Chan")
 	several_senders_and_receivers(5);
 }
 
-/* ---- NonblockRecvRace: a receive that must not wait sees an item or the close, whichever way it races ---- */
+/*
+ * ---- NonblockRecvRace: a receive that must not wait sees an item or the close, whichever way it
+ * races ----
+ */
 
 static int recv_nonblocking(void *arg)
 {
@@ -249,7 +252,9 @@ PROMISE("ChanSendBarrier")
 	weft_chan_unref(c);
 }
 
-/* ---- fifo: in the order of sending, also through a chain where each waits for the one before ---- */
+/*
+ * ---- fifo: in the order of sending, also through a chain where each waits for the one before ----
+ */
 
 struct link {
 	struct weft_chan *out, *mine, *next;
@@ -340,7 +345,10 @@ PROMISE("sieve")
 	expect_eq(weft_group_wait(g, NULL, WEFT_FOREVER), 0);
 }
 
-/* ---- powser1: series as streams; here: the Fibonacci series as 1 + x F + x x F, split and summed ---- */
+/*
+ * ---- powser1: series as streams; here: the Fibonacci series as 1 + x F + x x F, split and summed
+ * ----
+ */
 
 struct stage {
 	struct weft_chan *in, *a, *b;
@@ -430,7 +438,9 @@ static void run_chain(int length)
 	weft_chan_unref(in);
 }
 
-/* Not under other schedules: of those, chain_of_a_hundred has as many in a hundredth of the time. */
+/*
+ * Not under other schedules: of those, chain_of_a_hundred has as many in a hundredth of the time.
+ */
 PROMISE_REAL("chain")
 {
 	run_chain(10000);

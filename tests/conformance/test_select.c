@@ -68,7 +68,9 @@ PROMISE("NonblockSelectRace2")
 	}
 }
 
-/* ---- SelfSelect: two tasks that send and receive on one channel neither crash nor deadlock ---- */
+/*
+ * ---- SelfSelect: two tasks that send and receive on one channel neither crash nor deadlock ----
+ */
 
 struct self {
 	struct weft_chan *chan;

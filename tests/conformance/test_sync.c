@@ -81,7 +81,10 @@ PROMISE("Mutex")
 	expect_le(value, 10 * 1000);
 }
 
-/* ---- MutexFairness: one that holds it nearly always does not starve one that wants it now and then ---- */
+/*
+ * ---- MutexFairness: one that holds it nearly always does not starve one that wants it now and
+ * then ----
+ */
 
 static int hold_nearly_always(void *arg)
 {
@@ -257,7 +260,10 @@ PROMISE("CondBroadcast")
 		expect_eq(tasks_join(tasks[i]), ROUNDS);
 }
 
-/* CondSignalStealing: who begins to wait after a signal does not take it from one who waited before. */
+/*
+ * CondSignalStealing: who begins to wait after a signal does not take it from one who waited
+ * before.
+ */
 PROMISE("CondSignalStealing")
 {
 	for (int i = 0; i < 30; i++) {

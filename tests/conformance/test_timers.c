@@ -72,7 +72,10 @@ PROMISE("AfterFunc")
 	weft_timer_free(c.timer);
 }
 
-/* ---- AfterFuncStarvation: a timer fires although two tasks keep each other running without a pause ---- */
+/*
+ * ---- AfterFuncStarvation: a timer fires although two tasks keep each other running without a
+ * pause ----
+ */
 
 static struct weft_chan *stop_playing;
 

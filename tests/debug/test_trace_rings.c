@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_trace_rings.c: what a processor's ring holds after what its holders noted: events, and their stamps. */
+/*
+ * test_trace_rings.c: what a processor's ring holds after what its holders noted: events, and their
+ * stamps.
+ */
 #include "../tasks.h"
 #include "sched/proc.h"
 #include "sched/trace.h"

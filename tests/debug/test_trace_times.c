@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_trace_times.c: rings that are made by hand, read as a trace: which time an event gets that has none of its own,
- * what is dropped, and what comes first across rings.
+ * test_trace_times.c: rings that are made by hand, read as a trace: which time an event gets that
+ * has none of its own, what is dropped, and what comes first across rings.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +135,10 @@ TEST("a full ring gives its newest in order", .around = free_after)
 	expect(seen[0].ticks == 1000 + seen[0].a && result.lost >= 100);
 }
 
-/* Task 5 waits, is woken on one processor somewhere between two stamps, and runs on another at a known time. */
+/*
+ * Task 5 waits, is woken on one processor somewhere between two stamps, and runs on another at a
+ * known time.
+ */
 TEST("a wake comes before the run that it caused", .around = free_after)
 {
 	stamp(0, 200, 1, 7);
@@ -199,7 +202,10 @@ TEST("what a thread did comes before its lease is taken", .around = free_after)
 	expect(find(TRACE_lease, 0, 0) < find(TRACE_run, 1, 1));
 }
 
-/* Each run waits for a wake-up that lies behind the other: no order is right, and none is looked for without end. */
+/*
+ * Each run waits for a wake-up that lies behind the other: no order is right, and none is looked
+ * for without end.
+ */
 TEST("rings that contradict each other are read all the same", .around = free_after)
 {
 	for (unsigned i = 0; i < PROCESSORS; i++) {

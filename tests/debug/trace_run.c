@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_run.c FILE: a program for test_trace.py: traces tasks that talk, block, start and end locked, into FILE.
- * Prints the ids of the tasks that must be in it. With FILE "-" it starts no trace itself (WEFT_TRACE does), nor with
- * "burst", which talks so much that most events get no time of their own.
+ * trace_run.c FILE: a program for test_trace.py: traces tasks that talk, block, start and end
+ * locked, into FILE. Prints the ids of the tasks that must be in it. With FILE "-" it starts no
+ * trace itself (WEFT_TRACE does), nor with "burst", which talks so much that most events get no
+ * time of their own.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -74,7 +75,10 @@ static void compute(int64_t time)
 		;
 }
 
-/* Much talk, a long computation, much talk, more than a ring holds. Prints how long the computation took, in ns. */
+/*
+ * Much talk, a long computation, much talk, more than a ring holds. Prints how long the computation
+ * took, in ns.
+ */
 static int burst(void)
 {
 	enum { TALKS = 40000 };

@@ -197,8 +197,10 @@ static void flush_all(struct fibre *f)
 		flush_oldest(f, NULL);
 }
 
-/* Before memory at p is read or written: which of the fibres' buffered stores to it have arrived?
- * The reader has none of its own left, and a fibre whose store is on its way keeps the later ones. */
+/*
+ * Before memory at p is read or written: which of the fibres' buffered stores to it have arrived?
+ * The reader has none of its own left, and a fibre whose store is on its way keeps the later ones.
+ */
 static void settle(const void *p)
 {
 	for (unsigned i = 0; i < x.scenario->threads; i++) {
@@ -433,7 +435,10 @@ bool explore_cas(void *p, size_t size, void *expected, uint64_t value)
 	return equal;
 }
 
-/* Others' writes since the last round may be what the loop waits for: then another round comes first. */
+/*
+ * Others' writes since the last round may be what the loop waits for: then another round comes
+ * first.
+ */
 void explore_relax(void)
 {
 	struct fibre *f = self();

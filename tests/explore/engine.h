@@ -7,7 +7,10 @@
 
 struct explore_scenario;
 
-/* The next run is one of `s` that begins with `choices` ("": none given). False: those are not choices. */
+/*
+ * The next run is one of `s` that begins with `choices` ("": none given). False: those are not
+ * choices.
+ */
 bool engine_begin(const struct explore_scenario *s, const char *choices, bool tell_steps);
 void engine_run(void);
 /* Prepares the run after this one; false: there is none. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* quiet.c: what src/sched/park.c calls and its scenarios do without: timers, traces, a clock, another CPU. */
+/*
+ * quiet.c: what src/sched/park.c calls and its scenarios do without: timers, traces, a clock,
+ * another CPU.
+ */
 #include "base/sys.h"
 #include "explore.h"
 #include "sched/sched.h"

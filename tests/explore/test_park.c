@@ -99,7 +99,10 @@ static void wake_as(uint32_t reason)
 	weft__wait_end(NULL, w, reason);
 }
 
-/* As a timer ends it, whose heap's lock is this list's: nothing to hand over, so claim and end are one move. */
+/*
+ * As a timer ends it, whose heap's lock is this list's: nothing to hand over, so claim and end are
+ * one move.
+ */
 static void pass_limit(void)
 {
 	struct list woken;

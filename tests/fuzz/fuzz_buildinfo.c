@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_buildinfo.c: module data, key and build information of an otherwise valid file (offsets: twin_elf.c). */
+/*
+ * fuzz_buildinfo.c: module data, key and build information of an otherwise valid file (offsets:
+ * twin_elf.c).
+ */
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_elf.c: a whole file: headers, segments, relocations, dynamic symbols, keys, and everything behind them. */
+/*
+ * fuzz_elf.c: a whole file: headers, segments, relocations, dynamic symbols, keys, and everything
+ * behind them.
+ */
 #include "cli/gobin/gobin.h"
 #include "fuzz.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_pclntab.c: the function table of an otherwise valid file. The offsets are those of twin_elf.c. */
+/*
+ * fuzz_pclntab.c: the function table of an otherwise valid file. The offsets are those of
+ * twin_elf.c.
+ */
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_close.c: closing under waiters, numbers that are used again, and many who wait on one descriptor. */
+/*
+ * test_close.c: closing under waiters, numbers that are used again, and many who wait on one
+ * descriptor.
+ */
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -80,7 +83,10 @@ static int read_until_closed(void *arg)
 	}
 }
 
-/* Readers in every stage of a call while the descriptor goes away, and its number comes back as somebody else's. */
+/*
+ * Readers in every stage of a call while the descriptor goes away, and its number comes back as
+ * somebody else's.
+ */
 TASK_TEST("close races with calls and reuse")
 {
 	for (int i = 0; i < 300; i++) {
@@ -133,7 +139,9 @@ TASK_TEST("a library may close and reuse a number")
 	}
 }
 
-/* The description outlives the number: what the poller still holds for it must wake nobody wrongly. */
+/*
+ * The description outlives the number: what the poller still holds for it must wake nobody wrongly.
+ */
 TASK_TEST("a descriptor that lives on elsewhere disturbs nobody")
 {
 	int fd[2], other[2];

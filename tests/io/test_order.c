@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_order.c: what a call that waits gives when several things hold at once. In every call: what is
- * ready is delivered; else a cancelled task that is not masked gets -ECANCELED; else the deadline
- * decides. All calls that wait, by deadline, readiness and cancellation.
+ * test_order.c: what a call that waits gives when several things hold at once. In every call: what
+ * is ready is delivered; else a cancelled task that is not masked gets -ECANCELED; else the
+ * deadline decides. All calls that wait, by deadline, readiness and cancellation.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -260,8 +260,8 @@ static void prepare_socket_write(bool ready)
 }
 
 /*
- * The poller knows by now whether there is anything. (Nothing says when a peer's buffers are full for
- * good: writing to TCP is not in the table.)
+ * The poller knows by now whether there is anything. (Nothing says when a peer's buffers are full
+ * for good: writing to TCP is not in the table.)
  */
 static void prepare_tcp_read(bool ready)
 {

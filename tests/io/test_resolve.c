@@ -39,7 +39,9 @@ static void block(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/* In place of libc's. "slow" blocks, then is the loopback; "again" is a server that is not there. */
+/*
+ * In place of libc's. "slow" blocks, then is the loopback; "again" is a server that is not there.
+ */
 int getaddrinfo(const char *restrict host, const char *restrict service,
 		const struct addrinfo *restrict hints, struct addrinfo **restrict list)
 {

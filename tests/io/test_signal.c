@@ -99,7 +99,10 @@ TEST("the end of the runtime ends it")
 	expect_eq(seen.sa_handler, quit.sa_handler);
 }
 
-/* Signals come in all the while: nothing is cut short, nothing is lost but what a full channel cannot hold. */
+/*
+ * Signals come in all the while: nothing is cut short, nothing is lost but what a full channel
+ * cannot hold.
+ */
 TASK_TEST("a storm of signals harms nothing")
 {
 	struct weft_chan *c = notified(SIGUSR1, 10000);

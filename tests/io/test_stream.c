@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_stream.c: reading and writing sockets, pipes, terminals, files: what weft_read and weft_write promise. */
+/*
+ * test_stream.c: reading and writing sockets, pipes, terminals, files: what weft_read and
+ * weft_write promise.
+ */
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>

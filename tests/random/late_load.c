@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * late_load.c -- LIBRARY: the library arrives by dlopen in a program that has used up the cheap thread
- * keys, and is closed again while threads live.
+ * late_load.c -- LIBRARY: the library arrives by dlopen in a program that has used up the cheap
+ * thread keys, and is closed again while threads live.
  *
  * libc keeps the values of 32 keys in the thread's own record and callocs for more. A draw must not
  * allocate, so it stays with the system call there until weft_random_prepare is called.

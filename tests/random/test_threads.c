@@ -264,7 +264,10 @@ static void *draw_until_cancelled(void *asynchronous)
 	return NULL;
 }
 
-/* Not before it has taken its state: who is cancelled between the pool and its own record loses one (state.c). */
+/*
+ * Not before it has taken its state: who is cancelled between the pool and its own record loses one
+ * (state.c).
+ */
 static void cancel_one(bool asynchronous)
 {
 	pthread_t thread;

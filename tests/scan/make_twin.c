@@ -2,7 +2,8 @@
 /*
  * make_twin.c: writes one of the small Go-like files of twin_elf.h, for tests that are scripts.
  *
- *   make_twin FILE [caller=NAME] [version=TEXT] [repaired] [patched] [relocated] [no-build-info] [no-table]
+ *   make_twin FILE [caller=NAME] [version=TEXT] [repaired] [patched] [relocated] [no-build-info]
+ *     [no-table]
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_blocking.c: any C code may block. While a task sits in the kernel or computes, a ticking task keeps its beat.
+ * test_blocking.c: any C code may block. While a task sits in the kernel or computes, a ticking
+ * task keeps its beat.
  *
- * Counts and order are tested, never speed: a beat counts only while the blocker is known to be inside, and each
- * blocker is let go by the beats themselves, so a runtime that stalls hangs the test instead of being slow in it.
+ * Counts and order are tested, never speed: a beat counts only while the blocker is known to be
+ * inside, and each blocker is let go by the beats themselves, so a runtime that stalls hangs the
+ * test instead of being slow in it.
  */
 #include <fcntl.h>
 #include <netdb.h>
@@ -64,7 +66,10 @@ static void *let_go_after_beats(void *arg)
 	return NULL;
 }
 
-/* Runs `block` in a task; it returns only when let_go was called, and that happens only after enough beats. */
+/*
+ * Runs `block` in a task; it returns only when let_go was called, and that happens only after
+ * enough beats.
+ */
 static void beats_go_on_while(int (*block)(void *arg), void *arg, void (*let_go)(void))
 {
 	pthread_t thread;
@@ -222,7 +227,10 @@ TASK_TEST("a thousand tasks in usleep overlap")
 	for (int i = 0; i < N; i++)
 		expect_eq(tasks_join(task[i]), 1);
 	weft_stats(&stats);
-	/* One after the other they take N * 50 ms / processors; a tenth of that is far more than is ever needed. */
+	/*
+	 * One after the other they take N * 50 ms / processors; a tenth of that is far more than is
+	 * ever needed.
+	 */
 	expect_lt(weft_now() - start, N * 50 * (int64_t)MS / 10);
 	expect_gt(stats.leases_taken, 100);
 }

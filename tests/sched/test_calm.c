@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_calm.c: when the monitor takes its time (monitor.c, from inside), and that it notices who blocks after that.
+ * test_calm.c: when the monitor takes its time (monitor.c, from inside), and that it notices who
+ * blocks after that.
  *
- * Whether rounds really are rare depends on what else the machine does, so the decision is tested with processors of the
- * test's own, and the calls that block with the real ones.
+ * Whether rounds really are rare depends on what else the machine does, so the decision is tested
+ * with processors of the test's own, and the calls that block with the real ones.
  */
 #include "../../src/sched/monitor.c"
 

@@ -2,14 +2,15 @@
 /*
  * test_duties.c: a thread that goes for good leaves no duty behind.
  *
- * The last thread that has nothing to do sleeps in the poller, for all: timers, descriptors, children. It may be the
- * thread of a locked task, which is woken there, runs its task to its end, and never sleeps again. Then another has to
- * take its place (proc.c, weft__proc_leave). Each way in which a thread goes is tried with each kind of thing that only
- * the poller sees.
+ * The last thread that has nothing to do sleeps in the poller, for all: timers, descriptors,
+ * children. It may be the thread of a locked task, which is woken there, runs its task to its end,
+ * and never sleeps again. Then another has to take its place (proc.c, weft__proc_leave). Each way
+ * in which a thread goes is tried with each kind of thing that only the poller sees.
  *
- * The monitor would notice in the end, so a missing hand-over costs time and loses nothing: what is asked is how often
- * the monitor had to (sched.monitor.rescues), not how long it took. A thread that was about to sleep in the poller when the
- * monitor looked may be counted, too, on a busy machine: less than half of the runs may need help.
+ * The monitor would notice in the end, so a missing hand-over costs time and loses nothing: what is
+ * asked is how often the monitor had to (sched.monitor.rescues), not how long it took. A thread
+ * that was about to sleep in the poller when the monitor looked may be counted, too, on a busy
+ * machine: less than half of the runs may need help.
  */
 #include <poll.h>
 #include <sys/socket.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_lifetime.c: what calls give before, while, and after a runtime runs, from tasks and from other threads. */
+/*
+ * test_lifetime.c: what calls give before, while, and after a runtime runs, from tasks and from
+ * other threads.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

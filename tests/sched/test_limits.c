@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_limits.c: programs that need more threads than they can have go on with those that there are.
+ * test_limits.c: programs that need more threads than they can have go on with those that there
+ * are.
  *
- * Few threads by max_threads, or by the kernel (RLIMIT_NPROC, in a child of another user). Each kind of work that needs
- * a thread of its own is tried with each limit and number of processors: it must end, and with the right sum. What is
- * never possible, because all threads belong to locked tasks that wait for one that has none, is fatal, and says why.
+ * Few threads by max_threads, or by the kernel (RLIMIT_NPROC, in a child of another user). Each
+ * kind of work that needs a thread of its own is tried with each limit and number of processors: it
+ * must end, and with the right sum. What is never possible, because all threads belong to locked
+ * tasks that wait for one that has none, is fatal, and says why.
  */
 #include <sched.h>
 #include <stdio.h>

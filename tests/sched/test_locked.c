@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_locked.c: a task and its thread belong to each other, and end together. The promises are those that Go's own
- * tests check: TestLockOSThread*, TestCgoLockOSThreadExit, TestLockOSThreadVgetrandom, TemplateThreadRace, *Locked*.
+ * test_locked.c: a task and its thread belong to each other, and end together. The promises are
+ * those that Go's own tests check: TestLockOSThread*, TestCgoLockOSThreadExit,
+ * TestLockOSThreadVgetrandom, TemplateThreadRace, *Locked*.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -227,7 +228,9 @@ TEST("key destructors run when a locked task takes its thread along", .times = 3
 	expect_eq(destructors, 50);
 }
 
-/* ---- what tasks left to their thread comes before its key destructors: ThreadSanitizer knows ---- */
+/*
+ * ---- what tasks left to their thread comes before its key destructors: ThreadSanitizer knows ----
+ */
 
 static int left;
 
@@ -389,9 +392,10 @@ static int one_after_the_other(void *arg)
 }
 
 /*
- * A task that a poller had just woken was in no queue for a moment, and when all others waited for it, that was
- * reported as a deadlock; a thread that was handed a task while it looked for one, locked itself and ended, left the
- * count of looking threads up, and nobody was woken any more. With many processors both happened within seconds.
+ * A task that a poller had just woken was in no queue for a moment, and when all others waited for
+ * it, that was reported as a deadlock; a thread that was handed a task while it looked for one,
+ * locked itself and ended, left the count of looking threads up, and nobody was woken any more.
+ * With many processors both happened within seconds.
  */
 TEST("one locked sleeper after the other among many processors")
 {
@@ -405,7 +409,10 @@ static int end_locked_at_once(void *arg)
 	return 7;
 }
 
-/* The template started threads as fast as they were wanted, and never came to reaping those that had ended. */
+/*
+ * The template started threads as fast as they were wanted, and never came to reaping those that
+ * had ended.
+ */
 TEST("the dead are reaped while new threads are wanted without end", .times = 9)
 {
 	struct weft_options o = {.processors = (unsigned)(8 + nth), .max_threads = 40};

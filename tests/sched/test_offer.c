@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_offer.c: which offers of work are passed over while help is not worth it: steal.c, from inside. */
+/*
+ * test_offer.c: which offers of work are passed over while help is not worth it: steal.c, from
+ * inside.
+ */
 #include "../tasks.h"
 
 #include "sched/steal.h"

@@ -511,7 +511,10 @@ static int abandon(void *arg)
 	return 0;
 }
 
-/* A frame that never returned must not leave AddressSanitizer's marks behind for the next owner of the addresses. */
+/*
+ * A frame that never returned must not leave AddressSanitizer's marks behind for the next owner of
+ * the addresses.
+ */
 TEST("memory that was a stack is anybodys after the run")
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -534,7 +537,8 @@ static int yield_in_handler_main(void *arg)
 
 static void call_weft(int signo)
 {
-	weft_yield(); /* from user code this is allowed to reach the runtime: it is not inside of it */
+	/* from user code this is allowed to reach the runtime: it is not inside of it */
+	weft_yield();
 }
 
 TEST("a handler that interrupts user code may reach the runtime")

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_timer.c: the timers of one processor, from inside: order, stopping, what fires, and how long to sleep. */
+/*
+ * test_timer.c: the timers of one processor, from inside: order, stopping, what fires, and how long
+ * to sleep.
+ */
 #include <stdlib.h>
 
 #include "../tasks.h"

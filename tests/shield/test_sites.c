@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_sites.c -- PLACE...: the branches that `weft shield --pid` would change in these programs, and
- * that the changed branch goes where the compiled one went, by a decoder of its own.
+ * test_sites.c -- PLACE...: the branches that `weft shield --pid` would change in these programs,
+ * and that the changed branch goes where the compiled one went, by a decoder of its own.
  *
  * Every program below the places is tried, of this and of the other processor.
  */

@@ -15,7 +15,10 @@ enum { ONE_IN_BITS = 6, LONGEST = 512 /* pauses of some 20 ns */ };
 no_tsan void weft__delay_point(void)
 {
 	static uint64_t sum;
-	/* Not by a locked instruction, which would be a fence where the runtime has none. The mixing is splitmix64's. */
+	/*
+	 * Not by a locked instruction, which would be a fence where the runtime has none. The
+	 * mixing is splitmix64's.
+	 */
 	uint64_t x = __atomic_load_n(&sum, __ATOMIC_RELAXED) + 0x9e3779b97f4a7c15u;
 	__atomic_store_n(&sum, x, __ATOMIC_RELAXED);
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

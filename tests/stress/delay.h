@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delay.h: included by force before every source of the library weft-delayed: a thread may be held up before any atomic
- * operation of the runtime. What lies between two of them takes nanoseconds otherwise, and what another thread does
- * meanwhile is hardly ever seen.
+ * delay.h: included by force before every source of the library weft-delayed: a thread may be held
+ * up before any atomic operation of the runtime. What lies between two of them takes nanoseconds
+ * otherwise, and what another thread does meanwhile is hardly ever seen.
  */
 #ifndef TESTS_STRESS_DELAY_H
 #define TESTS_STRESS_DELAY_H

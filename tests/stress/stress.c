@@ -111,7 +111,10 @@ void stress_fail(const char *file, int line, const char *what)
 
 static int64_t near_a_threshold(struct draw *d)
 {
-	/* The monitor's rounds and patience: 20 us, 100 us, 1 ms, and 10 ms of computing (sched/monitor.c). */
+	/*
+	 * The monitor's rounds and patience: 20 us, 100 us, 1 ms, and 10 ms of computing
+	 * (sched/monitor.c).
+	 */
 	static const int thresholds[] = {0, 20, 20, 40, 60, 100, 100, 120, 200};
 	int us = draw_one_in(d, 200) ? 1000 : thresholds[draw_below(d, array_len(thresholds))];
 	return us * US + (int64_t)draw_below(d, 30 * US);

@@ -4,13 +4,15 @@
  *
  *   stress_NAME SECONDS [SEED [ROUND]]
  *
- * A program runs rounds, each a weft_run of its own, until the seconds are over. What a round does is drawn from the
- * seed and the round's number, so a round that failed can be run again: not its schedule, which is the machine's
- * (include/weft/sim.h replays those), but its tasks, channels and times.
+ * A program runs rounds, each a weft_run of its own, until the seconds are over. What a round does
+ * is drawn from the seed and the round's number, so a round that failed can be run again: not its
+ * schedule, which is the machine's (include/weft/sim.h replays those), but its tasks, channels and
+ * times.
  *
- * The rounds run in a child, and the parent looks after it: whatever ends the child (a requirement, a deadlock report,
- * a sanitizer, a crash, a leak) is told with seed and round, and a round that does not end is made to dump its tasks.
- * The child has no threads but the runtime's, so a lost wake-up is a deadlock that the runtime itself reports.
+ * The rounds run in a child, and the parent looks after it: whatever ends the child (a requirement,
+ * a deadlock report, a sanitizer, a crash, a leak) is told with seed and round, and a round that
+ * does not end is made to dump its tasks. The child has no threads but the runtime's, so a lost
+ * wake-up is a deadlock that the runtime itself reports.
  */
 #ifndef TESTS_STRESS_H
 #define TESTS_STRESS_H
@@ -46,15 +48,18 @@ struct round {
 };
 
 /*
- * Runs rounds of main_task, whose argument is the struct round and which gives 0, by the command line. Gives
- * main's status.
+ * Runs rounds of main_task, whose argument is the struct round and which gives 0, by the command
+ * line. Gives main's status.
  */
 int stress_main(const char *name, int argc, char **argv, int (*main_task)(void *round));
 
 /* Counts what the last line tells. */
 enum counter { COUNT_STEPS, COUNT_DELIVERED, COUNT_CANCELED, COUNT_TIMEOUTS, COUNTERS };
 void stress_count(enum counter c, uint64_t n);
-/* The same by a result: 0, -ETIMEDOUT, -EAGAIN or -ECANCELED, which is cleared; others are failures. */
+/*
+ * The same by a result: 0, -ETIMEDOUT, -EAGAIN or -ECANCELED, which is cleared; others are
+ * failures.
+ */
 void stress_result(int result);
 
 #define require(condition) \
@@ -84,7 +89,9 @@ int join_always(struct weft_task *task);
 
 /* ---- code that is not weft's ---- */
 
-/* Spins, sleeps, waits or yields for a moment near one of the times by which the monitor decides. */
+/*
+ * Spins, sleeps, waits or yields for a moment near one of the times by which the monitor decides.
+ */
 void pause_somehow(struct draw *d);
 
 #endif

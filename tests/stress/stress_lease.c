@@ -2,13 +2,14 @@
 /*
  * stress_lease.c: tasks that return to the runtime at the very moment their processor is taken.
  *
- * Each step of a task leaves the runtime for about as long as the monitor waits before it takes a processor, and then
- * makes a weft call at once. Meanwhile tasks are locked and unlocked, cancelled and stopped, hold a mutex or a unit of
- * a semaphore while they are away, start timers, start children, end locked.
+ * Each step of a task leaves the runtime for about as long as the monitor waits before it takes a
+ * processor, and then makes a weft call at once. Meanwhile tasks are locked and unlocked, cancelled
+ * and stopped, hold a mutex or a unit of a semaphore while they are away, start timers, start
+ * children, end locked.
  *
- * Required: no task runs on two threads at once, nor two on one thread; a locked task stays on its thread; stack and
- * task-local value stay what they are; nobody's call is lost (a sum under a mutex, units of a semaphore, timers that
- * must fire, children that must end); random bytes go on.
+ * Required: no task runs on two threads at once, nor two on one thread; a locked task stays on its
+ * thread; stack and task-local value stay what they are; nobody's call is lost (a sum under a
+ * mutex, units of a semaphore, timers that must fire, children that must end); random bytes go on.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -2,18 +2,19 @@
 /*
  * stress_select.c: channels and select under load: nothing is lost, nothing comes twice.
  *
- * Senders, receivers and tasks that do both, by single calls and by selects of up to 24 cases (the same channel in
- * several of them, sends and receives mixed, at times a timer's channel among them), share a few channels of random capacity,
- * while channels are closed, tasks are cancelled, deadlines pass, weft_stop may come, and threads that are not the
- * runtime's take part.
+ * Senders, receivers and tasks that do both, by single calls and by selects of up to 24 cases (the
+ * same channel in several of them, sends and receives mixed, at times a timer's channel among
+ * them), share a few channels of random capacity, while channels are closed, tasks are cancelled,
+ * deadlines pass, weft_stop may come, and threads that are not the runtime's take part.
  *
- * Every item has a number of its own, which its sender marks when the send gave 0, and its receiver when it came.
- * Required at the end: the two marks agree for every item, no mark is made twice, and each receiver has seen the items
- * that one sender put into one channel in their order. What failed by deadline, cancel or close is sent again under
- * the same number: had "nothing happened" been a lie, it would come twice.
+ * Every item has a number of its own, which its sender marks when the send gave 0, and its receiver
+ * when it came. Required at the end: the two marks agree for every item, no mark is made twice, and
+ * each receiver has seen the items that one sender put into one channel in their order. What failed
+ * by deadline, cancel or close is sent again under the same number: had "nothing happened" been a
+ * lie, it would come twice.
  *
- * The first receiver never stops before all channels are closed and empty, so senders that wait for ever are served;
- * whoever is passed over by a wake-up leaves a deadlock behind.
+ * The first receiver never stops before all channels are closed and empty, so senders that wait for
+ * ever are served; whoever is passed over by a wake-up leaves a deadlock behind.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -122,7 +123,10 @@ static void case_ran(struct actor *a, struct weft_case *c, unsigned chan)
 		came_or_not(a, chan, c->result, *(struct item *)c->item);
 }
 
-/* `wants` has 1 for sends, of which there is one at least: those are served for ever; 2 for receives. */
+/*
+ * `wants` has 1 for sends, of which there is one at least: those are served for ever; 2 for
+ * receives.
+ */
 static void select_some(struct actor *a, unsigned wants, bool may_wait)
 {
 	struct weft_case cases[CASES + 1];

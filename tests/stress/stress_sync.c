@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stress_sync.c: mutex, rwmutex, condition, semaphore, wait group, group and once, with deadlines, cancellation and
- * weft_stop, between tasks and with threads that are not the runtime's.
+ * stress_sync.c: mutex, rwmutex, condition, semaphore, wait group, group and once, with deadlines,
+ * cancellation and weft_stop, between tasks and with threads that are not the runtime's.
  *
- * Required: who holds a lock is alone, or among readers; a semaphore never gives more than it has; a bounded queue made
- * of a mutex and two conditions passes on every item, with waits that have no deadline, so that a lost signal is a
- * deadlock; a wait group opens when all are done and not before; a group gives a result that one of its members had,
- * and none only when all gave 0; what is done once is done, and seen, by all. What a lock protects is not atomic:
- * ThreadSanitizer sees a lock that does not order.
+ * Required: who holds a lock is alone, or among readers; a semaphore never gives more than it has;
+ * a bounded queue made of a mutex and two conditions passes on every item, with waits that have no
+ * deadline, so that a lost signal is a deadlock; a wait group opens when all are done and not
+ * before; a group gives a result that one of its members had, and none only when all gave 0; what
+ * is done once is done, and seen, by all. What a lock protects is not atomic: ThreadSanitizer sees
+ * a lock that does not order.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * misuse.h: does a program die as a misuse should: one line that names the call and the task, then abort?
+ * misuse.h: does a program die as a misuse should: one line that names the call and the task, then
+ * abort?
  */
 #ifndef TESTS_SYNC_MISUSE_H
 #define TESTS_SYNC_MISUSE_H
@@ -13,7 +14,10 @@
 
 #include "../tasks.h"
 
-/* Runs `main_task` in a child; its standard error must begin with "weft: `call`: ", name the calling task, and abort must end it. */
+/*
+ * Runs `main_task` in a child; its standard error must begin with "weft: `call`: ", name the
+ * calling task, and abort must end it.
+ */
 static inline void expect_misuse(const char *call, int (*main_task)(void *arg))
 {
 	int fds[2], status;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_ends.c: calls that end in another way than by returning, and misuse that used to be silent. */
+/*
+ * test_ends.c: calls that end in another way than by returning, and misuse that used to be silent.
+ */
 #include "misuse.h"
 
 static struct weft_once once, inner;

@@ -145,7 +145,10 @@ TASK_TEST("who has waited a millisecond is next")
 		weft_mutex_lock(&mutex);
 		int after = __atomic_load_n(&rounds, __ATOMIC_RELAXED);
 		weft_mutex_unlock(&mutex);
-		/* 5 rounds are a millisecond; before the waiter's thread is woken or it gets a processor 50 may pass. */
+		/*
+		 * 5 rounds are a millisecond; before the waiter's thread is woken or it gets a
+		 * processor 50 may pass.
+		 */
 		expect_lt(after - before, 500);
 		weft_sleep(MS);
 	}
