@@ -14,16 +14,18 @@
 
 #include "base/sys.h"
 #include "sched/sched.h"
-#include "weft/random.h"
 
 /* 2^64 divided by the golden ratio: multiples of it lie far from each other. */
 #define CHANCE_STEP 0x9e3779b97f4a7c15u
 
-/* Where to begin; the clock's word where there are no random bytes (yet, or in a sandbox). */
+/*
+ * Where to begin; the clock's word where there are no random bytes (yet, or in a sandbox). By system
+ * call: through the vDSO the thread that called weft_run would own a random state from then on.
+ */
 static inline uint64_t chance_seed(void)
 {
 	uint64_t seed;
-	bool drawn = weft_getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed);
+	bool drawn = sys_getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed);
 	return drawn ? seed : (uint64_t)weft__clock();
 }
 
