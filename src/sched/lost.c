@@ -27,6 +27,7 @@
 #include "base/time.h"
 #include "sched/monitor.h"
 #include "sched/task.h"
+#include "sched/tid.h"
 
 enum { LOST_BATCH = 64 }; /* threads at a time: a system call each */
 #define LOST_EVERY MS(500)
@@ -83,7 +84,7 @@ static bool in_user_code(const struct thread *t)
 static bool is_gone(pid_t tid)
 {
 	if (tid == sys_getpid())
-		return weft__thread_letter(tid) == 'Z';
+		return weft__tid_letter(tid) == 'Z';
 	return sys_tgkill(sys_getpid(), tid, 0) == -ESRCH;
 }
 

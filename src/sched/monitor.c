@@ -36,9 +36,7 @@
 #include "sched/monitor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/membarrier.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -54,6 +52,7 @@
 #include "sched/stack.h"
 #include "sched/template.h"
 #include "sched/thread.h"
+#include "sched/tid.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
 
@@ -84,39 +83,12 @@ static struct {
 
 /* ---- is a thread blocked or busy? ---- */
 
-/* CPU time of a thread of this process in ns; -1: it cannot be told. */
-static int64_t thread_cpu(pid_t tid)
-{
-	clockid_t clock = (clockid_t)(~(unsigned)tid << 3 |
-				      6); /* CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED, posix-timers.h */
-	struct timespec ts;
-	if (sys_clock_gettime(clock, &ts) < 0)
-		return -1;
-	return nanoseconds_of(ts);
-}
-
-/* The state letter of /proc/self/task/TID/stat; 0: it cannot be told. */
-char weft__thread_letter(pid_t tid)
-{
-	char path[48], text[128];
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
-	sys_read_file(path, text, sizeof(text));
-	char *end = strrchr(text, ')'); /* the name before it may hold anything */
-	return end && end[1] == ' ' ? end[2] : 0;
-}
-
-static bool thread_asleep(pid_t tid)
-{
-	char letter = weft__thread_letter(tid);
-	return letter && letter != 'R';
-}
-
 /* Has the holder of p, whose CPU time is `cpu` now, been asleep in the kernel since the last look? */
 static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
 {
 	bool still = cpu >= 0 && cpu == p->seen.cpu;
 	p->seen.cpu = cpu;
-	return still && thread_asleep(tid);
+	return still && weft__tid_asleep(tid);
 }
 
 /*
@@ -179,8 +151,8 @@ static void note_holder(struct processor *p, struct thread *t, uint64_t switches
 	p->seen.thread = t;
 	p->seen.switches = switches;
 	p->seen.since = now;
-	p->seen.asleep = monitor.calm && work_waits(p) && thread_asleep(tid);
-	p->seen.cpu = p->seen.asleep ? thread_cpu(tid) : -1;
+	p->seen.asleep = monitor.calm && work_waits(p) && weft__tid_asleep(tid);
+	p->seen.cpu = p->seen.asleep ? weft__tid_cpu(tid) : -1;
 	p->seen.cpu_start = p->seen.cpu;
 }
 
@@ -198,7 +170,7 @@ static bool watch(struct processor *p, int64_t now)
 	}
 	if (now - p->seen.since < SAME_CODE || !work_waits(p))
 		return false;
-	int64_t cpu = thread_cpu(load_relaxed(&t->tid));
+	int64_t cpu = weft__tid_cpu(load_relaxed(&t->tid));
 	bool blocked = holder_blocked(p, load_relaxed(&t->tid), cpu);
 	if (!blocked && !holder_busy(p, now, cpu))
 		return false;

@@ -11,8 +11,6 @@ void weft__monitor_stop(void);
 void weft__monitor_wake(void);
 /* weft_stop was called. Async-signal-safe. */
 void weft__monitor_poke(void);
-/* The kernel's letter for what a thread of this process does; 0: it cannot be told. */
-char weft__thread_letter(pid_t tid);
 /* Cancels all tasks, once, when weft_stop was called. */
 void weft__monitor_stop_tasks(void);
 

@@ -93,7 +93,7 @@ static void *read_a_byte(void *arg)
 
 static void await_sleep(pid_t tid)
 {
-	for (int i = 0; i < 10000 && !thread_asleep(tid); i++)
+	for (int i = 0; i < 10000 && !weft__tid_asleep(tid); i++)
 		usleep(1000);
 }
 
