@@ -13,10 +13,11 @@
  *   step here           function
  *   go_to_sleep         sleep.c:sleep_begin, poller_begin
  *   poll                sleep.c:sleep_polling, poller_end; run_all_timers, weft__netpoll_deliver
- *   await_timer         timer.c:weft__timer_start, which kicks
- *   await_descriptor    park on a descriptor: epoll itself tells the poller
+ *   keep_ready          sleep.c:keep_ready; ready_list: schedule.c:weft__ready_list
+ *   kick_if_earlier     timer.c:weft__timer_start; of a descriptor epoll itself tells the poller
+ *   start               proc.c:start, weft__proc_serve_waiting
  *   leave               proc.c:weft__proc_leave, poller_missing
- *   hand_off, release   proc.c:weft__proc_hand_off, weft__proc_release
+ *   hand_off            proc.c:weft__proc_hand_off, weft__proc_release
  *   give                proc.c:weft__proc_give
  *   retire              thread.c:weft__thread_trim
  *

@@ -8,19 +8,6 @@
  * not taken K comes back by itself; when it is, not before L, if runnable, has ended. Births fail
  * now and then, or always, or there are as many threads as there may be (MAX).
  *
- *   step here           function
- *   start               proc.c:start, with give_work_up and do_without_a_thread
- *   serve_waiting       proc.c:weft__proc_serve_waiting
- *   hand_off, give      proc.c:weft__proc_hand_off, weft__proc_give
- *   release, leave      proc.c:weft__proc_release, weft__proc_leave
- *   come_back           proc.c:weft__proc_return; else schedule.c:queue_global
- *   go_to_sleep         sleep.c:sleep_begin
- *   begin_record        template.c:record_wanted
- *   unborn              template.c:unborn
- *   try_on              template.c:try_on
- *   take                monitor.c:take, proc.c:weft__proc_start, template.c:weft__thread_available
- *   spread              monitor.c:spread, proc.c:weft__proc_wake
- *
  * A queue belongs to each processor, another one to nobody; `next_on` is a task in hand. A
  * processor that was let go has a holder again, or is wanted by the template, or is idle and its
  * queue empty.
@@ -111,9 +98,7 @@ bool births_fail, missed, template_wake;
 #endif
 #define locked_sleeper (global??[L] && locked_to != NONE && locked_asleep[locked_to] && \
 			processor[locked_to] == NONE && given[locked_to] == NONE)
-
 /* ---- with the lock held ---- */
-
 inline attach(to, p)
 {
 	assert(processor[to] == NONE && holder[p] == NONE);
@@ -123,7 +108,6 @@ inline attach(to, p)
 	next_task[to] = next_on[p];
 	next_on[p] = NONE
 }
-
 inline detach(t)
 {
 	p = processor[t];
@@ -132,14 +116,12 @@ inline detach(t)
 	place[p] = IN_HAND;
 	processor[t] = NONE
 }
-
 inline idle_push(p)
 {
 	assert(next_on[p] == 255);
 	assert(len(queue[p]) == 0);
 	place[p] = IDLE
 }
-
 inline start_on(p, to)
 {
 	if
@@ -148,7 +130,6 @@ inline start_on(p, to)
 	fi;
 	wake[to] = true
 }
-
 inline give_work_up(p)
 {
 #ifndef BUG_5
@@ -163,7 +144,6 @@ inline give_work_up(p)
 	od;
 	moved = 0
 }
-
 inline do_without_a_thread(p)
 {
 	missed = missed || nempty(global);
@@ -174,7 +154,6 @@ inline do_without_a_thread(p)
 	:: else -> template_wake = template_wake || missed
 	fi
 }
-
 /* The template is woken in the same step: locked.pml has the two apart. */
 inline start(p)
 {
@@ -201,7 +180,6 @@ inline start(p)
 	fi;
 	to = 0
 }
-
 inline take_idle(p)
 {
 	if
@@ -212,7 +190,6 @@ inline take_idle(p)
 	:: else -> p = NONE
 	fi
 }
-
 inline start_one_idle()
 {
 	take_idle(p);
@@ -222,9 +199,7 @@ inline start_one_idle()
 	fi;
 	p = 0
 }
-
 /* ---- the lock is dropped ---- */
-
 inline serve_waiting()
 {
 	atomic {
@@ -234,7 +209,6 @@ inline serve_waiting()
 		fi
 	}
 }
-
 inline release(t)
 {
 	atomic {
@@ -244,7 +218,6 @@ inline release(t)
 		fi
 	}
 }
-
 /* A locked thread lets its processor go, with `task` (or NONE) to run first. */
 inline hand_off(t)
 {
@@ -257,7 +230,6 @@ inline hand_off(t)
 		p = 0
 	}
 }
-
 inline give(t)
 {
 	atomic {
@@ -268,7 +240,6 @@ inline give(t)
 		p = 0
 	}
 }
-
 inline leave(t)
 {
 	atomic {
@@ -280,9 +251,7 @@ inline leave(t)
 		p = 0
 	}
 }
-
 /* ---- the template ---- */
-
 inline begin_record(p)
 {
 	born++;
@@ -290,7 +259,6 @@ inline begin_record(p)
 	assert(count <= MAX && born < THREADS);
 	attach(born, p)
 }
-
 inline unborn()
 {
 	atomic {
@@ -311,7 +279,6 @@ inline unborn()
 		p = 0
 	}
 }
-
 inline create()
 {
 	if
@@ -323,14 +290,12 @@ inline create()
 #endif
 	fi
 }
-
 /* With BUG_1 a birth that failed is for another day, and its processor with it. */
 #ifdef BUG_1
 #define may_be_born (!births_fail)
 #else
 #define may_be_born true
 #endif
-
 inline start_wanted()
 {
 	do
@@ -347,7 +312,6 @@ inline start_wanted()
 	:: else -> break
 	od
 }
-
 inline reap_one(t)
 {
 	if
@@ -355,7 +319,6 @@ inline reap_one(t)
 	:: else
 	fi
 }
-
 /* With BUG_6 they are left for a batch that is never full. */
 #define some_joinable (joinable[1] || joinable[2] || joinable[THREADS - 1] || joinable[THREADS - 2])
 #ifdef BUG_6
@@ -363,7 +326,6 @@ inline reap_one(t)
 #else
 #define can_reap some_joinable
 #endif
-
 inline reap()
 {
 	atomic {
@@ -377,12 +339,10 @@ inline reap()
 		fi
 	}
 }
-
 /* The next attempt changes something. */
 #define nap_over                                                                                   \
 	(wanted || can_reap || (births_fail && room) || empty(global) ||                           \
 	 (some_idle && (some_thread_idle || room || locked_sleeper)))
-
 inline try_on()
 {
 	atomic { missed = false }
@@ -411,15 +371,11 @@ end:			atomic { template_wake || can_reap -> template_wake = false }
 		fi
 	od
 }
-
 /* ---- the monitor ---- */
-
 #define thread_available (some_thread_idle || birth_possible)
-
 #define held_up(t)                                                                                 \
 	(blocking[t] && processor[t] != NONE &&                                                    \
 	 (nempty(queue[processor[t]]) || nempty(global)) && (thread_available || !missed))
-
 /* No thread is to be had: the template is told. */
 inline take(t)
 {
@@ -456,9 +412,7 @@ end:
 	   }
 	od
 }
-
 /* ---- threads ---- */
-
 inline go_to_sleep(t)
 {
 	atomic {
@@ -475,7 +429,6 @@ inline go_to_sleep(t)
 		fi
 	}
 }
-
 inline look_once_more()
 {
 	if
@@ -483,7 +436,6 @@ inline look_once_more()
 	:: else
 	fi
 }
-
 inline sleep(t)
 {
 	do
@@ -499,7 +451,6 @@ inline sleep(t)
 end:		atomic { wake[t] -> wake[t] = false }
 	od
 }
-
 inline pick(t)
 {
 	task = next_task[t];
@@ -510,7 +461,6 @@ inline pick(t)
 	:: else
 	fi
 }
-
 inline park_l(t)
 {
 	atomic {
@@ -520,7 +470,6 @@ inline park_l(t)
 		fi
 	}
 }
-
 inline wake_l(t)
 {
 	atomic {
@@ -531,7 +480,6 @@ inline wake_l(t)
 		fi
 	}
 }
-
 inline come_back(t)
 {
 	atomic {
@@ -554,7 +502,6 @@ inline come_back(t)
 	:: else -> ended++
 	fi
 }
-
 /* One stretch of a task. With MAX=1 nobody else could run what L waited for. */
 inline run_task(t)
 {
@@ -612,7 +559,6 @@ proctype thread(byte t)
 	joinable[t] = true;
 	template_wake = template_wake || count >= MAX
 }
-
 /* Not finished is not an end. */
 active proctype everything_ends()
 {

@@ -10,9 +10,9 @@
 #include "api/signal.h"
 #include "base/sized.h"
 #include "debug/observe.h"
+#include "sched/monitor.h"
 #include "sched/runtime.h"
 #include "sched/stack.h"
-#include "sched/monitor.h"
 #include "weft/weft.h"
 
 enum {
