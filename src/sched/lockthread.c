@@ -11,7 +11,7 @@
  *
  * No thread is ever started from a locked thread, so nothing that a locked task does to its thread
  * (namespaces, working directory, signal mask, capabilities, scheduling, name) reaches another:
- * threads are started by the template alone (thread.c), which runs no task.
+ * threads are started by the template alone (template.c), which runs no task.
  */
 #include "sched/lockthread.h"
 

@@ -74,8 +74,9 @@ void weft__thread_want(struct processor *p)
 	store_relaxed(&sched.template.wanted_count, sched.template.wanted_count + 1);
 }
 
-/* A new record for a wanted processor; or, while threads are in demand, for none: it counts as idle at once, and who
- * finds it there may give it a processor before it has begun. NULL: none is needed. */
+/* A new record for a wanted processor; or, while threads are in demand, for none: it counts as idle
+ * at once, and whoever finds it there may give it a processor before it has begun. NULL: none is
+ * needed. */
 static struct thread *record_wanted(void)
 {
 	struct thread *t = NULL;
@@ -138,7 +139,8 @@ static void note_birth(void)
 static void start_wanted(void)
 {
 	struct thread *t;
-	/* Not for ever: a storm wants the next thread while this one is started, and the dead must be reaped. */
+	/* Not for ever: a storm wants the next thread while this one is started, and the dead must
+	 * be reaped. */
 	for (int n = 0; n < START_BATCH && (t = record_wanted()); n++) {
 		int err = weft__thread_create(t);
 		if (err)
