@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * chance.h: cheap random numbers where nothing depends on them but fairness: whom to steal from,
- * which of several ready cases to take. A processor's thread has a stream of its own.
+ * which of several ready cases to take. Each thread has a stream of its own.
  *
- * The streams begin elsewhere in each run: else all processes of a machine would choose alike. The
- * deterministic mode begins them at the same point, and draws what matters there from its seed.
+ * The streams begin at another point in each run: otherwise all processes of a machine would choose
+ * alike. The deterministic mode begins them at the same point, and draws what matters there from
+ * its seed.
  */
 #ifndef WEFT_SCHED_CHANCE_H
 #define WEFT_SCHED_CHANCE_H
@@ -19,8 +20,9 @@
 #define CHANCE_STEP 0x9e3779b97f4a7c15u
 
 /*
- * Where to begin; the clock's word where there are no random bytes (yet, or in a sandbox). By system
- * call: through the vDSO the thread that called weft_run would own a random state from then on.
+ * Where the streams begin: at random bytes, or at the clock's time where there are none (yet, or in
+ * a sandbox). By system call, because through the vDSO the thread that called weft_run would own a
+ * random state from then on.
  */
 static inline uint64_t chance_seed(void)
 {
@@ -36,8 +38,8 @@ static inline void thread_chance_begin(struct thread *t)
 }
 
 /*
- * xorshift64: Marsaglia, "Xorshift RNGs", 2003. The thread's alone; its tasks take turns, for
- * ThreadSanitizer without an order between them.
+ * xorshift64: Marsaglia, "Xorshift RNGs", 2003. Only the thread uses its stream; its tasks take
+ * turns, but ThreadSanitizer sees no order between them.
  */
 static inline uint32_t thread_chance(struct thread *t)
 {

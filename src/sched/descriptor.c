@@ -16,11 +16,11 @@
 #define BELIEVED MS(100)
 enum { WAKE_DOUBT = WAKE_USER + 1 };
 
-/* A task that waits: on its stack. */
+/* A task that waits; it lies on the task's stack. */
 struct wait_node {
 	struct list link;
 	struct waiter *waiter;
-	uint32_t tokens; /* any of which it takes */
+	uint32_t tokens; /* it waits for any of them */
 	int fd;
 	bool borrowed;	    /* it counts in the poller's interest */
 	bool checked;	    /* the poller knew the number after the wait began [any, atomically] */
@@ -93,7 +93,8 @@ void weft__descriptor_shutdown(void)
 
 #define TOKENS (DESCRIPTOR_USER - 1)
 
-/* Takes the tokens that there are. False: none; on an own descriptor a try is useless then. */
+/* Takes those of `tokens` that are there. False: there are none; on an own descriptor a try is
+ * useless then. */
 static bool take_tokens(struct descriptor *d, uint32_t tokens)
 {
 	if (!(load_relaxed(&d->word) & tokens))
@@ -115,9 +116,9 @@ static void drop_lock(struct descriptor *d)
 }
 
 /*
- * Ends the waits for any of `tokens`, or the first for each of them. A node is its task's again
- * once its wait has ended, and one whose wait was ended by another is of no use here: all are taken
- * out first. What is left? [lock]
+ * Ends the waits for any of `tokens`, or the first for each of them. A node belongs to its task
+ * again once its wait has ended, and a node whose wait somebody else has ended is of no use here:
+ * both are taken out of the queue first. Returns the tokens that are left. [lock]
  */
 static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reason reason,
 			  struct list *woken)
@@ -136,7 +137,8 @@ static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reaso
 	return tokens;
 }
 
-/* Each token to the first task that waits for it, what is left to the word. [lock] */
+/* Gives each token to the first task that waits for it, and puts what is left into the word.
+ * [lock] */
 static void hand_out(struct descriptor *d, uint32_t tokens, struct list *woken)
 {
 	tokens = end_waits(d, tokens, WAKE_USER, woken);
@@ -147,7 +149,8 @@ static void hand_out(struct descriptor *d, uint32_t tokens, struct list *woken)
 
 /* ---- lives ---- */
 
-/* The file that the record was about is gone from the number: all that is of it ends. [lock] */
+/* The number no longer stands for the record's file: everything that belongs to that file ends.
+ * [lock] */
 static void end_life(struct descriptor *d, struct list *woken)
 {
 	struct list *next;
@@ -167,8 +170,8 @@ static void end_life(struct descriptor *d, struct list *woken)
 }
 
 /*
- * Does the number still stand for what the record is about? If not, the record is wiped. A close by
- * weft wipes it itself. [lock]
+ * Does the number still stand for the record's file? If not, the record is wiped. A close by weft
+ * wipes it itself. [lock]
  */
 static bool same_life(int fd, struct descriptor *d, struct list *woken)
 {
@@ -212,8 +215,8 @@ void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
 {
 	/*
-	 * First the token, then the queue, as descriptor_leave; await_token does it the other way
-	 * round.
+	 * First the token, then the queue, like descriptor_leave; await_token does it in the other
+	 * order.
 	 */
 	/* pairs with take_tokens, await_token, descriptor.h:descriptor_enter */
 	or_seq_cst(&d->word, tokens);
@@ -237,8 +240,8 @@ static uint32_t once(uint32_t tokens)
 }
 
 /*
- * One event for those who wait on a borrowed descriptor. The number may stand for another file than
- * when the poller saw it last. [lock]
+ * Asks the poller for one event for the tasks that wait on a borrowed descriptor. The number may
+ * stand for another file than when the poller saw it last. [lock]
  */
 static int arm(int fd, struct descriptor *d, uint32_t tokens)
 {
@@ -262,7 +265,7 @@ static void arm_again(int fd, struct descriptor *d, uint32_t tokens, struct list
 		end_life(d, woken);
 }
 
-/* Is a wait that begins now to be checked at once? [lock] */
+/* Must a wait that begins now be checked at once? [lock] */
 static bool doubtful(struct descriptor *d, const struct wait_node *node, bool tried)
 {
 	if (node->tokens == TOKEN_UNUSED)
@@ -270,7 +273,7 @@ static bool doubtful(struct descriptor *d, const struct wait_node *node, bool tr
 	return !list_empty(&d->waiting) || (tried && descriptor_is(d, DESCRIPTOR_OWN));
 }
 
-/* A token, the beginning of a wait that will be woken by one, or why there is none. [lock] */
+/* Takes a token, or begins a wait that one will wake, or returns why there is neither. [lock] */
 static int take_or_arm(struct descriptor *d, struct wait_node *node)
 {
 	bool lasts = node->tokens == TOKEN_UNUSED; /* the closer */
@@ -285,7 +288,7 @@ static int take_or_arm(struct descriptor *d, struct wait_node *node)
 	return arm(node->fd, d, wanted(d));
 }
 
-/* Queues the node. 0: queued; 1: a token was there, and is taken; -errno. */
+/* Queues the node: 0. Or takes a token that is there: 1. Or -errno. */
 static int await_token(struct descriptor *d, struct wait_node *node, bool tried, struct list *woken)
 {
 	take_lock(d);
@@ -312,7 +315,7 @@ static void fire_doubt(struct timer *timer, struct list *ready)
 		weft__wait_finish(node->waiter, WAKE_DOUBT, ready);
 }
 
-/* Without memory for the timer the wait is checked when it ends. */
+/* Checks the wait later; when there is no memory for the timer, it is checked when it ends. */
 static void doubt_later(struct thread *t, struct wait_node *node, int64_t deadline)
 {
 	node->doubt.when = weft__sched_now() + BELIEVED;
@@ -321,7 +324,7 @@ static void doubt_later(struct thread *t, struct wait_node *node, int64_t deadli
 		weft__timer_start(t, &node->doubt);
 }
 
-/* Nobody else has ended the wait in the queue. */
+/* Takes a wait out of the queue that no token has ended. */
 static void withdraw(struct descriptor *d, struct wait_node *node, struct list *woken)
 {
 	take_lock(d);
@@ -392,7 +395,7 @@ void weft__descriptor_event(int fd, uint32_t events, struct list *woken)
 
 /* ---- opening and closing ---- */
 
-/* Everybody who waits ends with -EBADF, and the poller forgets the descriptor. */
+/* Ends all waits with -EBADF, and has the poller forget the descriptor. */
 static void turn_out(int fd, struct descriptor *d)
 {
 	struct list ended;
@@ -415,9 +418,9 @@ int weft__descriptor_adopt(int fd, uint32_t flags)
 		return -ENOMEM;
 	lock_take(&d->closing, RANK_IO); /* its last life may be just ending */
 	if (unlikely(descriptor_awaited(d)))
-		turn_out(fd, d); /* they wait since a life that was closed behind our back */
-	bool was_own =
-		descriptor_is(d, DESCRIPTOR_OWN); /* and then it was closed behind our back */
+		turn_out(fd, d); /* they have waited since a life that was closed behind our back */
+	/* An own descriptor's number, which was closed behind our back. */
+	bool was_own = descriptor_is(d, DESCRIPTOR_OWN);
 	store_relaxed(&d->flags, flags | DESCRIPTOR_OWN | DESCRIPTOR_KNOWN);
 	and_relaxed(&d->word, ~TOKENS);
 	or_relaxed(&d->word, EPOLLIN | EPOLLOUT);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * descriptor.h: which tasks wait on which descriptor, and how it is closed.
+ * descriptor.h: which tasks wait on which descriptor, and how a descriptor is closed.
  *
  * One record per descriptor number, in a table that only grows. Two kinds of descriptors:
  *
@@ -9,13 +9,13 @@
  *   borrowed  all others: armed for one event, level triggered, each time somebody waits
  *
  * Tokens. A token for IN (OUT, ...) says: a try to read (write, ...) may succeed. It lies in
- * `word`, or a task that tries has it. An event makes one and hands it to the first task that
- * waits, else leaves it there. A task that has tried passes it on, unless the try has shown that
- * there is nothing more: then the next event makes a new one. So on an own descriptor no token
- * means that a try is useless, each event wakes one task however many wait, and none is forgotten.
- * On borrowed descriptors everybody may try; tokens only pass the turn on. A task that passes a
- * token on as it leaves looks for waiters when it is no user any more, after a close perhaps: it
- * may leave a token to the number's next life, where a try with it finds nothing.
+ * `word`, or a task that tries has it. An event makes a token and gives it to the first task that
+ * waits, or else leaves it in `word`. A task that has tried passes it on, unless the try has shown
+ * that there is nothing more: then the next event makes a new one. So on an own descriptor no token
+ * means that a try is useless, each event wakes one task however many wait, and no event is
+ * forgotten. On borrowed descriptors everybody may try; tokens only pass the turn on. A task that
+ * passes a token on as it leaves looks for waiters when it is no longer a user, perhaps after a
+ * close: it may leave a token to the number's next life, where a try with it finds nothing.
  *
  * One word says both who is inside and which tokens lie there, so that a call takes its token as it
  * enters, and gives it back as it leaves:
@@ -29,33 +29,34 @@
  *   CLOSING   weft_close
  *   the rest of the record is guarded by its lock
  *
- * Closing: CLOSING turns new calls away, whoever waits is woken with -EBADF, calls under way end,
- * and only then the number is given back to the system, under `closing`, which keeps a call or an
- * adoption that meets the number's next life waiting until this one is over. Plain blocking calls
- * are not counted as users: nobody can end them.
+ * Closing: CLOSING turns new calls away, all waits end with -EBADF, calls under way end, and only
+ * then the number goes back to the system. This happens under `closing`: a call or an adoption that
+ * meets the number's next life waits for this lock until the former life is over. Plain blocking
+ * calls are not counted as users: nobody can end them.
  *
- * Lives. Anybody may close a number plainly (close, fclose, dup2), and the kernel gives it to
- * another file. The poller's registration ends with the file, without a word; but it belongs to
+ * Lives. Anybody may close a number without weft (close, fclose, dup2), and the kernel gives it to
+ * another file. The poller's registration ends with the file, and nobody is told; but it belongs to
  * file and number together, so asking the poller whether it knows the number (weft__netpoll_knows)
- * tells whether this is still the life that it registered. When it is not, what the record says is
- * wiped: tasks that wait end with -EBADF, and the number is borrowed from then on. Asked
+ * tells whether this is still the life that it registered. When it is not, the record is wiped:
+ * waits end with -EBADF, and the number is borrowed from then on. The poller is asked
  *
  *   before a wait           that follows a try in vain, or joins others that wait
- *   during a wait           once, BELIEVED after it began: of the others, begun without a try as a
- *                           read had come short, which is what a server's connections do all day
- *   before a token goes on  from one task to another that waits, since a former life perhaps
+ *   during a wait           once, BELIEVED after it began, for all other waits: those that begin
+ *                           without a try because a read had come short, as a server's connections
+ *                           do all day
+ *   before a token goes on  from one task to another that waits, perhaps since a former life
  *   by arming               a borrowed number: what is armed must be known
  *
  * A wait that has not been checked when its number is found in a new life counts as the new life's:
- * the call tries again. All others are of the life that ended. So a task can meet a stranger's
- * bytes only when its number is closed and used again, by others than weft's calls, within BELIEVED
- * of the wait's beginning; or while something else (a dup, a child) keeps the closed file open and
- * that has an event.
+ * the call tries again. All other waits belong to the life that ended. So a task can meet a
+ * stranger's bytes only when its number is closed and used again, by others than weft's calls,
+ * within BELIEVED of the wait's beginning; or while something else (a dup, a child) keeps the
+ * closed file open, and that file has an event.
  *
- * Rejected: asking before every wait (a system call each: a tenth of an echo's time), intercepting
- * close (static programs, raw system calls), comparing what fstat says (a system call as well),
- * generation numbers (a call under way would still read a stranger's bytes), waking
- * everybody for each event (a thundering herd for a listener with many acceptors).
+ * Rejected: asking before every wait (one system call each: a tenth of an echo's time),
+ * intercepting close (misses static programs and raw system calls), comparing what fstat says (a
+ * system call as well), generation numbers (a call under way would still read a stranger's bytes),
+ * waking all tasks for each event (a thundering herd for a listener with many acceptors).
  */
 #ifndef WEFT_SCHED_DESCRIPTOR_H
 #define WEFT_SCHED_DESCRIPTOR_H
@@ -69,7 +70,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 
-/* Tokens are poll's bits, and one more: the last call under way has ended. */
+/* Tokens are poll's bits, and one more, which says that the last call under way has ended. */
 enum { TOKEN_UNUSED = 1u << 16 };
 
 /* Above the tokens: */
@@ -81,7 +82,7 @@ enum descriptor_flags {
 	DESCRIPTOR_TCP = 2,    /* own, a TCP stream: a short read has taken all there was */
 	DESCRIPTOR_UNSURE = 4, /* an end, an error or urgent data: a short read says nothing */
 	DESCRIPTOR_KNOWN = 8,  /* the poller has seen this number; it may have forgotten it */
-	DESCRIPTOR_OTHER = 16, /* was no socket when last tried: a hint */
+	DESCRIPTOR_OTHER = 16, /* was no socket when it was last tried: a hint */
 };
 
 struct descriptor {
@@ -99,10 +100,10 @@ extern struct descriptor *weft__descriptors[DESCRIPTOR_REGIONS];
 
 struct descriptor *weft__descriptor_far(int fd);
 
-/* Why there is no record of the number: -EBADF, it is not open; or -ENOMEM. */
+/* Why the number has no record: -EBADF, it is not open; or -ENOMEM. */
 int weft__descriptor_missing(int fd);
 
-/* The record of a number. NULL: see weft__descriptor_missing. */
+/* Returns the record of a number. NULL: see weft__descriptor_missing. */
 static inline struct descriptor *weft__descriptor(int fd)
 {
 	/* pairs with descriptor.c:region_map */
@@ -118,9 +119,9 @@ void weft__descriptor_shutdown(void);
 /* Makes `fd`, just opened by weft, an own descriptor. 0 or -errno. */
 int weft__descriptor_adopt(int fd, uint32_t flags);
 
-/* Waits until the close under way is over; false: it is another one by now. */
+/* Waits until the close under way is over. False: another close has begun meanwhile. */
 bool weft__descriptor_enter_slow(struct descriptor *d);
-/* Gives tokens in the word to tasks that wait for them. Outside of the runtime. */
+/* Gives tokens in the word to tasks that wait for them. Called outside of the runtime. */
 void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens);
 
 /*
@@ -143,7 +144,8 @@ static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint3
 	return true;
 }
 
-/* Somebody waits, perhaps. Fresh records are all zero: their lists are made on first use. */
+/* Does any task wait? Read without the lock. Fresh records are all zero: their lists are
+ * initialised on first use. */
 static inline bool descriptor_awaited(const struct descriptor *d)
 {
 	const struct list *first = load_relaxed(&d->waiting.next);
@@ -151,8 +153,8 @@ static inline bool descriptor_awaited(const struct descriptor *d)
 }
 
 /*
- * The end of a call that gives `tokens` on: to a task that waits, else to whoever comes. Outside of
- * the runtime.
+ * The end of a call that gives `tokens` on: to a task that waits, or else to the next one that
+ * comes. Called outside of the runtime.
  */
 static inline void descriptor_leave(struct descriptor *d, uint32_t tokens)
 {
@@ -171,14 +173,14 @@ static inline bool descriptor_is(const struct descriptor *d, uint32_t flag)
 	return load_relaxed(&d->flags) & flag;
 }
 
-/* Gives tokens on during a call. Outside of the runtime. */
+/* Gives tokens on during a call. Called outside of the runtime. */
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
 
 /*
- * Waits until a token comes, and takes it: 0. Tasks only, outside of the runtime, between enter and
- * leave. `tried`: after a try in vain. 0 also: try again, the number has a new life. -EAGAIN,
- * -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled, it is always ready; or what
- * else the poller says.
+ * Waits until a token comes, and takes it: returns 0. Tasks only, outside of the runtime, between
+ * enter and leave. `tried`: after a try in vain. Returns 0 also when the number has a new life: try
+ * again. Fails with -EAGAIN, -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled,
+ * it is always ready; or with another error of the poller.
  */
 int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
 			  int64_t deadline, bool tried);
@@ -186,7 +188,7 @@ int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const c
 /* Closes as said above. Tasks only, outside of the runtime. 0 or -errno. */
 int weft__descriptor_close(int fd, struct descriptor *d);
 
-/* An event of the poller's: tasks that may go on are added to `woken`. */
+/* An event from the poller: tasks that may continue are added to `woken`. */
 void weft__descriptor_event(int fd, uint32_t events, struct list *woken);
 
 #endif

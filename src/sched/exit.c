@@ -4,8 +4,8 @@
  *
  * Go 1.24.0 to 1.24.2 gave a thread's random state back after its processor was gone (5 before 2
  * below). Giving back could grow a list, growing allocates, allocating needs a processor: a
- * segmentation fault at address 0, without a word, because all signals were blocked. Three walls
- * stand here instead, each enough by itself:
+ * segmentation fault at address 0, without any message, because all signals were blocked. Three
+ * walls stand here instead, each enough by itself:
  *
  *   the order       2 comes before 5
  *   the structure   weft__state_put links a record that was allocated together with the state: it
@@ -13,8 +13,7 @@
  *   the check       the processor's cache asks whether the caller holds it (proc_held), release
  *                   builds included
  *
- * `weft storm` takes them down one by one, in child processes. models/exit.pml is the proof on
- * paper.
+ * `weft storm` takes them down one by one, in child processes. models/exit.pml proves it on paper.
  */
 #include "sched/exit.h"
 
@@ -25,9 +24,7 @@
 #include "sched/template.h"
 #include "sched/trace.h"
 
-enum {
-	REAP_BATCH = 16
-}; /* dead threads that the template need not be woken for: they cost a stack each */
+enum { REAP_BATCH = 16 }; /* dead threads for which the template is not woken: each costs a stack */
 
 #ifdef WEFT_FAULTS
 struct weft_faults weft__faults;
@@ -44,9 +41,9 @@ static void step(struct thread *t, uint32_t number)
 #endif
 }
 
-/* All but the signals of a fault: they must be able to kill, with a word, should a fault happen
- * here. Through libc, whose own signals stay open: a later setuid() of the process waits for every
- * thread to answer them. */
+/* Blocks all signals but those of a fault, which must be able to kill with a message, should a
+ * fault happen here. Through libc, which leaves its own signals open: a later setuid() of the
+ * process waits for every thread to answer them. */
 static void block_signals(struct thread *t)
 {
 	sigset_t all;
@@ -71,7 +68,7 @@ static void drop_signal_stack(void)
 	sigaltstack(&none, NULL);
 }
 
-/* True: enough wait to be reaped. */
+/* Returns true when enough threads wait to be reaped. */
 static bool unlink_thread(struct thread *t)
 {
 	lock_take(&sched.lock, RANK_SCHED);
@@ -99,7 +96,7 @@ static bool state_goes_first(void)
 
 void *weft__thread_exit(struct thread *t)
 {
-	/* 1. No handler runs on this thread any more; faults still kill it aloud. */
+	/* 1. No handler runs on this thread any more; a fault still kills it with a message. */
 	block_signals(t);
 	step(t, 1);
 
@@ -108,30 +105,31 @@ void *weft__thread_exit(struct thread *t)
 		give_state_back(t);
 
 	/* 3. The finished task is freed by now (weft__task_ended); the signal stack, which lies on
-	 * this stack, goes. */
+	 *    this stack, goes. */
 	drop_signal_stack();
 	step(t, 3);
 
-	/* 4. Off the list of all threads: counted as leaving, for the template to reap. */
+	/* 4. The thread leaves the list of all threads and counts as leaving, for the template to
+	 *    reap. */
 	bool reap = unlink_thread(t);
 	step(t, 4);
 
-	/* 5. The processor goes to another thread, born by the template if need be; who idles it
-	 * has the monitor look for deadlock. */
+	/* 5. The processor goes to another thread, which the template starts if need be; or it goes
+	 *    idle, and the monitor looks for a deadlock. */
 	if (t->processor)
 		weft__proc_leave(t);
 	step(t, 5);
 	if (!state_goes_first())
 		give_state_back(t);
 
-	/* 6. From here on this is a thread like any other: nothing of the runtime's is touched
-	 * again. */
+	/* 6. From here on this is a thread like any other: it does not touch the runtime again. */
 	step(t, 6);
 	weft__thread_set_self(NULL);
 	if (reap)
 		weft__template_wake();
 	store_relaxed(&t->phase, THREAD_BARE);
 
-	/* 7. libc runs the program's key destructors; the template reaps, and only then is the stack used again. */
+	/* 7. libc runs the program's key destructors; the template reaps; only then is the stack
+	 *    used again. */
 	return NULL;
 }

@@ -8,7 +8,7 @@
 
 struct thread;
 
-/* Ends the calling thread's life with the runtime; what its start routine returns. */
+/* Ends the calling thread's life with the runtime. Returns what its start routine must return. */
 void *weft__thread_exit(struct thread *t);
 
 #ifdef WEFT_FAULTS
@@ -18,7 +18,7 @@ void *weft__thread_exit(struct thread *t);
  */
 struct weft_faults {
 	bool processor_first; /* the order of Go 1.24.0-1.24.2: the processor, then the state */
-	bool no_check;	      /* the processor's cache does not ask who comes */
+	bool no_check;	      /* the processor's cache does not ask whether the caller holds it */
 	uint64_t exit_allocations; /* from a processor's cache, by threads in thread_exit */
 	void (*on_step)(uint32_t thread, uint32_t step); /* told about each step of an exit */
 };

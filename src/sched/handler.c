@@ -10,7 +10,7 @@
 #include "base/fatal.h"
 #include "base/sys.h"
 
-static struct handler *front[NSIG]; /* of ours, the last to come */
+static struct handler *front[NSIG]; /* our handler that was installed last */
 
 static bool is_function(const struct sigaction *action)
 {
@@ -58,7 +58,7 @@ void weft__handler_remove(struct handler *h, int signo)
 	h->stands = false;
 }
 
-/* Not sent: the instruction runs again when the handler returns. */
+/* A true fault was not sent: its instruction runs again when the handler returns. */
 static bool is_fault(int signo, const siginfo_t *info)
 {
 	return info->si_code > 0 && weft__handler_faults(signo);
@@ -68,7 +68,8 @@ static void end_by_default(int signo, siginfo_t *info)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigaction(signo, &action, NULL);
-	if (!is_fault(signo, info)) /* again, with its sender, to be taken as soon as it may be */
+	if (!is_fault(signo,
+		      info)) /* sent again, with its sender: taken as soon as it is unblocked */
 		sys_rt_tgsigqueueinfo(sys_getpid(), sys_gettid(), signo, info);
 }
 
@@ -79,7 +80,8 @@ static void call(struct sigaction *action, int signo, siginfo_t *info, void *con
 		sigaddset(&now.sa_mask, signo);
 	if (now.sa_flags & SA_RESETHAND)
 		action->sa_handler = SIG_DFL;
-	pthread_sigmask(SIG_BLOCK, &now.sa_mask, NULL); /* as it was once our handler returns */
+	pthread_sigmask(SIG_BLOCK, &now.sa_mask,
+			NULL); /* libc restores it when our handler returns */
 	if (now.sa_flags & SA_SIGINFO)
 		now.sa_sigaction(signo, info, context);
 	else

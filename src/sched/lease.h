@@ -2,8 +2,7 @@
 /*
  * lease.h: how a processor is taken back from user code that does not return.
  *
- * A task that runs user code leases its processor. Two words in the thread's record say where
- * things stand:
+ * A task that runs user code leases its processor. Two words in the thread's record say who has it:
  *
  *   in_runtime   0 in user code, 1 inside the runtime        written by the owner thread alone
  *   word         HELD       the thread has its processor
@@ -23,12 +22,13 @@
  * with membarrier(2), the owner has a compiler barrier only (about 1 ns a call). Without membarrier
  * the owner pays (`fenced`).
  *
- * Every move between two parties is a CAS, and an owner whose CAS failed must look at what it saw:
- * HELD means that the monitor has just withdrawn, and only TAKEN means that the processor is gone.
+ * Every move that two parties may make is a CAS, and an owner whose CAS failed must look at what it
+ * saw: HELD means that the monitor has just withdrawn, and only TAKEN means that the processor is
+ * lost.
  *
  * Rejected: a lock per thread (an atomic instruction on each call), a signal to the thread (no
- * signals: libraries see EINTR), a plain store by either party for REQUESTED -> HELD (loses the
- * other's move).
+ * signals: libraries see EINTR), a plain store by either party for REQUESTED -> HELD (would lose
+ * the other's move).
  */
 #ifndef WEFT_SCHED_LEASE_H
 #define WEFT_SCHED_LEASE_H
@@ -44,12 +44,12 @@ enum lease_word { LEASE_HELD, LEASE_REQUESTED, LEASE_TAKEN };
 struct lease {
 	uint32_t in_runtime;
 	uint32_t word;
-	uint32_t fenced; /* no membarrier in this process: the owner's store must be sequentially
-			    consistent */
+	/* No membarrier in this process: the owner's store must be sequentially consistent. */
+	uint32_t fenced;
 };
 
-/* Owner, in user code: goes into the runtime. False: somebody wants the processor, or has it:
- * lease_answer(). */
+/* Owner, in user code: enters the runtime. False: the monitor wants the processor, or has taken it:
+ * call lease_answer(). */
 static always_inline bool lease_enter(struct lease *l)
 {
 	store_relaxed(&l->in_runtime, 1);
@@ -61,7 +61,7 @@ static always_inline bool lease_enter(struct lease *l)
 	return likely(load_acquire(&l->word) == LEASE_HELD);
 }
 
-/* Owner, after lease_enter gave false: true when the processor is still its own. */
+/* Owner, after lease_enter returned false. Returns true when the processor is still its own. */
 static inline bool lease_answer(struct lease *l)
 {
 	uint32_t seen = LEASE_REQUESTED;
@@ -84,7 +84,7 @@ static always_inline void lease_leave(struct lease *l)
 static inline bool lease_take(struct lease *l, int (*barrier)(void))
 {
 #ifdef WEFT_NO_LEASE
-	return false; /* enter() does not look: for measuring what that costs */
+	return false; /* enter() does not look: for measuring what looking costs */
 #endif
 	uint32_t seen = LEASE_HELD;
 	/* pairs with lease_enter, proc.c:weft__proc_attach, proc.c:weft__proc_detach */

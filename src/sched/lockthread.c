@@ -2,11 +2,11 @@
 /*
  * lockthread.c: a task and its thread belong to each other.
  *
- * While they do, the scheduler keeps this:
+ * While they do, this holds:
  *   - the thread runs no other task: when its task parks or yields, it hands its processor to
- * another thread and sleeps (THREAD_LOCKED);
+ *     another thread and sleeps (THREAD_LOCKED);
  *   - no other thread runs the task: whoever finds it in a queue gives its own processor, with the
- * task, to the thread that owns it (weft__proc_give), and goes idle;
+ *     task, to the thread that owns it (weft__proc_give), and goes idle;
  *   - when the task ends, the thread ends: exit.c.
  *
  * No thread is ever started from a locked thread, so nothing that a locked task does to its thread

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lost.c: a task must not end the thread that it happens to run on. The thread holds a processor
- * and others' turns; without it weft_run would never return. So the task is named, and the program
- * aborts, as after any other misuse.
+ * lost.c: a task must not end the thread that it happens to run on. The thread holds a processor,
+ * on which other tasks wait for their turn; without it weft_run would never return. So a message
+ * names the task, and the program aborts, as after any other misuse.
  *
  *   pthread_exit, thrd_exit, pthread_cancel
  *       libc unwinds the task's stack, goes back to where the thread began, and runs the
- *       destructors of its keys: one is ours, and the thread is still the runtime's then
+ *       destructors of its keys: one key is ours, and at that time the thread still belongs
+ *       to the runtime
  *   exit(2) as a raw system call
- *       nothing runs any more. The monitor looks, every half a second, whether the threads that are
- *       in user code still exist
+ *       nothing runs any more. Every half second the monitor looks whether the threads that are in
+ *       user code still exist
  *
- * A thread that ends in order (exit.c) is not the runtime's any more when its keys' destructors
- * run, and it is in the runtime until then, so neither takes it for lost.
+ * A thread that ends properly (exit.c) no longer belongs to the runtime when its keys' destructors
+ * run, and until then it is inside the runtime, so neither check takes it for lost.
  *
- * Rejected: a robust mutex for each thread, which the kernel marks when its owner dies (it wakes
- * nobody who could tell, so it would have to be looked at, too); a cleanup handler in the task's
- * first function (needs -fexceptions, and sees no thread that dies outside of a task).
+ * Rejected: a robust mutex for each thread, which the kernel marks when its owner dies (nobody is
+ * woken by it who could report it, so somebody would have to look at it, too); a cleanup handler in
+ * the task's first function (needs -fexceptions, and misses threads that die outside of a task).
  */
 #include "sched/lost.h"
 
@@ -70,7 +71,7 @@ int weft__lost_begin(void)
 
 void weft__lost_watch(struct thread *t)
 {
-	pthread_setspecific(key, t); /* without memory for it, it is only not seen */
+	pthread_setspecific(key, t); /* without memory the end of this thread is just not noticed */
 }
 
 /* Is the thread of this record in user code? */
@@ -80,7 +81,7 @@ static bool in_user_code(const struct thread *t)
 	       !load_relaxed(&t->lease.in_runtime);
 }
 
-/* The process's first thread stays in the kernel's list when it has ended, as a zombie. */
+/* The process's first thread stays in the kernel's list after its end, as a zombie. */
 static bool is_gone(pid_t tid)
 {
 	if (tid == sys_getpid())
@@ -93,7 +94,7 @@ static void look_at(const struct thread *t)
 	pid_t tid = load_relaxed(&t->tid);
 	if (!in_user_code(t) || !is_gone(tid))
 		return;
-	lock_take(&sched.lock, RANK_SCHED); /* who ended in order took it before */
+	lock_take(&sched.lock, RANK_SCHED); /* a thread that ends properly takes it first */
 	bool lost = in_user_code(t) && load_relaxed(&t->tid) == tid;
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (lost)

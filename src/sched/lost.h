@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lost.h: a task that ends its thread is named; see lost.c. */
+/* lost.h: finds a task that has ended its thread; see lost.c. */
 #ifndef WEFT_SCHED_LOST_H
 #define WEFT_SCHED_LOST_H
 
@@ -7,11 +7,11 @@
 
 struct thread;
 
-/* Once in a process, before there are threads. 0, or -EAGAIN: no key is to be had. */
+/* Called once in a process, before there are threads. 0, or -EAGAIN: there is no free key. */
 int weft__lost_begin(void);
-/* The calling thread is `t` from now on. */
+/* Watches the calling thread, which is `t`. */
 void weft__lost_watch(struct thread *t);
-/* The monitor's, at each round: now and then looks for threads that are gone. */
+/* The monitor calls this in each round; now and then it looks for threads that are gone. */
 void weft__lost_look(int64_t now);
 
 #endif

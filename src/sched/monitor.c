@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * monitor.c: the thread that watches processors in the hands of user code (the lease: lease.h).
+ * monitor.c: the thread that watches processors whose holders are in user code (the lease:
+ * lease.h).
  *
- * Each round it looks at every processor whose holder is in user code while work waits in that
+ * In each round it looks at every processor whose holder is in user code while work waits in that
  * processor's queues or in the global ones:
  *
  *   blocked   the holder's CPU clock stands still between two looks, and the kernel says that it
@@ -13,25 +14,27 @@
  *             processes took 1,000 leases wrongly.
  *   busy      the holder computes: taken after 10 ms of CPU time; the more threads compute without
  *             a processor already, the rarer, so that many computing tasks do not become as many
- *             running threads. The rate is bounded, never the number: a bound on the number would starve all
- *             others once that many compute.
+ *             running threads. The rate is bounded, never the number: a bound on the number would
+ *             starve all others once that many compute.
  *
  * A take hands the processor to another thread, so the task that blocks stalls nobody. Without
  * /proc only the 10 ms rule is left. Without a thread to be had the lease stays.
  *
- * It also serves what nobody else can while all processors are in user code: due timers and ready
- * descriptors. And it brings idle processors to queues that have more than their holder runs.
+ * It also does what nobody else can do while all processors are in user code: it fires due timers
+ * and wakes the waiters of ready descriptors. And it wakes idle processors for queues that hold
+ * more than their holder runs.
  *
- * Rounds are 20 us to 1 ms apart, doubling while they find nothing; user code in which tasks come and go is nothing.
- * While takes follow each other closely, the monitor does not nap in the 100 us after each, but looks, and yields its
- * CPU between the looks: so 1,000 tasks that block one after the other need 50 us each, not 150. While all is calm, they
- * are 4 ms apart: a round costs its CPU 20 to 35 us on a virtual machine, and a server on one CPU lost 3 % to a thousand
- * of them a second, which nobody needed. When nothing runs, it sleeps until it is woken: an idle runtime has no wake-ups
- * at all. Before it sleeps it looks for a deadlock; while only threads that are not the runtime's could end it, ever more
- * rarely again.
+ * Rounds are 20 us to 1 ms apart, doubling while they find nothing; user code in which tasks come
+ * and go is nothing. While takes follow each other closely, the monitor does not sleep in the 100
+ * us after each, but goes on looking, and yields its CPU between the looks: so 1,000 tasks that
+ * block one after the other need 50 us each, not 150. While all is calm, rounds are 4 ms apart: a
+ * round costs its CPU 20 to 35 us on a virtual machine, and a server on one CPU lost 3 % to a
+ * thousand of them a second, which nobody needed. When nothing runs, it sleeps until it is woken:
+ * an idle runtime has no wake-ups at all. Before it sleeps it looks for a deadlock; while only
+ * threads that are not the runtime's could end the wait, it looks again, at ever longer intervals.
  *
- * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch, rounds of
- * 100 us wherever work waits (a TCP server on one CPU lost a fifth of it to them).
+ * Rejected: a signal to the holder (libraries would see EINTR), one clock read per switch, rounds
+ * of 100 us wherever work waits (a TCP server on one CPU lost a fifth of it to them).
  */
 #include "sched/monitor.h"
 
@@ -83,7 +86,8 @@ static struct {
 
 /* ---- is a thread blocked or busy? ---- */
 
-/* Has the holder of p, whose CPU time is `cpu` now, been asleep in the kernel since the last look? */
+/* Has the holder of p, whose CPU time is `cpu` now, been asleep in the kernel since the last
+ * look? */
 static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
 {
 	bool still = cpu >= 0 && cpu == p->seen.cpu;
@@ -91,9 +95,9 @@ static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
 	return still && weft__tid_asleep(tid);
 }
 
-/*
- * Has it computed for long enough? Its own CPU time counts: beside other busy processes a burst of 2 ms may well
- * take 10 ms by the clock, and taking its processor helps nobody. But ten times as long by the clock is too long.
+/* Has the holder computed for long enough? Its own CPU time counts: beside other busy processes a
+ * burst of 2 ms may well take 10 ms by the clock, and taking its processor helps nobody. But ten
+ * times as long by the clock is too long.
  */
 static bool holder_busy(struct processor *p, int64_t now, int64_t cpu)
 {
@@ -144,7 +148,8 @@ static bool work_waits(const struct processor *p)
 	       load_relaxed(&sched.global_fresh.length);
 }
 
-/* Other user code than last time. Where the next look would be late, this one asks at once whether it sleeps. */
+/* The holder is in other user code than last time. Where the next look would come late, this one
+ * already asks whether it sleeps. */
 static void note_holder(struct processor *p, struct thread *t, uint64_t switches, int64_t now)
 {
 	pid_t tid = load_relaxed(&t->tid);
@@ -156,7 +161,7 @@ static void note_holder(struct processor *p, struct thread *t, uint64_t switches
 	p->seen.cpu_start = p->seen.cpu;
 }
 
-/* True: the processor was taken. */
+/* Returns true when the processor was taken. */
 static bool watch(struct processor *p, int64_t now)
 {
 	/* pairs with proc.c:weft__proc_attach */
@@ -206,18 +211,17 @@ static void serve(int64_t now)
 		weft__timer_run(&sched.processors[i], polled ? now - ROUND_LONG : now, &ready);
 	if (!polled && !monitor.calm && weft__netpoll_interesting())
 		weft__netpoll_look(&ready);
-	/* Nothing runs and nobody polled: a thread has left without seeing to that (proc.c), or is
-	 * about to. Late, but not lost. */
+	/* Nothing runs and nobody polled: a thread went to sleep without leaving a poller (proc.c),
+	 * or is about to. Late, but not lost. */
 	sched.monitor.rescues += !polled && nothing_runs() && !list_empty(&ready);
 	weft__ready_list(&ready);
 	/* pairs with proc.c:stuck */
 	sub_seq_cst(&sched.carrying, 1);
 }
 
-/*
- * Work lies in p's queues to which its holder will not come at once. A single woken task is no such work while tasks
- * come and go: it is next, and one of two that wake each other by turns is best left where the other one runs.
- */
+/* Does work lie in p's queues that its holder will not run at once? A single woken task does not
+ * count while tasks come and go: it is next, and of two tasks that wake each other in turn, one is
+ * best left where the other runs. */
 static bool lies_waiting(const struct processor *p)
 {
 	uint32_t woken = runq_length(&p->ready);
@@ -251,10 +255,9 @@ static void cancel_one(struct task *task, void *arg)
 		weft__task_cancel(NULL, task);
 }
 
-/* weft_stop: every task is cancelled, once. Who starts a task looks at sched.stopping after the
- * task is in place, this walk looks at the tasks after sched.stopping is set, with a barrier on all
- * threads between: none slips through.
- */
+/* weft_stop: every task is cancelled, once. A spawn reads sched.stopping after its task is in
+ * place, this walk reads the tasks after sched.stopping is set, with a barrier on all threads
+ * between: no task is missed. */
 void weft__monitor_stop_tasks(void)
 {
 	if (!stop_wanted())
@@ -278,7 +281,7 @@ static void trim(int64_t now)
 
 /* ---- the rounds ---- */
 
-/* The deterministic mode does by itself what the rounds do, but for signals, which are real. */
+/* The deterministic mode does itself what the rounds do, except for signals, which are real. */
 static void round_sim(void)
 {
 	struct list ready;
@@ -293,10 +296,9 @@ static void round_sim(void)
 		weft__monitor_stop_tasks();
 }
 
-/*
- * Nobody needs this thread soon: no code has blocked or computed for long lately, and all processors look after their
- * timers and the poller themselves, or all are idle. While one is idle beside others that run, work may lie for it.
- */
+/* Returns true when nobody needs this thread soon: no code has blocked or computed for long lately,
+ * and all processors serve their timers and the poller themselves, or all are idle. While one is
+ * idle beside others that run, work may lie for it. */
 static bool all_is_calm(int64_t now)
 {
 	if (now - monitor.last_take < CALM_AFTER || trace_on())
@@ -334,16 +336,17 @@ static bool round_once(void)
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		taken |= watch(&sched.processors[i], now);
 	spread();
-	if (nothing_runs())
-		weft__proc_look_stuck(); /* a look may have been put off while this thread served */
+	if (nothing_runs()) /* a look was postponed, perhaps, while this thread was carrying */
+		weft__proc_look_stuck();
 	trim(now);
 	note_take(taken, now);
 	return taken;
 }
 
 /*
- * While takes follow each other, the next one is worth looks without a nap: one of 20 us lasts 50 and more. Each look
- * gives the CPU to whoever wants it. True: one was taken.
+ * While takes follow each other, it is worth looking for the next one without sleeping: a sleep of
+ * 20 us lasts 50 and more. Each look yields the CPU to whoever wants it. Returns true when a
+ * processor was taken.
  */
 static bool look_again(void)
 {
@@ -359,7 +362,8 @@ static bool look_again(void)
 	return taken;
 }
 
-/* Something waits behind user code that has not switched since the round before this one, or that sleeps. */
+/* Returns true when something waits behind user code that has not switched since the round before
+ * this one, or that sleeps. */
 static bool suspicious(void)
 {
 	for (unsigned i = 0; i < sched.processor_count; i++) {
@@ -374,7 +378,8 @@ static bool suspicious(void)
 
 static int64_t next_pause(int64_t pause, bool taken)
 {
-	if (taken || sched.coarse_now - monitor.last_take < ROUND_LONG) /* takes come in rows */
+	if (taken ||
+	    sched.coarse_now - monitor.last_take < ROUND_LONG) /* takes follow each other */
 		return ROUND_SHORT;
 	return suspicious() ? ROUND : min_of(2 * pause, monitor.calm ? ROUND_CALM : ROUND_LONG);
 }
@@ -386,8 +391,8 @@ static void nap(int64_t until)
 	store_relaxed(&sched.monitor.wake, 0);
 }
 
-/* When to look again: for memory to give back, for threads that are not the runtime's to go, or for
- * one of its own that a task has ended. */
+/* When to look again: for memory to give back, for the end of threads that are not the runtime's,
+ * or for a thread of the runtime's that a task has ended. */
 static int64_t next_look(void)
 {
 	int64_t pause = monitor.trimming ? TRIM_EVERY : INT64_MAX;
@@ -398,11 +403,11 @@ static int64_t next_look(void)
 	return pause == INT64_MAX ? pause : weft__clock() + pause;
 }
 
-/* Until something runs. Who takes an idle processor calls weft__monitor_wake. */
+/* Sleeps until something runs. Whoever takes an idle processor calls weft__monitor_wake. */
 static void sleep_deep(void)
 {
 	store_seq_cst(&sched.monitor.asleep, 1); /* pairs with weft__monitor_wake */
-	/* Here, too: each round that comes after a sleep finds somebody running. */
+	/* Here, too, since each round that follows a sleep finds somebody running. */
 	monitor.trimming |= weft__cache_trim();
 	if (nothing_runs() && !stop_wanted() && !weft__proc_poller_missing())
 		nap(next_look());
@@ -457,7 +462,7 @@ int weft__monitor_start(void)
 {
 	monitor.stop = false;
 	monitor.last_trim = weft__clock();
-	monitor.last_take = monitor.last_trim - ROUND_LONG; /* neither calm nor in a row of takes */
+	monitor.last_take = monitor.last_trim - ROUND_LONG; /* neither calm nor just after a take */
 	store_relaxed(&sched.coarse_now, monitor.last_trim);
 	return -pthread_create(&monitor.pthread, NULL, monitor_main, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* monitor.h: the thread that takes leases, and serves what nobody else can. */
+/* monitor.h: the thread that takes leases, and does what nobody else can. */
 #ifndef WEFT_SCHED_MONITOR_H
 #define WEFT_SCHED_MONITOR_H
 

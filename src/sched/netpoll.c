@@ -75,7 +75,8 @@ static int poll_events(struct epoll_event *events, int64_t until)
 	return n < 0 ? 0 : (int)n;
 }
 
-/* Tasks whose waits `n` events end go to `ready`; true: one of the events was a kick. */
+/* Ends the waits for `n` events; their tasks go to `ready`. Returns true when one of the events was
+ * a kick. */
 static bool deliver(const struct epoll_event *events, int n, struct list *ready)
 {
 	bool kicked = false;
@@ -94,7 +95,8 @@ static bool deliver(const struct epoll_event *events, int n, struct list *ready)
 void weft__netpoll_look(struct list *ready)
 {
 	struct epoll_event events[BATCH];
-	deliver(events, poll_events(events, 0), ready); /* a kick stays: it is for a sleeper */
+	deliver(events, poll_events(events, 0),
+		ready); /* a kick is not taken: it is for a sleeper */
 }
 
 void weft__netpoll_sleep(int64_t until, struct netpoll_events *got)

@@ -3,9 +3,9 @@
  * netpoll.h: the poller: waits for descriptors, timers and kicks, and returns lists of ready tasks.
  *
  * One epoll instance. An idle thread without a processor sleeps in it, until the earliest timer;
- * while no such thread exists, the monitor looks in at each of its rounds. Threads that find their
- * queues empty look without sleeping. Several threads may be inside at once: the kernel gives each
- * event to one of them.
+ * while there is no such thread, the monitor polls in each of its rounds. Threads that find their
+ * queues empty poll without sleeping. Several threads may poll at once: the kernel gives each event
+ * to one of them.
  *
  * What is registered and who waits for it: descriptor.h. The poller never calls up into the
  * scheduler: it fills a list.
@@ -22,12 +22,12 @@ struct list;
 /* Makes the epoll instance. 0 or -errno. */
 int weft__netpoll_open(void);
 void weft__netpoll_close(void);
-/* Looks, without sleeping, for descriptors that are ready; tasks to run go to `ready`. */
+/* Looks for ready descriptors without sleeping; the tasks woken go to `ready`. */
 void weft__netpoll_look(struct list *ready);
 
 /*
  * A sleep is two calls, so that the sleeper can count itself in sched.carrying between them: no
- * wait has ended before the first one returns, and the second one ends them all.
+ * wait ends before the first one returns, and the second one ends them all.
  */
 enum { NETPOLL_BATCH = 128 };
 struct netpoll_events {
@@ -46,20 +46,20 @@ int weft__netpoll_control(int operation, int fd, uint32_t events);
 /* Is the file that `fd` stands for registered under that number? One system call. */
 bool weft__netpoll_knows(int fd);
 /*
- * One more reason to look, or one less (-1): an own descriptor lives, or somebody waits for another
- * one.
+ * Counts one more reason to poll, or one less (-1): an own descriptor that is open, or a task that
+ * waits on a borrowed one.
  */
 void weft__netpoll_interest(int more);
-/* May a look bring anything? */
+/* Is there any reason to poll? */
 bool weft__netpoll_interesting(void);
 /*
- * Does any task wait for the poller? Exact once nobody runs: each processor counts its own, so that
- * waiting writes nothing that they share.
+ * Does any task wait for the poller? Exact when no task runs: each processor counts its own waits,
+ * so that waiting writes nothing shared.
  */
 bool weft__netpoll_waiters(void);
 /*
- * What signal handlers have noted, for the monitor to deliver at its next round; they poke it
- * (weft__monitor_poke). Set by api/signal.c while it has channels [any].
+ * Delivers what signal handlers have noted: the monitor calls it in its next round, for which the
+ * handlers poke it (weft__monitor_poke). Set by api/signal.c while it has channels [any].
  */
 extern void (*weft__netpoll_signals)(struct list *ready);
 

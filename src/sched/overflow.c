@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * overflow.c: a task that runs over the end of its stack hits its guard, and dies with its name:
+ * overflow.c: a task that runs over the end of its stack hits the guard, and the process dies with
+ * a message that names the task:
  *
  *   weft: task 17 'resolver' overflowed its 64 KiB stack
  *
- * The handler runs on the thread's alternate signal stack (thread.c). Then the signal goes on to
+ * The handler runs on the thread's alternate signal stack (thread.c). Then the signal is passed to
  * whatever the program had installed before: a handler, or the default action, so that the process
- * dies of SIGSEGV with a core file. So do faults elsewhere, and signals that somebody sent: those
- * kill at once, run the program's handler, or are ignored, as they would be without this handler,
- * which stays for the overflow to come.
+ * dies of SIGSEGV with a core file. The same happens to faults elsewhere and to signals that
+ * somebody sent: these kill at once, run the program's handler, or are ignored, as they would be
+ * without this handler, which stays for a later overflow.
  */
 #include "sched/overflow.h"
 

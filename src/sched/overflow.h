@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* overflow.h: a stack that is too small says so; see overflow.c. */
+/* overflow.h: reports a task that overflows its stack; see overflow.c. */
 #ifndef WEFT_SCHED_OVERFLOW_H
 #define WEFT_SCHED_OVERFLOW_H
 

@@ -85,8 +85,8 @@ void weft__wait_abandon(struct waiter *w);
 static inline bool wait_claim(struct waiter *w)
 {
 	uint32_t word = load_relaxed(&w->word);
-	/* pairs with wait_claim, wait_claim_cancel, wait_end_open,
-		 * park.c:weft__wait_begin_foreign, park.c:park_foreign */
+	/* pairs with wait_claim, wait_claim_cancel, wait_end_open, park.c:weft__wait_begin_foreign,
+	 * park.c:park_foreign */
 	while ((word & (WAIT_OPEN | WAIT_CLAIMED)) == WAIT_OPEN)
 		if (cas_acq_rel(&w->word, &word, word | WAIT_CLAIMED))
 			return true;
@@ -112,8 +112,7 @@ static inline bool wait_claim_cancel(struct waiter *w)
 static inline bool wait_publish(struct waiter *w, uint32_t reason)
 {
 	tsan_release(w);
-	/* pairs with wait_reason, park.c:wait_open, park.c:park_foreign,
-	 * schedule.c:finish_park */
+	/* pairs with wait_reason, park.c:wait_open, park.c:park_foreign, schedule.c:finish_park */
 	uint32_t old = swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT);
 	return old & WAIT_PARKED;
 }

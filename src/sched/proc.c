@@ -5,20 +5,21 @@
  *   a processor is   held      p->thread is its thread, running or (for a moment) about to be woken
  *                    leased    held by a thread whose task is in user code; the monitor may take it
  *                    idle      on sched.idle.processors, all its queues empty
- *                    wanted    on sched.template.wanted, until the template has started a thread for it
- *                              (docs/THREADS.md: what happens when none can be had)
+ *                    wanted    on sched.template.wanted, until the template has started a thread
+ *                              for it (docs/THREADS.md: what happens when none can be had)
  *
  *   a thread without a processor is
- *                    idle      on sched.idle.threads, asleep on its futex; one in the poller instead
+ *                    idle      on sched.idle.threads, asleep on its futex; one in the poller
+ *                              instead
  *                    locked    asleep until a processor comes for its locked task; perhaps in the
  *                              poller
  *                    away      its task is in user code and its processor was taken (sched.in_user)
  *
- * Lost wake-ups: work reaches the global queues under sched.lock, and who puts it there looks at
- * the idle list under the same lock; who lets a processor go looks at the global queues under that
- * lock first. Work in a processor's own queues is its holder's, who runs it before letting go. So
- * no work lies while everybody sleeps, and no fence is needed on the way of the common case. Work
- * that lies behind a holder that is busy is the monitor's to notice.
+ * No wake-up is lost: work reaches the global queues under sched.lock, and whoever puts it there
+ * looks at the idle list under the same lock; whoever lets a processor go looks at the global
+ * queues first, under that lock too. Work in a processor's own queues belongs to its holder, which
+ * runs it before it lets go. So no work lies while everybody sleeps, and the common case needs no
+ * fence. Work behind a busy holder is noticed by the monitor.
  */
 #include "sched/proc.h"
 
@@ -46,11 +47,11 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	trace_new_holder(p);
 	/* pairs with monitor.c:watch */
 	store_release(&p->thread, t);
-	/* The monitor leaves TAKEN alone: no CAS needed. In the deterministic mode every entry asks
-	 * sim.c. It pairs with lease.h:lease_take. */
+	/* The monitor does not change TAKEN, so no CAS is needed. In the deterministic mode every
+	 * entry asks sim.c. It pairs with lease.h:lease_take. */
 	store_release(&t->lease.word, unlikely(sched.sim) ? LEASE_REQUESTED : LEASE_HELD);
-	/* Last: a locked task's thread may be awake and run it from here on. With the word still
-	 * TAKEN its next entry would take this processor for gone. It pairs with
+	/* Last, because a locked task's thread may be awake and run the task from here on; were the
+	 * word still TAKEN, its next entry would think that this processor was lost. It pairs with
 	 * proc.h:proc_given. */
 	store_release(&t->processor, p);
 }
@@ -85,7 +86,7 @@ static struct processor *idle_pop(void)
 	return container_of(l, struct processor, idle);
 }
 
-/* Any idle thread; those on a futex first, the one in the poller last. */
+/* Takes any idle thread; those on a futex first, the one in the poller last. */
 static struct thread *idle_thread_pop(void)
 {
 	struct list *l = list_pop_head(&sched.idle.threads);
@@ -101,14 +102,13 @@ static struct thread *idle_thread_pop(void)
 	return t;
 }
 
-/* p to t, which sleeps, or is about to. Returns t, which the caller has to wake. [S] */
+/* Gives p to t, which sleeps or is about to. Returns t, which the caller has to wake. [S] */
 static struct thread *start_on(struct processor *p, struct thread *t)
 {
 	sched.counts.handoffs++;
 	trace_exact(NULL, handoff, p->number, t->number);
 	if (unlikely(t->processor))
-		t->given = p; /* a locked task was found before its thread had let go: sleep_begin
-				 takes it */
+		t->given = p; /* its thread has not let go yet: sleep_begin takes it */
 	else
 		weft__proc_attach(t, p);
 	/* pairs with sleep.c:weft__thread_sleep: its futex */
@@ -122,7 +122,7 @@ static bool work_waits(void)
 	return sched.global_ready.length || sched.global_fresh.length;
 }
 
-/* All that lies in the queues of p, which nobody holds, to the global ones. [S] */
+/* Moves all that lies in the queues of p, which nobody holds, to the global ones. [S] */
 static void give_work_up(struct processor *p)
 {
 	struct task *task;
@@ -136,7 +136,8 @@ static void give_work_up(struct processor *p)
 		list_push_head(&sched.global_fresh.list, &task->link);
 }
 
-/* The first task of the global queue whose own thread sleeps: it needs no other one. [S] */
+/* Returns the first task of the global queue that is locked to a sleeping thread: it needs no other
+ * one. [S] */
 static struct task *locked_sleeper(void)
 {
 	list_each (l, &sched.global_ready.list) {
@@ -149,8 +150,9 @@ static struct task *locked_sleeper(void)
 }
 
 /*
- * No thread is to be had, so what waits goes on waiting, and the template tries on. But a locked
- * task brings its own thread along. Returns that thread, to be woken; NULL: there is none. [S]
+ * There is no thread, so what waits goes on waiting, and the template keeps trying to start one.
+ * But a locked task has a thread of its own. Returns that thread, which the caller has to wake;
+ * NULL: there is none. [S]
  */
 static struct thread *do_without_a_thread(void)
 {
@@ -165,10 +167,8 @@ static struct thread *do_without_a_thread(void)
 	return start_on(p, task->locked_thread);
 }
 
-/*
- * Finds a thread for p, which nobody holds: one that lies idle, else a new one, else none. Returns
- * the thread that the caller has to wake; NULL: the template. [S]
- */
+/* Finds a thread for p, which nobody holds: an idle one, else a new one, else none. Returns the
+ * thread that the caller has to wake; NULL: the template. [S] */
 static struct thread *start(struct processor *p)
 {
 	struct thread *t = idle_thread_pop();
@@ -185,17 +185,18 @@ static struct thread *start(struct processor *p)
 	return do_without_a_thread();
 }
 
-/* Tasks wait, and nothing of ours can wake one. [S] */
+/* Returns true when tasks wait and nothing of the runtime's can wake one. [S] */
 static bool stuck(void)
 {
-	/* Read last, see sched.h: pairs with monitor.c:serve, monitor.c:round_sim,
+	/* Read last, as sched.h says: pairs with monitor.c:serve, monitor.c:round_sim,
 	 * sleep.c:sleep_polling */
 	return sched.on_stuck && sched.stopping == sched.stopped &&
 	       weft__timer_earliest() == INT64_MAX && !weft__netpoll_waiters() &&
 	       !load_seq_cst(&sched.carrying);
 }
 
-/* The last processor went idle: is it over? True: no, but it may be for ever. [S] */
+/* The last processor went idle: have all tasks ended? Returns true when not, and they may wait for
+ * ever. [S] */
 static bool over_or_stuck(void)
 {
 	if (sched.idle.processor_count != sched.processor_count || sched.in_user ||
@@ -212,9 +213,9 @@ static bool over_or_stuck(void)
 	return false;
 }
 
-/* To judge takes a look at the process's threads, and where others than the runtime's bring the work
- * this would happen at each of their turns: it is left to the monitor, when it has been quiet for a
- * while. */
+/* A judgement reads the list of the process's threads; where threads that are not the runtime's
+ * bring the work, this would happen each time they do. So it is left to the monitor, after some
+ * quiet time. */
 void weft__proc_all_idle(void)
 {
 	if (over_or_stuck())
@@ -232,7 +233,7 @@ static void wake_thread(struct thread *t)
 	} else if (t->polling)
 		weft__netpoll_kick();
 	else if (load_relaxed(&t->phase) !=
-		 THREAD_STARTING) /* else it looks under the lock before it sleeps */
+		 THREAD_STARTING) /* otherwise it looks under the lock before it sleeps */
 		weft__futex_wake(&t->wake, 1);
 	if (t && load_relaxed(&sched.idle.thread_count) < load_relaxed(&sched.template.spares))
 		weft__template_wake();
@@ -267,10 +268,8 @@ bool weft__proc_return(struct thread *t)
 	return p;
 }
 
-/*
- * May p not go idle yet? What lies in its queues is seen by its holder alone. So is, in the
- * deterministic mode, everybody who can run, and a holder alone moves the clock.
- */
+/* Returns true when p may not go idle yet. Only its holder sees what lies in its queues. In the
+ * deterministic mode only a holder sees the tasks that can run, and moves the clock. */
 static bool needs_holder(const struct processor *p)
 {
 	return proc_has_work(p) || (unlikely(sched.sim) && weft__sim_goes_on());
@@ -304,7 +303,8 @@ void weft__proc_hand_off(struct thread *t, struct task *next)
 	wake_thread(to);
 }
 
-/* Something may become ready that only a thread in the poller sees, and none sleeps there. [S] */
+/* Returns true when something may become ready that only a thread in the poller sees, and none
+ * sleeps there. [S] */
 static bool poller_missing(void)
 {
 	return sched.poller.until == INT64_MIN &&
@@ -389,7 +389,8 @@ void weft__proc_give(struct thread *t, struct thread *to, struct task *task)
 void weft__proc_wake(void)
 {
 	uint32_t none = 0;
-	/* pairs with weft__proc_wake, steal.c:weft__stop_spinning, steal.c:spin, template.c:unborn */
+	/* pairs with weft__proc_wake, steal.c:weft__stop_spinning, steal.c:spin,
+	 * template.c:unborn */
 	if (!load_relaxed(&sched.idle.processor_count) || !cas_seq_cst(&sched.spinning, &none, 1))
 		return;
 	lock_take(&sched.lock, RANK_SCHED);
@@ -399,7 +400,8 @@ void weft__proc_wake(void)
 		p->helps = 1;
 	if (to)
 		to->spinning = 1;
-	/* A thread that must be born first is not one that looks: pairs with weft__proc_wake. */
+	/* A thread that must be started first does not look for work yet: pairs with
+	 * weft__proc_wake. */
 	else
 		sub_seq_cst(&sched.spinning, 1);
 	lock_drop(&sched.lock, RANK_SCHED);

@@ -2,10 +2,9 @@
 /*
  * runq.h: a processor's two queues of runnable tasks.
  *
- * `runq` holds tasks that have run before, first in, first out: fairness.
- * `deque` holds tasks that have never run, newest first: a tree of spawns is then walked depth
- * first, and the stacks that it touches are as many as it is deep, not as many as it has leaves.
- * Thieves take the oldest.
+ * `runq` holds tasks that have run before, first in, first out: fairness. `deque` holds tasks that
+ * have never run, newest first: a tree of spawns is then walked depth first, and the stacks that it
+ * touches are as many as it is deep, not as many as it has leaves. Thieves take the oldest.
  *
  *   queue  field    written by          order
  *   runq   tail     owner               store_release; pairs with the thieves' load_acquire
@@ -102,7 +101,8 @@ static inline struct task *runq_pop_alone(struct runq *q)
 	return load_relaxed(&q->ring[head % RUNQ_SIZE]);
 }
 
-/* Owner: the task `ahead` places behind the one that would be taken now; a thief may take it any moment. NULL: none. */
+/* Owner: the task `ahead` places behind the one that would be taken now; a thief may take it any
+ * moment. NULL: none. */
 static inline const struct task *runq_peek(const struct runq *q, uint32_t ahead)
 {
 	uint32_t i = load_relaxed(&q->head) + ahead;

@@ -88,7 +88,8 @@ int weft__foreign_enter(void)
 void weft__foreign_leave(void)
 {
 	tsan_release(&sched.foreign_inside);
-	/* The count, then `running`, await_foreigners the other way round: pairs with await_foreigners */
+	/* The count, then `running`, await_foreigners the other way round: pairs with
+	 * await_foreigners */
 	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 &&
 	    load_seq_cst(&sched.running) != RUNTIME_RUNS)
 		weft__futex_wake(&sched.foreign_inside, 1);

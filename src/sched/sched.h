@@ -8,24 +8,24 @@
  *
  * Invariants
  *  1. A processor is held by at most one thread: p->thread == t exactly while t->processor == p,
- * but for the moment after a lease was taken, when t has yet to notice (t->lease.word == TAKEN
- * tells).
+ *     but for the moment after a lease was taken, before t has noticed (t->lease.word is TAKEN
+ *     then).
  *  2. What belongs to a processor (queues' owner side, caches, counters) is touched only by the
- * thread that holds it, inside the runtime. proc_check() says so on every slow path, release builds
- * included.
+ *     thread that holds it, inside the runtime. weft__proc_check() checks it on every slow path,
+ *     release builds included.
  *  3. A task is in exactly one place: in one queue, running on one thread, or parked (its waiter's
- * word says how it can be woken), or ended. Who moves it out of a place owns it until it is in the
- * next.
+ *     word says how it can be woken), or ended. Whoever moves it out of a place owns it until it is
+ *     in the next.
  *  4. A task's stack is entered by another thread only after its own thread has left it: everything
- * that publishes a task (queueing it, marking it parked, freeing it) happens in finish_switch(), on
- * the successor's stack.
- *  5. A processor on the idle list has empty queues: only its holder fills them, and looks before
- * it lets go. So work is never stranded while all threads sleep.
+ *     that publishes a task (queueing it, marking it parked, freeing it) happens in
+ *     finish_switch(), on the successor's stack.
+ *  5. A processor on the idle list has empty queues: only its holder fills them, and looks once
+ *     more before it lets go. So work is never left lying while all threads sleep.
  *  6. Records of tasks and threads are type-stable while the runtime runs: a stale pointer reads a
- * record, never unmapped memory.
+ *     record, never unmapped memory.
  *
- * Who writes which field is said beside it: [owner] the thread that holds the processor or runs the
- * task, [S] under sched.lock, [any] atomically.
+ * The comment of a field says who writes it: [owner] the thread that holds the processor or runs
+ * the task, [S] whoever holds sched.lock, [any] anybody, atomically.
  *
  * The way down: user call -> enter() -> park.h (wait, wake) -> schedule.c -> context.h -> switch.h.
  */
@@ -68,7 +68,7 @@ struct waiter {
 
 struct timer {
 	int64_t when;
-	uint32_t index;		     /* its entry in the queue + 1; 0: in none [its lock] */
+	uint32_t index;		     /* of its entry in the queue, + 1; 0: in none [its lock] */
 	struct processor *processor; /* whose queue [owner while in none, then fixed until out] */
 	/* Called with the queue's lock held, on any thread; tasks that it wakes go to `ready`. Must
 	 * not block. */
@@ -78,7 +78,7 @@ struct timer {
 /* Of a processor. */
 struct timers {
 	struct lock lock;
-	int64_t turn;		  /* from when on others may serve it, too: timer.h [owner] */
+	int64_t turn;		  /* others may serve it, too, from then on: timer.h [owner] */
 	struct timer_queue queue; /* [lock] */
 };
 
@@ -92,24 +92,25 @@ enum task_state {
 	TASK_ENDED,   /* waits to be joined */
 };
 
-/* What task->join holds beside a joiner's waiter. */
+/* What task->join holds when it is no joiner's waiter. */
 #define JOIN_RUNNING ((struct waiter *)0)
 #define JOIN_DETACHED ((struct waiter *)1)
 #define JOIN_CLAIMING ((struct waiter *)2)
 #define JOIN_ENDED ((struct waiter *)3)
 #define JOIN_MEMBER ((struct waiter *)4)
 
-/* What a floor above hangs on a task: `end` is called in user code when the task ends. */
+/* What an upper floor attaches to a task: `end` is called in user code when the task ends. */
 struct task_values {
 	void (*end)(struct task *task);
 };
 
-/* A task that waits and goes on touches two cache lines of its record, and so does one that starts, runs and ends. */
+/* A task that waits and goes on touches two cache lines of its record, and so does one that starts,
+ * runs and ends. */
 struct task {
-	/* Whoever runs or queues it. */
-	struct list link;	      /* in a queue or a free list [who owns the task] */
+	/* For whoever runs or queues it. */
+	struct list link;	      /* in a queue or a free list [whoever owns the task] */
 	struct context context;	      /* while it does not run [owner] */
-	struct thread *thread;	      /* that runs it, or ran it last; for dumps [owner] */
+	struct thread *thread;	      /* runs it, or ran it last; for dumps [owner] */
 	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
 	uint64_t id;
 	struct waiter *join;   /* who waits for the end, or JOIN_* [any] */
@@ -138,8 +139,9 @@ struct task {
 	int result;
 	uint32_t locks;	       /* lock_os_thread's nesting [owner] */
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
-	uint32_t
-		called_stop; /* and was cancelled by that: weft_stop's walk leaves it alone [owner] */
+	/* It called weft_stop, which cancelled it: the walk over all tasks leaves it alone
+	 * [owner]. */
+	uint32_t called_stop;
 	char name[32];
 };
 
@@ -181,17 +183,17 @@ enum thread_phase {
 
 struct thread {
 	struct lease lease;	     /* lease.h [owner and monitor] */
-	struct task *task;	     /* that it runs; NULL: the scheduler [owner] */
+	struct task *task;	     /* the one that it runs; NULL: the scheduler [owner] */
 	struct processor *processor; /* NULL: none, [owner]; [S] hands one to a sleeping thread */
-	struct processor *given;     /* that it gets when it has let its own go [S] */
+	struct processor *given;     /* the next one, for when it has let its own go [S] */
 	struct task *previous;	     /* for finish_switch [owner] */
 	enum after after;
 	struct context context;	       /* of the scheduler's stack while a task runs [owner] */
 	struct exceptions *exceptions; /* exceptions.h; fixed, NULL without C++ */
 	struct task *locked_task;      /* [owner] */
-	struct task *next; /* a task that the scheduler's loop must run next [owner, or who hands it
-			      a processor] */
-	uint32_t leaving;  /* its locked task has ended: thread_exit is next [owner] */
+	/* The scheduler's loop must run it next [owner, or whoever hands t a processor]. */
+	struct task *next;
+	uint32_t leaving; /* its locked task has ended: thread_exit is next [owner] */
 
 	uint32_t wake cache_aligned; /* futex: 1 = go on [any] */
 	uint32_t phase;		     /* enum thread_phase [owner] */
@@ -200,7 +202,7 @@ struct thread {
 	uint32_t number;	     /* 1, 2, ... in order of birth */
 	pid_t tid;
 	pthread_t pthread;
-	struct list all;     /* sched.threads, leaving or free_records [S] */
+	struct list all;     /* sched.threads, sched.leaving or sched.records.free [S] */
 	struct list idle;    /* sched.idle.threads [S] */
 	uint64_t chance;     /* chance.h [owner] */
 	uint32_t taken_busy; /* lost its processor while it computed [S] */
@@ -211,28 +213,32 @@ struct thread {
 
 /* ---- processors ---- */
 
-/* Who runs next (schedule.c): a look at everything each so many picks, and a never-run task after so many woken ones. */
+/* Who runs next (schedule.c): a look at everything each so many picks, and a never-run task after
+ * so many woken ones. */
 enum { LOOK_EVERY = 61, FRESH_EVERY = 32 };
 
 struct processor {
 	struct cache *cache;   /* cache.h [owner] */
 	struct thread *thread; /* holder [S, owner] */
 	uint32_t number;
-	struct task *next;  /* for the thread that a hand-off will find, like thread->next [S] */
-	uint32_t attention; /* pick_next must look beyond the queues: timers due, deterministic mode
-			       [any] */
-	uint32_t alone;	    /* there is no other processor: nobody steals; fixed */
+	struct task *next; /* becomes thread->next of the thread that a hand-off will find [S] */
+	/* pick_next must look beyond the queues: timers are due, or the deterministic mode
+	 * [any]. */
+	uint32_t attention;
+	uint32_t alone;	 /* there is no other processor: nobody steals; fixed */
 	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
 	uint32_t looks;	 /* regular looks at everything [owner] */
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
-	int64_t helps; /* since when it helps others; 0: it does not, 1: from now on: steal.c [owner; S while idle] */
+	/* When it began to help others; 0: it does not, 1: it begins now: steal.c [owner; S while
+	 * idle] */
+	int64_t helps;
 	uint64_t offered; /* `switches` when its own work was last offered [owner] */
 	struct list idle; /* sched.idle.processors [S] */
-	/* counters, written by the holder, read by all */
+	/* Counters, written by the holder, read by all. */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
 	uint32_t awaiting_poller; /* waits begun here less waits ended here: netpoll.h [owner] */
 	struct trace_ring *ring;  /* trace.h; fixed while the rings are there */
-	/* the monitor's notes about the holder [monitor] */
+	/* What the monitor last saw of the holder [monitor]. */
 	struct {
 		struct thread *thread;
 		uint64_t switches;
@@ -260,10 +266,10 @@ enum runtime_phase {
 };
 
 struct runtime {
-	/* fixed while the runtime runs */
+	/* Fixed while the runtime runs. */
 	unsigned processor_count;
 	unsigned max_threads;
-	struct stack_class *stack_class; /* of tasks that ask for no other */
+	struct stack_class *stack_class; /* for tasks that ask for no other */
 	unsigned flags;
 	struct processor *processors;
 	uint32_t sim;	       /* deterministic mode: sim.c */
@@ -272,8 +278,8 @@ struct runtime {
 		uint32_t room; /* places in a ring, a power of two */
 		void *rings;
 	} trace;
-	uint32_t membarrier;  /* 1: membarrier(2) works */
-	uint32_t spin;	      /* rounds a thread without work looks around before it sleeps */
+	uint32_t membarrier; /* 1: membarrier(2) works */
+	uint32_t spin; /* rounds for which a thread without work looks around before it sleeps */
 	uint64_t chance_seed; /* of all threads: chance.h */
 	struct program_needs needs;
 	size_t thread_stack; /* bytes of a thread's own stack: thread.c [template] */
@@ -281,15 +287,15 @@ struct runtime {
 	uint32_t foreign_inside; /* threads of others inside a call; outlives the runtime [any] */
 	uint32_t run;		 /* number of this run of the runtime [weft_run] */
 	uint32_t running;	 /* enum runtime_phase [any] */
-	/* all below is zero when a runtime begins */
+	/* All below is zero when a runtime begins. */
 	uint32_t stopped; /* weft_stop's walk over all tasks is done [monitor] */
 	uint32_t begun;	  /* the main task is in a queue: before, there are no tasks either [any] */
 	uint32_t stopping; /* weft_stop: no new tasks [any] */
 	uint32_t forked;   /* this process is the child of a fork: the runtime is not here */
-	/* Threads without a processor that may hold woken tasks in their hands: in no queue, no
-	 * poller. Counted up before the first wait is ended and down after the last task is
-	 * delivered; who judges that all wait for ever looks at the timers and the poller first and
-	 * at this last [any]. */
+	/* The number of threads without a processor that may have woken tasks which are in no queue
+	 * yet, and no longer with a timer or the poller. A thread adds itself before it ends the
+	 * first wait, and subtracts itself after the last task is in a queue; a check whether all
+	 * tasks wait for ever reads the timers and the poller first, and this last [any]. */
 	uint32_t carrying;
 	int64_t coarse_now; /* the monitor's last look at the clock [monitor] */
 
@@ -301,14 +307,14 @@ struct runtime {
 		uint32_t thread_count;	  /* read without the lock [S] */
 		uint32_t thread_low;	  /* the least since weft__thread_trim last looked [S] */
 	} idle;
-	struct list threads; /* that may run tasks [S] */
+	struct list threads; /* those that may run tasks [S] */
 	struct list leaving; /* on their way out, for the template to reap [S] */
 	uint32_t leaving_count;
 	struct task_list global_ready, global_fresh;
 	uint32_t spinning;	     /* threads with a processor that look for work [any] */
-	struct {		     /* steal.c: offers of work ... */
-		uint32_t reluctance; /* to be passed over before the next is taken up [any] */
-		uint32_t passed;     /* over since the last that was not [any] */
+	struct {		     /* of work: steal.c [any] */
+		uint32_t reluctance; /* how many to pass over before the next one is accepted */
+		uint32_t passed;     /* how many were passed over since the last accepted one */
 	} offers;
 	struct {		    /* thread.c: those in use come first, more or less [S] */
 		struct thread *all; /* max_threads of them; fixed */
@@ -316,24 +322,24 @@ struct runtime {
 		uint32_t used, born;
 	} records;
 	uint32_t thread_count; /* records in use, leaving ones too; read without the lock [S] */
-	uint32_t
-		clean_threads; /* records that outlive the template: the caller's, if it is locked */
-	uint32_t in_user;      /* threads whose task is in user code without a processor [S] */
-	uint32_t busy_away;    /* of them, those that computed when it was taken [S] */
-	struct {	       /* for weft_stats [S] */
+	/* Records that outlive the template: the caller's, if the main task is locked to it. */
+	uint32_t clean_threads;
+	uint32_t in_user;   /* threads whose task is in user code without a processor [S] */
+	uint32_t busy_away; /* of them, those that computed when it was taken [S] */
+	struct {	    /* for weft_stats [S] */
 		uint64_t foreign_started; /* tasks, from threads that hold no processor */
 		uint64_t threads_started, threads_retired, handoffs, leases_taken, netpoll_wakeups;
 	} counts;
 	struct {
-		int64_t until;	/* the sleeping poller's limit; INT64_MIN when nobody polls [any] */
-		uint32_t fired; /* timers that its last sleep ended with [poller] */
+		int64_t until;	/* when the sleeping poller wakes; INT64_MIN: nobody polls [any] */
+		uint32_t fired; /* timers that fired when its last sleep ended [poller] */
 	} poller;
 
 	struct {
 		uint32_t wake cache_aligned; /* futex [any] */
 		struct list wanted;	     /* processors for which to start a thread [S] */
 		uint32_t wanted_count;	     /* read without the lock [S] */
-		uint32_t missed; /* a thread was needed and none to be had; read without lock [S] */
+		uint32_t missed; /* a thread was needed and there was none; read without lock [S] */
 		uint32_t failed; /* no thread could be started at the last attempt [S] */
 		uint32_t spares; /* idle threads to be kept ready, in a storm [template] */
 		pid_t tid;
@@ -341,7 +347,7 @@ struct runtime {
 	struct {
 		uint32_t wake;	  /* futex: 1 = look */
 		uint32_t asleep;  /* 1: sleeps until woken */
-		uint32_t rescues; /* rounds that served what a poller should have [monitor] */
+		uint32_t rescues; /* rounds that did what a poller should have done [monitor] */
 		pid_t tid;
 	} monitor;
 	/* Every task waits and nothing of ours can wake one; [S] is held. Returns true: ask again
@@ -372,12 +378,13 @@ void weft__thread_set_self(struct thread *t);
 /* The runtime's clock: CLOCK_MONOTONIC, or the virtual one of the deterministic mode. */
 int64_t weft__sched_now(void);
 
-/* lease lost, or entered twice; gives the thread on which the task goes on */
+/* The lease was lost, or this is a call inside a call. Returns the thread on which the task
+ * continues. */
 struct thread *weft__enter_slow(struct thread *t);
 _Noreturn void weft__enter_twice(void);
 
-/* Into the runtime: the calling task's thread, holding a processor. NULL: the caller is not a task.
- */
+/* Into the runtime. Returns the calling task's thread, which holds a processor; NULL: the caller is
+ * not a task. */
 static always_inline struct thread *enter_inline(void)
 {
 	struct thread *t = weft__thread_self();

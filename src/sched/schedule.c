@@ -15,7 +15,8 @@
  *   2. tasks that were woken, first in first out
  *   3. tasks in the global queue (they come back from blocking code, or were woken by the poller)
  *   4. tasks that have never run, newest first
- *   Woken ones go ahead of never-run ones, but after FRESH_EVERY of them a never-run one gets its
+ *
+ * Woken ones go ahead of never-run ones, but after FRESH_EVERY of them a never-run one gets its
  * turn; the 61st look takes the oldest never-run one. So neither kind starves.
  *
  * No clock is read on this path. A task is never published before its stack is left: finish_switch
@@ -34,8 +35,8 @@
 #include "sched/task.h"
 #include "sched/trace.h"
 
-/* `from_user` is 1 for a task that was counted as in user code until now: there is no moment at which
- * it seems to be nowhere, and all the others to wait for ever. */
+/* `from_user` is 1 for a task that was counted as in user code until now: so at no moment is it
+ * counted nowhere, which would look as if all tasks waited for ever. */
 static noinline void queue_global(struct task_list *q, struct task *task, uint32_t from_user)
 {
 	lock_take(&sched.lock, RANK_SCHED);
@@ -46,8 +47,8 @@ static noinline void queue_global(struct task_list *q, struct task *task, uint32
 	weft__proc_wake();
 }
 
-/* Another processor may help when there is more than this one will run next; a lone task waits for
- * the monitor's look: waking a thread costs more than most tasks run. */
+/* Another processor may help when there is more than this one runs next. A lone task waits until
+ * the monitor looks: waking a thread costs more than most tasks run. */
 static always_inline void offer(struct processor *p)
 {
 	if (unlikely(load_relaxed(&sched.idle.processor_count)) && !load_relaxed(&sched.spinning) &&
@@ -84,7 +85,7 @@ static noinline void overflow_fresh(struct processor *p, struct task *task)
 	offer(p);
 }
 
-/* The rarer ways are calls at the end, so that the common one needs no frame. */
+/* The rarer paths are tail calls, so that the common one needs no frame. */
 void weft__ready(struct thread *t, struct task *task)
 {
 	struct processor *p = t ? t->processor : NULL;
@@ -130,8 +131,9 @@ void weft__ready_list(struct list *tasks)
 }
 
 /*
- * Asks for what the task after next will touch when it goes on: the innermost frames of its stack, above the red zone.
- * Of 256 tasks that a timer woke, little was left in the cache of what was asked for when they were queued.
+ * Prefetches what the task after next will touch when it continues: the innermost frames of its
+ * stack, above the red zone. Prefetching when a task is queued does not help: of 256 tasks that one
+ * timer woke, little was still in the cache when they ran.
  */
 static always_inline void fetch_ahead(const struct runq *q)
 {
@@ -144,7 +146,7 @@ static always_inline void fetch_ahead(const struct runq *q)
 		__builtin_prefetch(sp + i * CACHE_LINE);
 }
 
-/* The next task from this processor's queues; NULL: the scheduler's stack has to look. */
+/* Returns the next task from this processor's queues; NULL: the scheduler's stack has to look. */
 static always_inline struct task *pick_next(struct processor *p)
 {
 	if (unlikely(++p->tick >= LOOK_EVERY) || unlikely(load_relaxed(&p->attention)))
@@ -171,7 +173,8 @@ static always_inline void start_running(struct thread *t, struct task *task)
 	count_owned(&t->processor->switches, 1);
 }
 
-/* A task that parked: its waker makes it runnable, unless it came before the stack was left. */
+/* For a task that parked: its waker makes it runnable, unless the wake came before its stack was
+ * left. */
 static always_inline void finish_park(struct thread *t, struct task *task)
 {
 	/* Nobody else sets PARKED: adding it is one instruction where or-ing is a loop. It pairs
@@ -204,7 +207,7 @@ static noinline void trace_switch(struct thread *t, const struct task *next,
 		weft__trace_exact(t, TRACE_run, next->id, (uintptr_t)why);
 }
 
-/* What becomes of the task whose stack was just left; the usual ends of a stay first. */
+/* What becomes of the task whose stack was just left; the usual cases first. */
 static always_inline void finish_switch(struct thread *t)
 {
 	struct task *task = t->previous;
@@ -249,7 +252,7 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 	struct exceptions mine = exceptions_take(t->exceptions);
 	t = context_switch(&self->context, to, t, after == AFTER_END);
 	exceptions_put(t->exceptions, mine);
-	tsan_acquire(t); /* what its birth wrote: libc's part of its thread-local storage */
+	tsan_acquire(t); /* what its start wrote: libc's part of its thread-local storage */
 	finish_switch(t);
 	return t;
 }
@@ -273,7 +276,7 @@ void weft__task_main(struct thread *t)
 	weft__task_exit(result);
 }
 
-/* The next task for this thread; sleeps as long as there is none. NULL: the runtime ends. */
+/* Returns the next task for this thread, and sleeps while there is none. NULL: the runtime ends. */
 static struct task *next_task(struct thread *t)
 {
 	for (;;) {

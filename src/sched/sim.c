@@ -4,21 +4,23 @@
  *
  * There is one processor, so one task runs at a time, and every choice is drawn from the seed:
  *
- *   who is next    whoever can run is in one pool; a draw picks one. p->attention stays set, so schedule.c takes
- *                  nothing from its queues by itself and weft__find_work asks here each time
- *   when           each way into the runtime may let others run first, as if the task had been preempted there. The
- *                  lease word stays REQUESTED, so every entry takes the slow way, which asks here; no entry pays for
- *                  it in other modes, and the monitor, which needs HELD, takes no lease
- *   what time      the clock moves a little with each choice, and when nothing can run it jumps to the next timer:
- *                  hours of timeouts take milliseconds
+ *   who is next    whoever can run is in one pool; a draw picks one. p->attention stays set, so
+ *                  schedule.c takes nothing from its queues by itself and weft__find_work asks here
+ *                  each time
+ *   when           each way into the runtime may let others run first, as if the task had been
+ *                  preempted there. The lease word stays REQUESTED, so every entry takes the slow
+ *                  way, which asks here; no entry pays for it in other modes, and the monitor,
+ *                  which needs HELD, takes no lease
+ *   what time      the clock moves a little with each choice, and when nothing can run it jumps to
+ *                  the next timer: hours of timeouts take milliseconds
  *
- * Not virtual: code that blocks by itself (it stops everything for that long), threads that are not the runtime's,
- * signals, and random bytes. Descriptors are real, too: when nothing else can run, they get GRACE of real time to
- * become ready before the clock jumps.
+ * Not virtual: code that blocks by itself (it stops everything for that long), threads that are not
+ * the runtime's, signals, and random bytes. Descriptors are real, too: when nothing else can run,
+ * they get GRACE of real time to become ready before the clock jumps.
  *
- * Rejected: random delays in ordinary mode (finds races, replays none), priorities with change points ("A randomized
- * scheduler with probabilistic guarantees of finding bugs", Burckhardt and others, 2010: better odds for deep bugs,
- * but needs the number of steps of a run beforehand).
+ * Rejected: random delays in ordinary mode (finds races, replays none), priorities with change
+ * points ("A randomized scheduler with probabilistic guarantees of finding bugs", Burckhardt and
+ * others, 2010: better odds for deep bugs, but needs the number of steps of a run beforehand).
  */
 #include "sched/sim.h"
 

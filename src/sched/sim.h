@@ -11,7 +11,8 @@ struct thread;
 
 /* The next weft__runtime_run of this process is deterministic, with this seed. */
 void weft__sim_prepare(uint64_t seed);
-/* Is the run that begins now deterministic, by weft__sim_prepare or by WEFT_SIM in the environment (which wins)? */
+/* Is the run that begins now deterministic, by weft__sim_prepare or by WEFT_SIM in the environment
+ * (which wins)? */
 bool weft__sim_begin(void);
 void weft__sim_end(void);
 /* Of the run that goes on, or of the last one. */
@@ -23,8 +24,8 @@ bool weft__sim_environment(uint64_t *seed);
 
 /* The virtual clock. */
 int64_t weft__sim_now(void);
-/* A number from the seed's stream; the caller holds the processor. Threads' own chance would depend on which of them
- * happened to be idle. */
+/* A number from the seed's stream; the caller holds the processor. Threads' own chance would depend
+ * on which of them happened to be idle. */
 uint64_t weft__sim_draw(void);
 /* Which task runs next; NULL: none can, and no timer runs. The caller holds the processor. */
 struct task *weft__sim_pick(struct thread *t);

@@ -66,7 +66,8 @@ static bool has_or_takes_processor(struct thread *t)
 	return proc_given(t) || weft__proc_take_idle(t);
 }
 
-/* t has brought them from the poller, and runs those itself that it may, if it has or finds a processor. */
+/* t has brought them from the poller, and runs those itself that it may, if it has or finds a
+ * processor. */
 static void keep_ready(struct thread *t, struct list *ready)
 {
 	if (list_empty(ready))
@@ -114,7 +115,8 @@ static bool sleep_begin(struct thread *t, bool *poll)
 	bool ending = sched.running == RUNTIME_ENDS || t->leaving;
 	if (!awake && !ending) {
 		t->wake = 0;
-		weft__proc_all_idle(); /* a look that was put off because this thread carried woken tasks */
+		/* A look that was postponed because this thread counted in sched.carrying. */
+		weft__proc_all_idle();
 		ending = sched.running == RUNTIME_ENDS;
 	}
 	if (!awake && !ending) {
@@ -139,7 +141,8 @@ bool weft__thread_sleep(struct thread *t)
 			weft__proc_serve_waiting(); /* by t itself, if need be */
 		if (poll)
 			sleep_polling(t);
-		/* pairs with proc.c:start_on, template.c:wake_everybody, thread.c:weft__thread_trim */
+		/* pairs with proc.c:start_on, template.c:wake_everybody,
+		 * thread.c:weft__thread_trim */
 		else
 			weft__futex_wait(&t->wake, 0, INT64_MAX);
 	}

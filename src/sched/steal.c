@@ -2,11 +2,11 @@
 /*
  * steal.c: looking for work everywhere, on the scheduler's own stack.
  *
- * In this order: due timers, the global queues, the own queues, the poller (a look), the other
- * processors (their queues, then their due timers). A thread that finds nothing looks around for a
- * short while before it lets its processor go: waking a thread costs a hundred times what such a
- * look costs. At most one thread in two does so (sched.spinning), and who stops because it found
- * work wakes the next one when there is more.
+ * The order: due timers, the global queues, the processor's own queues, the poller (a look), the
+ * other processors (their queues, then their due timers). A thread that finds nothing looks around
+ * for a short while before it lets its processor go: waking a thread costs a hundred times what
+ * such a look costs. At most one thread in two does so (sched.spinning), and one that stops because
+ * it found work wakes the next when there is more.
  */
 #include "sched/steal.h"
 
@@ -22,13 +22,14 @@
 enum {
 	GLOBAL_BATCH = 64,
 	OLDEST_EVERY = 16,
-	RELUCTANT = 63,	 /* offers */
+	RELUCTANT = 63,	 /* offers passed over in a row, at most */
 	LONE_EVERY = 16, /* rounds of looking around, until lone tasks are looked at */
-	LONE_RELAXES =
-		64, /* about three microseconds, as Go's thieves leave a task that was just woken */
+			 /* About three microseconds: as long as Go's thieves leave a task that was
+			  * just woken. */
+	LONE_RELAXES = 64,
 };
 #define TIMER_SOON US(100)
-#define HELP_WORTH US(50) /* to wake an idle CPU takes as long on a virtual machine */
+#define HELP_WORTH US(50) /* waking an idle CPU takes as long on a virtual machine */
 
 void weft__ready_here(struct thread *t, struct list *tasks)
 {
@@ -36,7 +37,8 @@ void weft__ready_here(struct thread *t, struct list *tasks)
 		weft__ready(t, container_of(l, struct task, link));
 }
 
-/* No more than the own queue holds: timers that wait wait in order, and no lock is taken twice. */
+/* Fires no more than the own queue holds: the timers left stay in order, and no lock is taken
+ * twice. */
 static void run_own_timers(struct thread *t, int64_t now)
 {
 	struct list ready;
@@ -46,7 +48,7 @@ static void run_own_timers(struct thread *t, int64_t now)
 	weft__ready_here(t, &ready);
 }
 
-/* Fires what is due on another, `p`; the woken tasks come to t's processor. */
+/* Fires what is due on another processor, `p`; the woken tasks go to t's. */
 static void run_timers(struct thread *t, struct processor *p, int64_t now)
 {
 	struct list ready;
@@ -67,7 +69,7 @@ static void look_at_poller(struct thread *t)
 	weft__ready_here(t, &ready);
 }
 
-/* A fair share of a global queue into `out`. */
+/* Takes a fair share of a global queue into `out`. */
 static unsigned take_global(struct task_list *q, struct task **out, unsigned room)
 {
 	unsigned n = 0;
@@ -82,7 +84,7 @@ static unsigned take_global(struct task_list *q, struct task **out, unsigned roo
 	return n;
 }
 
-/* The first of `n` tasks to run, the others to t's own queue. */
+/* Returns the first of `n` tasks, which runs now; the others go to t's own queue. */
 static struct task *keep_rest(struct thread *t, struct task **tasks, unsigned n)
 {
 	for (unsigned i = 1; i < n; i++)
@@ -116,9 +118,9 @@ static struct task *from_own(struct processor *p)
 }
 
 /*
- * A lone woken task: mostly the one who woke it is about to wait for it, and its holder runs it sooner than it could
- * be had here, where everything that the two share would have to be fetched. It may be taken when its holder does not
- * get to it.
+ * A lone woken task is left where it is: mostly its waker is about to wait for it, so the holder
+ * runs it sooner than this processor could, which would have to fetch everything that the two
+ * share. It may be taken when its holder does not get to it.
  */
 static bool lone_and_next(const struct processor *victim, bool lone_too)
 {
@@ -152,7 +154,7 @@ static struct task *steal_from(struct thread *t, struct processor *victim, bool 
 	return keep_rest(t, got, n);
 }
 
-/* Once around all other processors, from a random one on. */
+/* Tries all other processors once, from a random one on. */
 static struct task *steal_round(struct thread *t, int64_t now, bool lone_too)
 {
 	unsigned count = sched.processor_count;
@@ -185,8 +187,9 @@ void weft__stop_spinning(struct thread *t, bool found)
 		weft__proc_wake();
 }
 
-/* Looks around for a while. At most half of the processors' threads do so at a time. Whose own timers will end its
- * sleep in a moment looks once: among many sleepers that would be most of the time. */
+/* Looks around for a while. At most half of the processors' threads do so at a time. A thread whose
+ * own timers would end its sleep in a moment looks once: with many sleeping tasks that would be
+ * most of the time. */
 static struct task *spin(struct thread *t, int64_t now)
 {
 	if (load_relaxed(&t->processor->timers.queue.earliest) < now + TIMER_SOON)
@@ -230,7 +233,8 @@ static struct task *oldest_fresh(struct thread *t)
 	return task ? task : weft__deque_steal(&t->processor->fresh);
 }
 
-/* Mostly the newest, as pick_next: the oldest opens one more branch of a tree of spawns, and stacks pile up. */
+/* Mostly the newest, like pick_next: each oldest opens one more branch of a tree of spawns, and
+ * stacks pile up. */
 static struct task *some_fresh(struct thread *t)
 {
 	struct processor *p = t->processor;
@@ -238,8 +242,8 @@ static struct task *some_fresh(struct thread *t)
 	return task ? task : oldest_fresh(t);
 }
 
-/* The oldest of everything, for the regular look: nobody starves behind newer work. Woken tasks first, but not for
- * ever: pick_next counts the same streak. */
+/* The oldest of everything, for the regular look: no task starves behind newer ones. Woken tasks
+ * come first, but not for ever: pick_next counts the same streak. */
 static struct task *oldest(struct thread *t)
 {
 	struct processor *p = t->processor;
@@ -252,19 +256,20 @@ static struct task *oldest(struct thread *t)
 }
 
 /*
- * Help. Many short tasks that become ready at once, by timers, are done by their processor before a helper is awake,
- * and the helper, which finds the rest, is soon asleep again: to wake it costs more than it did. While help is of that
- * kind, ever more offers are passed over, at most RELUCTANT in a row. Work that then lies too long is seen by the
- * monitor at its next round, which wakes a helper whatever was before; and as soon as one had enough to do, no offer
- * is passed over any more.
+ * Help. Many short tasks that become ready at once, by timers, are done by their processor before a
+ * helper is awake, and the helper, which finds the rest, soon sleeps again: waking it costs more
+ * than what it did. While help is of that kind, ever more offers are passed over, at most RELUCTANT
+ * in a row. When work then lies for too long, the monitor sees it in its next round and wakes a
+ * helper in any case; and as soon as a helper had enough to do, no offer is passed over any more.
  *
- * Rejected: judging helpers by the time that each theft kept them busy, to leave a stream of tasks of 50 ns to one
- * processor. Taken along, they last five times as long, and so look like work that is worth it.
+ * Rejected: judging helpers by the time that each theft kept them busy, in order to leave a stream
+ * of tasks of 50 ns to one processor. On a helper each of them takes five times as long, and so
+ * looks like work that is worth stealing.
  */
 void weft__offer(struct processor *p)
 {
 	uint32_t passed_over = load_relaxed(&sched.offers.passed);
-	if (p->offered == p->switches) /* more of what was offered just now */
+	if (p->offered == p->switches) /* the same work that was offered just now */
 		return;
 	p->offered = p->switches;
 	if (passed_over < load_relaxed(&sched.offers.reluctance)) {
@@ -275,7 +280,7 @@ void weft__offer(struct processor *p)
 	weft__proc_wake();
 }
 
-/* A look at `now` found nothing: was it worth it to wake p's thread? */
+/* A look at `now` found nothing: was waking p's thread worth it? */
 static void help_ends(struct processor *p, int64_t now)
 {
 	uint32_t reluctance = load_relaxed(&sched.offers.reluctance);
@@ -286,7 +291,8 @@ static void help_ends(struct processor *p, int64_t now)
 	p->helps = 0;
 }
 
-/* The time of a look: the monitor's will do where nothing is timed. Reading the clock is 2 % of a ping-pong. */
+/* The time of a look. Where nothing is timed the monitor's will do: reading the clock is 2 % of a
+ * ping-pong. */
 static int64_t look_time(const struct processor *p)
 {
 	bool timed = p->helps == 1 || load_relaxed(&p->timers.queue.earliest) != INT64_MAX;

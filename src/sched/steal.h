@@ -5,12 +5,14 @@
 
 #include "sched/sched.h"
 
-/* t looks for work no more, whether it found some or was handed some: every way out of looking comes by here, or the
- * count in sched.spinning stays up and nobody is woken again. */
+/* t no longer looks for work, whether it found some or was handed some. Every way out of looking
+ * calls this; otherwise the count in sched.spinning stays up and no thread is woken again. */
 void weft__stop_spinning(struct thread *t, bool found);
-/* p's holder has more to do than it will do next: wakes another processor, if that has been worth it of late. */
+/* p's queues hold more than its holder runs next: wakes another processor, if that was worth it
+ * lately. */
 void weft__offer(struct processor *p);
-/* Work for the holder of a processor, from anywhere, without sleeping. NULL: there is none now. */
+/* Returns a task for the holder of a processor to run, from anywhere, without sleeping. NULL: there
+ * is none now. */
 struct task *weft__find_work(struct thread *t);
 
 #endif

@@ -6,17 +6,17 @@
  * inherited from it. It is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was
  * started before the main task ran. It sleeps on sched.template.wake and does two things:
  *
- *   start   a thread for each processor on sched.template.wanted; the new thread is born holding it. While
- *           such births follow each other closely, also two spare ones ahead of demand: a dying
- *           thread hands its processor to one of them, and nobody waits for a birth. Whoever leaves
- *           fewer than two wakes the template
+ *   start   a thread for each processor on sched.template.wanted; the new thread is born holding
+ *           it. While such births follow each other closely, also two spare ones ahead of demand: a
+ *           dying thread hands its processor to one of them, and nobody waits for a birth. Whoever
+ *           leaves fewer than two wakes the template
  *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's
  *           key destructors, which may take their time, and the template must not wait for them; at
  *           the very end it may
  *
  * When no thread can be had (pids limit, memory, max_threads) the processor lies idle, its work in
- * the global queues, and whoever becomes free takes it up (proc.c). The template tries on every
- * 10 ms; only when nothing at all has run for ten seconds it says so and aborts: docs/THREADS.md.
+ * the global queues, and whoever becomes free takes it up (proc.c). The template tries on every 10
+ * ms; only when nothing at all has run for ten seconds it says so and aborts: docs/THREADS.md.
  *
  * Rejected: more spares (with eight, births come in batches, the kernel's small caches of thread
  * stacks run dry, and a storm takes a fifth longer), a wake-up for each second spare (the template

@@ -19,7 +19,8 @@ static inline bool weft__thread_birth_possible(void)
 /* May one more thread be had, an idle one or a new one? If not, the template is told that one is
  * missed. [S] is held. */
 bool weft__thread_available(void);
-/* Starts the first thread of a runtime, idle; called before any task runs. 0, -EAGAIN or -ENOMEM. */
+/* Starts the first thread of a runtime, idle; called before any task runs. 0, -EAGAIN or
+ * -ENOMEM. */
 int weft__thread_first(void);
 
 #endif

@@ -26,8 +26,8 @@
 #include "sched/trace.h"
 
 enum {
-	/* The scheduler's frames, a signal stack and the program's key destructors: beside what libc
-	 * puts there. */
+	/* The scheduler's frames, a signal stack and the program's key destructors: beside what
+	 * libc puts there. */
 	OWN_STACK = 256 * 1024,
 	LARGEST_STACK = 1 << 30,
 	SIGNAL_STACK = 48 * 1024, /* AMX state alone takes 8 KiB of a signal frame */

@@ -5,7 +5,8 @@
 
 #include "sched/sched.h"
 
-/* Lets half of the threads that have lain idle since the last call go. True: there may be more to do. */
+/* Lets half of the threads that have lain idle since the last call go. True: there may be more to
+ * do. */
 bool weft__thread_trim(void);
 /* The thread that called weft_run gets a record and may run weft__scheduler; and back, once that
  * has returned. */

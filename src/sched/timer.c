@@ -44,9 +44,9 @@ void weft__timer_again(struct timer *timer)
 }
 
 /*
- * Takes up to `room` due timers. Only their addresses are read: they, and the tasks around them, have slept for long and
- * are in no cache, so all are asked for before one is used; and in one go, so that the CPU looks up several of their
- * pages at a time.
+ * Takes up to `room` due timers. Only their addresses are read: they, and the tasks around them,
+ * have slept for long and are in no cache, so all are asked for before one is used; and in one go,
+ * so that the CPU looks up several of their pages at a time.
  */
 static unsigned take_due(struct timer_queue *q, int64_t now, struct timer **due, unsigned room)
 {

@@ -220,7 +220,8 @@ static int64_t earliest_in_wheel(const struct timer_queue *q)
 
 /* ---- the queue ---- */
 
-/* Each chunk that is not the first of its bucket is full. While a bucket is opened, one chunk's slots are there twice. */
+/* Each chunk that is not the first of its bucket is full. While a bucket is opened, one chunk's
+ * slots are there twice. */
 static size_t chunk_room(uint32_t room)
 {
 	return room / TIMER_CHUNK + TIMER_LEVELS * TIMER_BUCKETS + 2;

@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timerq.h: which timer is due next: a wheel of buckets for later ones, a small heap for the next few.
+ * timerq.h: which timer is due next: a wheel of buckets for later ones, a small heap for the next
+ * few.
  *
  *   time      in ticks of 8 us, counted from 0 on the runtime's clock
  *   horizon   a tick; the heap has the timers up to it, the wheel all later ones
- *   bucket    at level l, of what agrees with the horizon in all digits of six bits above digit l, and has the
- *             bucket's number, a larger one than the horizon's, as digit l
+ *   bucket    at level l, of what agrees with the horizon in all digits of six bits above digit l,
+ *             and has the bucket's number, a larger one than the horizon's, as digit l
  *
- * So the first bucket of the lowest level that has any is the next one: when time reaches it, the horizon moves to its
- * beginning, and its timers go to lower levels or to the heap. A timer is moved once a level at most; those that sleep
- * for 1 to 100 ms two or three times. Order is exact, by the heap.
+ * So the first bucket of the lowest level that has any is the next one: when time reaches it, the
+ * horizon moves to its beginning, and its timers go to lower levels or to the heap. A timer is
+ * moved once a level at most; those that sleep for 1 to 100 ms two or three times. Order is exact,
+ * by the heap.
  *
- * A bucket is a list of chunks of slots that hold the time, so moving reads memory in order and no timer: those of
- * sleeping tasks are in no cache. A timer knows its entry and the entry knows its slot, so stopping one removes it at
- * once: nothing lies around dead, and a timer may live in the waiting task's record or on its stack.
+ * A bucket is a list of chunks of slots that hold the time, so moving reads memory in order and no
+ * timer: those of sleeping tasks are in no cache. A timer knows its entry and the entry knows its
+ * slot, so stopping one removes it at once: nothing lies around dead, and a timer may live in the
+ * waiting task's record or on its stack.
  *
- * `earliest` is never too late. It is too early when the timer that it stands for was stopped: each bucket remembers
- * the earliest that it ever had. Then somebody wakes up for nothing, and opens the bucket.
+ * `earliest` is never too late. It is too early when the timer that it stands for was stopped: each
+ * bucket remembers the earliest that it ever had. Then somebody wakes up for nothing, and opens the
+ * bucket.
  *
- * Rejected: one four-ary heap for all (100,000 sleepers: 180 ns of each 0.8 us), a wheel of linked buckets (following
- * cold links takes as long), lazy deletion (a stopped timer would have to outlive its owner, and it gained nothing),
- * opening the next bucket early to know its first timer (one timer far ahead, and all the others would be in the heap),
- * children of a slot chosen without branches (a guess that is wrong half the time still fetches the next level early).
+ * Rejected: one four-ary heap for all (100,000 sleepers: 180 ns of each 0.8 us), a wheel of linked
+ * buckets (following cold links takes as long), lazy deletion (a stopped timer would have to
+ * outlive its owner, and it gained nothing), opening the next bucket early to know its first timer
+ * (one timer far ahead, and all the others would be in the heap), children of a slot chosen without
+ * branches (a guess that is wrong half the time still fetches the next level early).
  */
 #ifndef WEFT_SCHED_TIMERQ_H
 #define WEFT_SCHED_TIMERQ_H

@@ -2,46 +2,51 @@
 /*
  * trace.h: what the scheduler does, noted down while somebody wants to know.
  *
- * Each point is one predicted branch on sched.trace.on, and a USDT probe of the provider `weft` where <sys/sdt.h> was
- * there at build time: one nop, for perf, bpftrace, systemtap and gdb.
+ * Each point is one predicted branch on sched.trace.on, and a USDT probe of the provider `weft`
+ * where <sys/sdt.h> was there at build time: one nop, for perf, bpftrace, systemtap and gdb.
  *
- * Each processor has a ring of events that its holder writes without any atomic instruction; one more ring takes the
- * events of whoever holds no processor. A full ring overwrites its oldest events. The rings are mapped as long as the
- * runtime runs, and cost nothing while nobody writes to them, so that a trace may begin at any moment, also from
- * another process that sets sched.trace.on.
+ * Each processor has a ring of events that its holder writes without any atomic instruction; one
+ * more ring takes the events of whoever holds no processor. A full ring overwrites its oldest
+ * events. The rings are mapped as long as the runtime runs, and cost nothing while nobody writes to
+ * them, so that a trace may begin at any moment, also from another process that sets
+ * sched.trace.on.
  *
- * Time. Reading the clock is most of what a note costs (about 8 ns, 1.2 without), so most events carry no time. A *stamp* is a
- * place of its own in the ring, before an event: the time, and the thread that writes from there on. Stamped are
- *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which nothing runs
+ * Time. Reading the clock is most of what a note costs (about 8 ns, 1.2 without), so most events
+ * carry no time. A *stamp* is a place of its own in the ring, before an event: the time, and the
+ * thread that writes from there on. Stamped are
+ *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which
+ *     nothing runs
  *   - the first event of another thread in the ring
  *   - after each tick, the first TRACE_EXACT_A_TICK events; beyond them every TRACE_EVERY-th place
- * Ticks come from the monitor's rounds, 0.1 to 1 ms apart while anything runs: each raises sched.trace.on, which every
- * event reads anyway. So a processor that does less than about a hundred thousand things a second has the exact time
- * of each, and one that does more loses some 2 ns for each. What happened between two stamps is known in its order, and
- * placed evenly between them when the trace is written, or up to the tick after the first one when that came earlier
- * (debug/trace_times.c). In the last ring each event has its stamp. With TRACE_ALL in sched.trace.on each has it
- * everywhere.
+ *
+ * Ticks come from the monitor's rounds, 0.1 to 1 ms apart while anything runs: each raises
+ * sched.trace.on, which every event reads anyway. So a processor that does less than about a
+ * hundred thousand things a second has the exact time of each, and one that does more loses some 2
+ * ns for each. What happened between two stamps is known in its order, and placed evenly between
+ * them when the trace is written, or up to the tick after the first stamp when that came earlier
+ * (debug/trace_times.c). In the last ring each event has its stamp. With TRACE_ALL in
+ * sched.trace.on each event has one everywhere.
  *
  * What must hold
- *  1. An event is complete before it is counted (trace_put), but in the last ring, where several write: there a reader
- *     looks at the time of the stamp.
- *  2. When sched.trace.on has been 0 for a while, at most one event of each ring is still under way, at the place after
- *     the last: where a full ring has its oldest.
+ *  1. An event is complete before it is counted (trace_put), but in the last ring, where several
+ *     write: there a reader looks at the time of the stamp.
+ *  2. When sched.trace.on has been 0 for a while, at most one event of each ring is still under
+ *     way, at the place after the last: where a full ring has its oldest.
  *  3. All of a ring's head may be zeroed while nobody writes; then the first event is stamped.
  *
- * Rejected: more rounds of the monitor while a trace is on, for a finer tick (a nap of it costs 12 us on a virtual
- * machine, so ten thousand a second are 12 % of a CPU); kernel's coarse clock (1 to 4 ms); a difference of times
- * packed into each event (needs the clock).
+ * Rejected: more rounds of the monitor while a trace is on, for a finer tick (a nap of it costs 12
+ * us on a virtual machine, so ten thousand a second are 12 % of a CPU); kernel's coarse clock (1 to
+ * 4 ms); a difference of times packed into each event (needs the clock).
  *
- *   probe, kind   a                        b
- *   run           task that runs           why the one before left: a string constant; NULL: none was there
- *   stop          0                        why the task left
- *   birth         task                     its function
- *   wake          task                     task that woke it, 0: none; not in the ring, whose order tells
- *   lease         processor taken          1: its holder computed; 0: it was blocked
- *   handoff       processor                number of the thread that gets it; 0: one that must be born
- *   thread_birth  0                        0
- *   thread_exit   step (exit.c)            0
+ *   probe, kind   a                 b
+ *   run           task that runs    why the one before left: a string constant; NULL: none was
+ *   stop          0                 why the task left
+ *   birth         task              its function
+ *   wake          task              task that woke it; 0: none; not in the ring, whose order tells
+ *   lease         processor taken   1: its holder computed; 0: it was blocked
+ *   handoff       processor         number of the thread that gets it; 0: one yet to be started
+ *   thread_birth  0                 0
+ *   thread_exit   step (exit.c)     0
  */
 #ifndef WEFT_SCHED_TRACE_H
 #define WEFT_SCHED_TRACE_H
@@ -73,8 +78,8 @@ enum trace_kind {
 	TRACE_stamp,
 };
 
-/* What a place of a ring holds. `word`: the kind in its top byte, below it b; of a stamp, where `a` is the time, the
- * tick (24 bits) and the number of the thread (32). */
+/* What a place of a ring holds. `word`: the kind in its top byte, below it b; of a stamp, where `a`
+ * is the time, the tick (24 bits) and the number of the thread (32). */
 struct trace_event {
 	uint64_t a, word;
 };
@@ -87,22 +92,24 @@ enum {
 	TRACE_EXACT_A_TICK = 128
 };
 
-/* In sched.trace.on, beside the number of the tick, which is never 0: the exact time of each event is wanted. */
+/* In sched.trace.on, beside the number of the tick, which is never 0: the exact time of each event
+ * is wanted. */
 #define TRACE_ALL (UINT32_C(1) << 31)
 
 struct trace_ring {
-	/* Places written ever: the sum of both, `at` being in bytes, within the places [holder]. In the last ring `at` is
-	 * 0, and `written` goes on [any]. */
+	/* Places written ever: the sum of both, `at` being in bytes, within the places [holder]. In
+	 * the last ring `at` is 0, and `written` goes on [any]. */
 	uint64_t written, at;
 	uint32_t tick;	/* last seen [holder] */
 	uint32_t exact; /* stamps left for it [holder] */
-	uint32_t
-		without; /* the tick in which an event needs no stamp; 0: none [holder; S for a new one] */
+	/* The tick in which an event needs no stamp; 0: none [holder; S for a new one]. */
+	uint32_t without;
 	uint32_t unused[9];
 	struct trace_event events[];
 };
 
-/* Maps the rings: one for each processor, and the last for all others. Without memory there is no trace. */
+/* Maps the rings: one for each processor, and the last for all others. Without memory there is no
+ * trace. */
 void weft__trace_open(void);
 void weft__trace_close(void);
 struct trace_ring *weft__trace_ring(unsigned number);
@@ -133,7 +140,8 @@ static inline uint64_t weft__trace_ticks(void)
 #endif
 }
 
-/* The next event in that ring, which p's new holder will write, gets a stamp. [S] is held, nobody writes. */
+/* The next event in that ring, which p's new holder will write, gets a stamp. [S] is held, nobody
+ * writes. */
 static inline void trace_new_holder(const struct processor *p)
 {
 	if (load_relaxed(&sched.trace.on) && p->ring)
