@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/attr.h: what the declarations of the other headers tell the compiler.
+ * weft/attr.h: what the declarations of the other headers tell the compiler. Since 0.2.
  *
  * They follow one rule about NULL. The objects of weft/sync.h are memory of the caller: a pointer
  * to one must not be NULL, and the compiler warns (WEFT_NONNULL). For everything that weft

@@ -19,8 +19,8 @@ extern "C" {
 /*
  * Writes every task to `fd`: id, name, state, what it waits for, for how long, call stack. Text for
  * people; it may change. SIGQUIT writes the same to stderr, and then does what it did before
- * weft_run. Returns 0. Errors: -EINVAL no runtime runs; -EBUSY another thread writes a dump; -EBADF
- * and other errors of write(2).
+ * weft_run. Returns 0. Errors: -EINVAL no runtime runs; -EBUSY another dump is being written;
+ * -EBADF and other errors of write(2).
  */
 int weft_dump(int fd);
 

@@ -13,7 +13,8 @@
  *   -ESHUTDOWN   weft_stop was called: no new tasks
  *   -ENOTSUP     in a child of fork: the runtime stayed with the parent
  *
- * After the first three nothing has happened: no item was taken or given, no byte moved.
+ * After the first three nothing has happened: no item was taken or given, no byte moved. The last
+ * one may come from every call that needs the runtime.
  */
 #ifndef WEFT_ERROR_H
 #define WEFT_ERROR_H

@@ -34,13 +34,13 @@ WEFT_MUST_CHECK int weft_group_go(struct weft_group *group, int (*fn)(void *arg)
  * Waits until all members have ended. Returns 0 when they have; *result (may be NULL) is the first
  * non-zero result or 0, and the group is freed. Errors, the group lives on: -EAGAIN, -ETIMEDOUT;
  * -ECANCELED the caller was cancelled (the members were not); -EINVAL outside a task, or `group` is
- * NULL.
+ * NULL. Two tasks that wait for one group are misuse: a message and abort.
  */
 WEFT_MUST_CHECK int weft_group_wait(struct weft_group *group, int *result, int64_t deadline);
 
 /*
- * Cancels all members, now and later. Sticky; twice is once. Returns 0, or -EINVAL outside a task
- * or when `group` is NULL.
+ * Cancels all members, and lets weft_group_go start no more. Sticky; a second call does nothing.
+ * Returns 0, or -EINVAL outside a task or when `group` is NULL.
  */
 int weft_group_cancel(struct weft_group *group);
 

@@ -6,13 +6,18 @@
  * weft never sets O_NONBLOCK on a descriptor that the program can see. Descriptors that weft opened
  * (listen, dial, accept) are closed with weft_close. A plain close(2), fclose(3) or dup2(2) of any
  * descriptor, by whoever it may be, does no lasting harm either: a call that waits on it returns
- * -EBADF when weft learns of it, which is the next time that the number is used, else -ETIMEDOUT at
- * its deadline; it never sees what the number stands for next, and that works as any other.
+ * -EBADF when weft learns of it, which is the next time that the number is used at the latest, else
+ * -ETIMEDOUT at its deadline; and what the number stands for next works as any other. A call that
+ * waits can meet that next file in two cases alone: the number was closed and used again within 100
+ * ms after the wait began; or a copy (dup, a child) keeps the closed file open, and that one became
+ * ready. And a call that is inside the kernel at that moment may meet it, as read(2) would. After
+ * weft_close there is no such case.
  *
  * For tasks only: elsewhere each call returns -EINVAL. All are cancellable. Deadlines as in
  * weft/task.h. Common errors: -EAGAIN, -ETIMEDOUT, -ECANCELED nothing happened; -EBADF no such
- * descriptor, or closed meanwhile; every error that the system call of the same name has, negative.
- * A write to a broken pipe or connection returns -EPIPE and never raises SIGPIPE.
+ * descriptor, or closed meanwhile; -EINVAL outside a task; every error that the system call of the
+ * same name has, negative. A write to a broken pipe or connection returns -EPIPE and never raises
+ * SIGPIPE.
  *
  * Regular files and other devices that poll(2) calls always ready are read and written by plain
  * calls, which take as long as they take: neither a deadline nor weft_cancel ends those.
@@ -49,7 +54,7 @@ WEFT_MUST_CHECK ssize_t weft_writev(int fd, const struct iovec *iov, unsigned co
 /*
  * recv(2) and its kin, with their flags; a send may send less than all, as there. MSG_DONTWAIT is
  * deadline 0; MSG_WAITALL waits in weft_recv and weft_recvfrom. `address` and `address_len` of
- * weft_recvfrom may be NULL.
+ * weft_recvfrom may be NULL. Errors also: -ECONNRESET the peer reset the connection.
  */
 WEFT_MUST_CHECK ssize_t weft_recv(int fd, void *buf, size_t len, int flags, int64_t deadline);
 WEFT_MUST_CHECK ssize_t weft_send(int fd, const void *buf, size_t len, int flags, int64_t deadline);
@@ -65,13 +70,13 @@ WEFT_MUST_CHECK ssize_t weft_sendmsg(int fd, const struct msghdr *message, int f
 
 /*
  * accept4(2) with SOCK_CLOEXEC: returns the new descriptor, which the caller owns. `address` and
- * `address_len` may be NULL.
+ * `address_len` may be NULL. Errors also: -EMFILE no descriptor is left; the connection waits on.
  */
 WEFT_MUST_CHECK int weft_accept(int fd, struct sockaddr *address, socklen_t *address_len,
 				int64_t deadline);
 /*
  * connect(2), and waits for the answer. Returns 0 when connected. After an error or a deadline the
- * socket is of no more use.
+ * socket is of no more use. Errors also: -ECONNREFUSED nobody listens there.
  */
 WEFT_MUST_CHECK int weft_connect(int fd, const struct sockaddr *address, socklen_t address_len,
 				 int64_t deadline);
@@ -83,8 +88,11 @@ WEFT_MUST_CHECK int weft_connect(int fd, const struct sockaddr *address, socklen
 WEFT_MUST_CHECK int weft_wait_fd(int fd, short events, int64_t deadline);
 
 /*
- * Closes a descriptor: calls that wait on it return -EBADF, and the number is given back to the
- * system last, so that none of them meets a stranger under it: when this returns 0 it is closed.
+ * Closes a descriptor, one that weft did not open, too. Calls that wait on it return -EBADF, calls
+ * under way end first, and the number is given back to the system last, so that none of them meets
+ * another file under it. Plain blocking calls are not waited for. When this returns 0 it is closed.
+ * Errors: -EBADF no such descriptor, or it is being closed already; -EINVAL outside a task; errors
+ * of close(2), after which it is closed, too.
  */
 int weft_close(int fd);
 
@@ -94,8 +102,8 @@ int weft_close(int fd);
  * deadline and weft_cancel end the wait, and weft_run does not wait for a resolver that was given
  * up. But a task that is locked to its thread asks on that thread, where neither ends the wait.
  * Returns 0. Errors also: -ENOENT the name does not resolve, or there is no such service or port;
- * -EHOSTDOWN no name server answers; -EINVAL host and service are both NULL, or bad hints. Since
- * 0.2.
+ * -EHOSTDOWN no name server answers; -ENOMEM; -EINVAL `result` is NULL, host and service are both
+ * NULL, or bad hints. Since 0.2.
  */
 WEFT_MUST_CHECK int weft_resolve(const char *host, const char *service,
 				 const struct addrinfo *hints, struct addrinfo **result,
@@ -104,14 +112,16 @@ WEFT_MUST_CHECK int weft_resolve(const char *host, const char *service,
 /*
  * Returns a socket that listens on host (NULL: every address) and service, close-on-exec, with
  * SO_REUSEADDR and TCP_NODELAY, which accepted connections inherit; a backlog <= 0 is the system's
- * largest. The caller owns the descriptor. weft_cancel ends the resolution of a name. Errors also:
- * those of weft_resolve.
+ * largest. The caller owns the descriptor. It waits for the resolution of a name only; weft_cancel
+ * ends that wait, and a deadline is not among its parameters. Errors: -EADDRINUSE somebody else
+ * listens there; -ECANCELED; those of weft_resolve, and of socket(2), bind(2) and listen(2).
  */
 WEFT_MUST_CHECK int weft_tcp_listen(const char *host, const char *service, int backlog);
 /*
  * Returns a connection to the first address of host and service that answers; the deadline holds
  * for the resolution of the name too, and each address of several gets a share of it. The caller
- * owns the descriptor, which has TCP_NODELAY. Errors also: those of weft_resolve.
+ * owns the descriptor, which has TCP_NODELAY. Errors also: -ECONNREFUSED nobody listens there;
+ * those of weft_resolve.
  */
 WEFT_MUST_CHECK int weft_tcp_dial(const char *host, const char *service, int64_t deadline);
 /*
@@ -133,7 +143,8 @@ int weft_signal_notify(struct weft_chan *chan, int signo);
 
 /*
  * Waits for the end of one child process and reaps it; its status, as waitpid(2) has it, goes to
- * *status (may be NULL). Returns 0. Errors also: -ECHILD no such child; -EINVAL pid <= 0.
+ * *status (may be NULL). Returns 0. Errors also: -ECHILD no such child; -EMFILE no descriptor is
+ * left to wait with; -EINVAL pid <= 0.
  */
 WEFT_MUST_CHECK int weft_wait_pid(pid_t pid, int *status, int64_t deadline);
 

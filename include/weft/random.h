@@ -34,15 +34,18 @@ extern "C" {
 WEFT_MUST_CHECK ssize_t weft_getrandom(void *buf, size_t len, unsigned flags);
 
 /*
- * Fills all of it. Never fails: falls back to the system call, then /dev/urandom, then a message
- * and abort.
+ * Fills all of it. Never fails: it falls back to the system call, then to /dev/urandom, then ends
+ * the program with a message and abort.
  */
 void weft_random_bytes(void *buf, size_t len);
 
 /*
  * Maps and keys the calling thread's state now, before a sandbox closes: later draws of this thread
  * need no system call but, rarely, getrandom. Waits for the pool where a draw would only try.
- * Returns 0. Errors: -ENOSYS no vDSO getrandom here; -ENOMEM and other errors of mmap(2).
+ * Returns 0. Errors: -ENOSYS no vDSO getrandom here; -EBUSY in a signal handler that interrupted
+ * the taking of a state, or in the last destructors of a thread; -ETIMEDOUT other threads took
+ * states for ten seconds; -ENOMEM, -EAGAIN, -EPERM and other errors of mmap(2) and of
+ * pthread_setspecific(3).
  */
 int weft_random_prepare(void);
 

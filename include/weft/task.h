@@ -9,7 +9,8 @@
  * Deadlines, here and in every other header: absolute CLOCK_MONOTONIC nanoseconds, made by
  * weft_after. WEFT_FOREVER never ends; 0 tries once and returns -EAGAIN where the call would wait;
  * any other deadline, passed already or passing meanwhile, tries at least once and then returns
- * -ETIMEDOUT.
+ * -ETIMEDOUT. A wait with a deadline that finds no memory to watch it returns -ENOMEM, and nothing
+ * has happened.
  *
  * Cancellation is sticky: once cancelled, each cancellable call of a task that would have to wait
  * returns -ECANCELED, until the task itself calls weft_cancel_clear. So with every deadline, 0
@@ -67,9 +68,11 @@ struct weft_options {
 	unsigned processors;
 	/* The most threads that the runtime may have. Default 10,000. */
 	unsigned max_threads;
-	/* Bytes of a task's stack that can be used, at least; touched lazily. Rounded up to a power
+	/*
+	 * Bytes of a task's stack that can be used, at least; touched lazily. Rounded up to a power
 	 * of two, 16 KiB or more. A guard of 64 KiB and a page for the task's record come on top.
-	 * Default 256 KiB. */
+	 * Default 256 KiB.
+	 */
 	size_t stack_size;
 	/* WEFT_LOCK_MAIN, WEFT_NO_SIGNALS, WEFT_NO_DEADLOCK_REPORT. */
 	unsigned flags;
@@ -81,13 +84,13 @@ struct weft_options {
  * called again afterwards. `options` may be NULL.
  *
  * Returns what main_task returned, as it is. weft_run's own errors are negative, and each means
- * that main_task has not been called; so a main_task whose results are 0 and above, as those of a
- * program are, leaves no doubt. One that returns negative numbers tells its own by what it wrote to
- * `arg`.
+ * that main_task has not been called. So there is no doubt when the results of main_task are 0 and
+ * above, as those of a program are; a main_task that returns negative numbers tells its own from
+ * these by what it writes to `arg`.
  *
  * Errors: -EBUSY a runtime runs in this process already (also when called by a task); -EINVAL an
  * unknown flag, an absurd number, main_task NULL; -E2BIG options of a later version; -ENOMEM,
- * -EAGAIN no memory or no thread to start with.
+ * -EAGAIN no memory or no thread to start with; -ENOTSUP in a forked child.
  */
 WEFT_MUST_CHECK int weft_run(const struct weft_options *options, int (*main_task)(void *arg),
 			     void *arg);
@@ -137,8 +140,8 @@ WEFT_MUST_CHECK int weft_spawn(struct weft_task **task, const struct weft_spawn_
 WEFT_MUST_CHECK int weft_join(struct weft_task *task, int *result, int64_t deadline);
 
 /*
- * Gives the handle back: the task frees itself when it ends. Returns 0, or -EINVAL when `task` is
- * NULL or no runtime runs. Twice is misuse.
+ * Gives the handle back: the task is freed when it ends. Returns 0, or -EINVAL when `task` is NULL
+ * or no runtime runs. Twice is misuse: a message and abort.
  */
 int weft_detach(struct weft_task *task);
 

@@ -19,7 +19,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Locks the calling task to the thread that it runs on. Nests: as many unlocks take it back.
+ * Locks the calling task to the thread that it runs on. Nests: it takes as many unlocks.
  * Returns 0, or -EINVAL outside a task.
  */
 int weft_lock_os_thread(void);
@@ -34,9 +34,9 @@ int weft_unlock_os_thread(void);
 /*
  * A hint that the calling task is about to block in code that is not weft's: hands the processor on
  * at once instead of when the monitor notices. No call needs it. Nests. Returns 0, or -EINVAL
- * outside a task. In between only weft_now, weft_after, weft_stop, the random functions and these
- * two calls may be made: a call that waits, wakes or starts something is misuse: a message and
- * abort.
+ * outside a task. Where no other thread can be had, the processor stays, as if the hint had not
+ * been made. In between only weft_now, weft_after, weft_stop, the random functions and these two
+ * calls may be made: a call that waits, wakes or starts something is misuse: a message and abort.
  */
 int weft_blocking_begin(void);
 /*
