@@ -44,6 +44,12 @@ def functions(text):
     return found
 
 
+def errors(text):
+    """Errors that the ERRORS section lists, without their minus."""
+    return {error for line in re.findall(r"^\.It (?:Er .*)$", section(text, "ERRORS"), re.MULTILINE)
+            for error in re.findall(r"-(E[A-Z0-9]+)", line)}
+
+
 def references(text):
     """(name, section) of every .Xr."""
     return re.findall(r"^\.Xr (\S+) (\d)", text, re.MULTILINE)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual and the public headers say the same: each function has an entry with its very prototype, no entry is
-about something that is not there, references lead somewhere, and mandoc finds nothing to say.
+"""The manual and the public headers say the same: each function has an entry with its very prototype and the errors
+that its comment names, no entry is about something that is not there, references lead somewhere, and mandoc finds
+nothing to say.
 
 usage: test_manual.py ROOT
 """
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import mdoc
@@ -34,6 +36,55 @@ def prototypes(text, wanted):
         for kind, parameters in re.findall(rf"([\w \*]+?)\b{name}\(((?:[^()]|\([^()]*\))*)\);", text):
             found[name] = tuple(re.sub(r"\s+", "", part) for part in (kind, parameters))
     return found
+
+
+ERROR = re.compile(r"-(E[A-Z0-9]+)\b")
+IN_A_CHILD = {"ENOTSUP"}  # weft/error.h says it for every call
+OF_A_WAIT = {"EAGAIN", "ETIMEDOUT", "ECANCELED"}
+OF_OTHER_CALLS = {"weft_cancel": {"ECANCELED"}, "weft_stop": {"ESHUTDOWN"}, "weft_error_name": {"ETIMEDOUT"},
+                  "weft_error_text": {"ETIMEDOUT"}}
+
+
+def comments(header, wanted):
+    """name -> what a header says of the wanted functions: the comment above, which may be about several in a row."""
+    comment, found = "", {}
+    for part, said in re.findall(r"(/\*.*?\*/)|([^/]+)", re.sub(r"^#.*?$", "", header, flags=re.MULTILINE), re.DOTALL):
+        comment = re.sub(r"\s+(?:\* )?", " ", part) or comment
+        found |= {name: comment for name in re.findall(r"\b(\w+)\(", said) if name in wanted}
+    return found
+
+
+def common_errors(header):
+    """What the head of a header says of all its calls."""
+    head = re.search(r"Common errors:.*?\*/", header, re.DOTALL)
+    return set(ERROR.findall(head.group(0))) if head else set()
+
+
+def named_errors(headers):
+    """name -> (errors that it has, errors that it may have besides)."""
+    said, heads, waits = {}, {}, set()
+    for header in headers:
+        text, names = header.read_text(), declared([header])
+        said |= comments(text, names)
+        heads |= dict.fromkeys(names, common_errors(text))
+        if common_errors(text):
+            waits |= {name for name, (_, parameters) in prototypes(text, names).items() if "deadline" in parameters}
+    found = {}
+    for name, comment in said.items():
+        errors = set(ERROR.findall(comment)) | (OF_A_WAIT if name in waits else set())
+        for other in re.findall(r"those of (weft_\w+)", comment):
+            errors |= set(ERROR.findall(said[other]))
+        found[name] = (errors - OF_OTHER_CALLS.get(name, set()) - IN_A_CHILD, heads[name] | IN_A_CHILD)
+    return found
+
+
+def unlike_errors(named, page):
+    """Errors of a page's functions that its ERRORS leave out, and errors there that no comment names."""
+    functions = mdoc.functions(page.read_text())
+    has = set().union(*(named[name][0] for name in functions))
+    may = set().union(*(named[name][1] for name in functions))
+    listed = mdoc.errors(page.read_text())
+    return sorted((has - listed) | (listed - has - may))
 
 
 def entries(pages):
@@ -81,6 +132,12 @@ class Manual(unittest.TestCase):
     def test_every_function_has_its_entry_and_every_entry_its_function(self):
         self.assertEqual(differences(HEADERS, PAGES), [])
 
+    def test_errors_are_the_same(self):
+        named = named_errors(HEADERS)
+        for page in PAGES:
+            with self.subTest(page=page.name):
+                self.assertEqual(unlike_errors(named, page), [])
+
     def test_pages_are_found_by_every_name(self):
         for page in PAGES:
             self.assertEqual(unnamed(page), [], page)
@@ -119,6 +176,26 @@ class TheChecksCanFail(unittest.TestCase):
         self.assertIn("int(*fn)(void*arg)", known["weft_spawn"][1])
         self.assertEqual(entries([Page("a.3", self.PAGE)])["weft_now"], known["weft_now"])
         self.assertNotEqual(entries([Page("a.3", self.PAGE.replace("int64_t", "int"))])["weft_now"], known["weft_now"])
+
+    def test_errors_differ(self):
+        page = Page("a.3", self.PAGE + ".Sh ERRORS\n.It Er -EPERM , -EBUSY\n")
+        both = ({"EPERM", "EBUSY"}, set())
+        self.assertEqual(unlike_errors({"weft_now": both}, page), [])
+        self.assertEqual(unlike_errors({"weft_now": ({"EPERM"}, {"EBUSY"})}, page), [])
+        self.assertEqual(unlike_errors({"weft_now": ({"EPERM"}, set())}, page), ["EBUSY"])
+        self.assertEqual(unlike_errors({"weft_now": ({"EPERM", "EBUSY", "EIO"}, set())}, page), ["EIO"])
+
+    def test_errors_of_a_comment_are_found(self):
+        header = ("/* Head. Common errors: -EAGAIN; -EBADF. */\n"
+                  "/* Errors: -EIO, -EPERM. */\nint weft_a(int64_t deadline);\nint weft_b(void);\n"
+                  "/* Errors: those of weft_a; -EBUSY. */\nint weft_c(void);\n")
+        with tempfile.NamedTemporaryFile("w", suffix=".h") as file:
+            file.write(header)
+            file.flush()
+            named = named_errors([pathlib.Path(file.name)])
+        may = {"EAGAIN", "EBADF", "ENOTSUP"}
+        self.assertEqual(named, {"weft_a": ({"EIO", "EPERM", *OF_A_WAIT}, may), "weft_b": ({"EIO", "EPERM"}, may),
+                                 "weft_c": ({"EIO", "EPERM", "EBUSY"}, may)})
 
     def test_an_entry_is_missing_or_too_many(self):
         some = [p for p in PAGES if "weft_getrandom" not in mdoc.names(p.read_text())]
