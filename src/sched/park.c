@@ -48,10 +48,8 @@ static struct thread *park(struct thread *t, struct task *task)
 	return weft__switch_away(t, AFTER_PARK);
 }
 
-/*
- * The claim is somebody else's, who will publish in a few instructions; the caller may not go on
- * before.
- */
+/* Somebody else has the claim and will publish in a few instructions; the caller may not continue
+ * before. */
 static void await_publish(struct waiter *w)
 {
 	for (unsigned i = 0; wait_open(w); i++) {
@@ -70,7 +68,8 @@ static void give_up(struct waiter *w, enum wake_reason reason)
 
 void weft__wait_abandon(struct waiter *w)
 {
-	/* only weft_cancel could still be about to claim it; then it has set `cancelled`, too */
+	/* only weft_cancel could still be about to claim it, and then it has set `cancelled`,
+	 * too */
 	give_up(w, WAKE_TIMEOUT);
 }
 
@@ -94,12 +93,13 @@ static uint32_t park_foreign(struct waiter *w, int64_t deadline)
 	return wait_reason(w);
 }
 
-/* The reason why the wait of a task has ended. */
+/* Returns the reason why the wait of a task has ended. */
 static uint32_t ended(struct waiter *w)
 {
 	tsan_acquire(w);
 	uint32_t reason = wait_reason(w);
-	if (unlikely(reason == WAKE_CANCELLED)) /* a cancel that overtook weft_cancel_clear stays */
+	if (unlikely(reason ==
+		     WAKE_CANCELLED)) /* a cancel that overtook weft_cancel_clear stays in force */
 		store_relaxed(&w->task->cancelled, 1);
 	return reason;
 }
@@ -143,7 +143,7 @@ uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t dead
 	return weft__wait_park_ahead(t, w, deadline);
 }
 
-/* Apart, so that weft__wake needs no frame: it is called for every wake. */
+/* A function of its own, so that weft__wake, which is called for every wake, needs no frame. */
 static noinline void wake_stamped(struct thread *t, struct task *task)
 {
 	weft__trace_exact(t, TRACE_wake, task->id, 0);
@@ -203,7 +203,7 @@ int weft__wait_result(uint32_t reason, int64_t deadline)
 
 void weft__task_cancel(struct thread *t, struct task *task)
 {
-	/* It opens its word first and then looks at `cancelled`: pairs with
+	/* A task opens its word first and then looks at `cancelled`: pairs with
 	 * park.h:wait_begin_inline. */
 	store_seq_cst(&task->cancelled, 1);
 	/* pairs with park.h:wait_begin_inline */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * park.h: how anything waits, and how anything is woken. All of src/api is built on this page.
+ * park.h: how everything waits, and how everything is woken. All of src/api is built on this file.
  *
  * Every wait has one word, in the waiter of the task (or on the stack of a thread that is not the
  * runtime's):
  *
  *   bit        meaning
  *   OPEN       the wait is announced, nobody has ended it
- *   CLAIMED    somebody is ending it, and alone: hands something over, then publishes
+ *   CLAIMED    one party, and no other, is ending it: hands something over, then publishes
  *   PARKED     the owner has left its stack (a foreign thread: is about to sleep on the word)
  *   CANCEL     weft_cancel may end it
  *   without OPEN: the reason, shifted by WAIT_REASON_SHIFT: the wait is over
@@ -17,17 +17,18 @@
  *   OPEN            -> OPEN|CLAIMED   one waker: claim      cas_acq_rel; all others fail from here
  *   OPEN..|CLAIMED  -> reason         the same: publish     swap_acq_rel; pairs with the owner's
  *                                                           load_acquire
- *   OPEN            -> reason         who has nothing to    cas_acq_rel, as both of these
- *                                     hand over: end_open
+ *   OPEN            -> reason         a waker that has      cas_acq_rel, like both of these
+ *                                     nothing to hand over:
+ *                                     end_open
  *   any             -> |PARKED        owner, off its stack  add_acq_rel in finish_switch
  *
- * Who makes the task runnable? publish sees PARKED: the waker does. The owner's or sees no OPEN:
- * finish_switch does, on the successor's stack. Exactly one of the two happens, because both are
- * atomic on one word. So a waker needs no lock against a task that is still on its way off its
+ * Who makes the task runnable? When publish sees PARKED, the waker does. When the owner's add sees
+ * no OPEN, finish_switch does, on the successor's stack. Exactly one of the two happens, because
+ * both are atomic on one word. So a waker needs no lock against a task that is just leaving its
  * stack, and an object's lock need not be held across a switch.
  *
- * A waker must be sure that the waiter still waits for what it brings: it finds waiters in queues,
- * under the queue's lock, and a waiter leaves every queue before its wait function returns.
+ * A waker must be sure that the waiter still waits for what the waker brings: it finds waiters in
+ * queues, under the queue's lock, and a waiter leaves every queue before its wait function returns.
  *
  * Rejected: Go's "unlock after the switch" callback (a pointer to code in every park), one lock per
  * task, a state machine with a hand-over that spins.
@@ -59,29 +60,31 @@ enum wake_reason {
 
 /*
  * Announces a wait of the calling task (t) or thread (t NULL, `lone` then is its waiter). From here
- * on claims succeed. `why`: what dumps print. Gives the waiter to show to wakers. A cancelled
- * task's cancellable wait is claimed from the start with WAKE_CANCELLED: wait_park returns at once.
+ * on claims succeed. `why`: what dumps print. Returns the waiter that wakers are to find. If the
+ * task is cancelled, a cancellable wait is claimed from the start with WAKE_CANCELLED: wait_park
+ * returns at once.
  */
 static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone,
 					       const char *why, bool cancellable);
 
 /*
- * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end it at
- * once unless it was claimed already; WAKE_NO_TIMER when there is no memory to watch it). Returns
- * the reason. *t is the caller's thread, another one perhaps when it returns.
+ * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end the
+ * wait at once unless it is claimed already; WAKE_NO_TIMER when there is no memory to watch the
+ * deadline). Returns the reason. *t is the caller's thread, perhaps another one afterwards.
  */
 static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
-/* The same for a deadline that was ahead a moment ago: the clock is not read again. */
+/* The same for a deadline that was in the future a moment ago: the clock is not read again. */
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline);
 
 /*
- * Ends an announced wait of the caller's own that nobody has to end any more, before it parked.
- * Only for waiters that no waker can find by now.
+ * Ends the caller's own announced wait, before it parked, when no waker is needed any more. Only
+ * for waiters that no waker can find by now.
  */
 void weft__wait_abandon(struct waiter *w);
 
-/* Claims a wait: true: the caller alone may end it, and must, by weft__wait_end, soon. */
+/* Claims a wait. Returns true when the caller, and nobody else, may end it; it must do so soon, by
+ * weft__wait_end. */
 static inline bool wait_claim(struct waiter *w)
 {
 	uint32_t word = load_relaxed(&w->word);
@@ -93,7 +96,7 @@ static inline bool wait_claim(struct waiter *w)
 	return false;
 }
 
-/* As wait_claim, but only waits that weft_cancel may end. */
+/* The same, but only for a wait that weft_cancel may end. */
 static inline bool wait_claim_cancel(struct waiter *w)
 {
 	const uint32_t mask = WAIT_OPEN | WAIT_CLAIMED | WAIT_CANCEL;
@@ -106,8 +109,8 @@ static inline bool wait_claim_cancel(struct waiter *w)
 }
 
 /*
- * The first half of weft__wait_end: true: the waiter had parked, and the caller must make its owner
- * runnable.
+ * The first half of weft__wait_end. Returns true when the waiter had parked: the caller must make
+ * its owner runnable.
  */
 static inline bool wait_publish(struct waiter *w, uint32_t reason)
 {
@@ -118,8 +121,8 @@ static inline bool wait_publish(struct waiter *w, uint32_t reason)
 }
 
 /*
- * Claims and publishes in one move, where there is nothing to hand over. Gives what the word was;
- * 0: somebody else ends it.
+ * Claims and publishes in one move, where there is nothing to hand over. Returns the former word;
+ * 0: somebody else ends the wait.
  */
 static inline uint32_t wait_end_open(struct waiter *w, uint32_t reason)
 {
@@ -147,10 +150,10 @@ static inline uint32_t wait_reason(const struct waiter *w)
 void weft__wake(struct thread *t, struct task *task, const uint32_t *word);
 
 /*
- * Ends a claimed wait and makes its owner runnable when that is ours to do. t: the caller's thread,
- * NULL outside of the runtime. A waiter of a foreign thread may be gone the moment it is published:
- * read it before. Best called after an object's lock is dropped: a claimed waiter stays where it
- * is.
+ * Ends a claimed wait and makes its owner runnable when that is the waker's part. t: the caller's
+ * thread, NULL outside of the runtime. A foreign thread's waiter may be gone the moment it is
+ * published: read it before. Best called after an object's lock is dropped: a claimed waiter stays
+ * where it is.
  */
 static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t reason)
 {
@@ -159,11 +162,11 @@ static inline void weft__wait_end(struct thread *t, struct waiter *w, uint32_t r
 		weft__wake(t, task, &w->word);
 }
 
-/* The same where the caller collects runnable tasks: they are added to `ready`. */
+/* The same for a caller that collects runnable tasks: they are added to `ready`. */
 void weft__wait_end_list(struct waiter *w, uint32_t reason, struct list *ready);
 /*
- * Claims and ends it in one, for callers that collect, too (timers, the poller). False: somebody
- * else ends it.
+ * Claims and ends a wait in one move, also for callers that collect (timers, the poller). False:
+ * somebody else ends it.
  */
 bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready);
 
@@ -173,9 +176,9 @@ bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready);
  */
 
 struct waiter *weft__wait_begin_foreign(struct waiter *lone);
-/* The wait that was announced is that of a cancelled task. */
+/* Claims and ends the wait just announced, as its task is cancelled. */
 void weft__wait_cancelled(struct waiter *w);
-/* Of a task, without a limit. */
+/* For a task, without a deadline. */
 uint32_t weft__wait_park_forever(struct thread **t, struct waiter *w);
 uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline);
 
@@ -190,8 +193,8 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 	task->why = why;
 	task->since = load_relaxed(&sched.coarse_now);
 	/*
-	 * It sets `cancelled` and then tries the word, we the other way round: pairs with
-	 * park.c:weft__task_cancel.
+	 * A canceller sets `cancelled` and then tries the word, this function does it in the other
+	 * order: pairs with park.c:weft__task_cancel.
 	 */
 	store_seq_cst(&w->word, WAIT_OPEN | (cancel ? WAIT_CANCEL : 0));
 	/* pairs with park.c:weft__task_cancel */
@@ -201,7 +204,7 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 }
 
 #ifdef WEFT_TSAN
-/* Out of line, as enter(): a thread's tasks share its record. */
+/* Out of line, like enter(): a thread's tasks share its record. */
 struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const char *why,
 				bool cancellable);
 #else

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * program.c: what the files of this program ask of every stack.
+ * program.c: what the files of this program (executable and libraries) ask of every stack.
  *
  * libc puts a thread's static thread-local storage on its stack, and makes stacks executable when a
  * file says so (PT_GNU_STACK with X: nested functions whose addresses are taken). It does both for
  * stacks of its own; for ours we look at the same program headers.
  *
- * The sum counts libraries that were loaded later, too, whose variables may lie elsewhere: too much
- * is address space alone. What libc sets aside beyond it (a tunable) is not to be seen here:
- * thread.c gives a thread more when libc says that its stack is too small.
+ * The sum also counts libraries that were loaded later, whose variables may lie elsewhere: too much
+ * costs address space only. What libc reserves beyond it (a tunable) cannot be seen here: thread.c
+ * gives a thread more when libc says that its stack is too small.
  *
  * Rejected: __pthread_get_minstack, which is private to glibc.
  */

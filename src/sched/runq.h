@@ -2,9 +2,11 @@
 /*
  * runq.h: a processor's two queues of runnable tasks.
  *
- * `runq` holds tasks that have run before, first in, first out: fairness. `deque` holds tasks that
- * have never run, newest first: a tree of spawns is then walked depth first, and the stacks that it
- * touches are as many as it is deep, not as many as it has leaves. Thieves take the oldest.
+ *   runq    tasks that have run before, first in, first out: fairness
+ *   deque   tasks that have never run, newest first: a tree of spawns is then walked depth first,
+ *           and the stacks that it touches are as many as it is deep, not as many as it has leaves
+ *
+ * Thieves take the oldest.
  *
  *   queue  field    written by          order
  *   runq   tail     owner               store_release; pairs with the thieves' load_acquire
@@ -15,8 +17,8 @@
  *                                       between the loads of top and bottom; for the last task one
  *                                       of the two sees the other
  *
- * A slot is read before the CAS that claims it; the owner reuses a slot only once head (top) has
- * passed it, so a value read too late is thrown away with the failed CAS.
+ * A slot is read before the CAS that claims it; the owner reuses a slot only after head (top) has
+ * passed it, so a value read too late is dropped with the failed CAS.
  *
  * The ring is what Go's runtime uses for its local queues, the deque is Chase and Lev's ("Dynamic
  * circular work-stealing deque", 2005) with the orders of Le, Pop, Cohen and Nardelli (2013) and a
@@ -38,7 +40,7 @@ struct task;
 enum {
 	RUNQ_SIZE = 256,
 	DEQUE_SIZE = 1024
-}; /* powers of two; one batch of spawns fits the latter */
+}; /* powers of two; one batch of spawns fits into the latter */
 
 struct runq {
 	uint32_t head cache_aligned;
@@ -52,7 +54,7 @@ struct deque {
 	struct task *ring[DEQUE_SIZE];
 };
 
-/* How many, roughly: exact for the owner when no thief is at work. */
+/* The number of tasks, roughly: exact for the owner while no thief is active. */
 static inline uint32_t runq_length(const struct runq *q)
 {
 	return load_relaxed(&q->tail) - load_relaxed(&q->head);
@@ -101,7 +103,7 @@ static inline struct task *runq_pop_alone(struct runq *q)
 	return load_relaxed(&q->ring[head % RUNQ_SIZE]);
 }
 
-/* Owner: the task `ahead` places behind the one that would be taken now; a thief may take it any
+/* Owner: the task `ahead` places behind the one that would be taken now; a thief may take it at any
  * moment. NULL: none. */
 static inline const struct task *runq_peek(const struct runq *q, uint32_t ahead)
 {
@@ -111,8 +113,8 @@ static inline const struct task *runq_peek(const struct runq *q, uint32_t ahead)
 }
 
 /*
- * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Gives how many;
- * 0 also when another thief was faster.
+ * Anyone: takes up to `room` from the head, at most half (rounded up), into `out`. Returns how
+ * many; 0 also when another thief was faster.
  */
 unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room);
 
@@ -143,7 +145,7 @@ static inline struct task *deque_pop(struct deque *d)
 	struct task *task = NULL;
 	if ((int32_t)(bottom - top) > 0)
 		return load_relaxed(&d->ring[bottom % DEQUE_SIZE]);
-	if (bottom == top) { /* the last one: thieves want it too */
+	if (bottom == top) { /* the last one: a thief may want it too */
 		task = load_relaxed(&d->ring[bottom % DEQUE_SIZE]);
 		/* pairs with runq.c:weft__deque_steal */
 		if (!cas_seq_cst(&d->top, &top, top + 1))

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runtime.c: the runtime's beginning and end.
+ * runtime.c: how the runtime begins and ends.
  *
  *   move of sched.running     by
  *   NONE   -> BEGINS   weft__runtime_run, by CAS: one runtime per process
- *   BEGINS -> RUNS     run, when everything is in place: from here on foreign threads are let in
+ *   BEGINS -> RUNS     run, when everything is ready: from here on foreign threads are let in
  *   RUNS   -> ENDS     proc.c:over_or_stuck, when the last processor goes idle and no task is left
- *   BEGINS -> ENDS     begin_threads or weft__runtime_run, when starting failed half way
+ *   BEGINS -> ENDS     begin_threads or weft__runtime_run, when starting failed halfway
  *   ENDS   -> NONE     weft__runtime_run, when every thread is reaped and no foreign thread is
  *                      inside a call
  *
  * The calling thread becomes the template (template.c). With WEFT_LOCK_MAIN it runs the main task
  * instead, and a template thread is started before.
  *
- * In a forked child the runtime is not there: its other threads did not come along. The child's
- * calls return -ENOTSUP.
+ * In a forked child there is no runtime: fork copies none of its other threads. The child's calls
+ * return -ENOTSUP.
  */
 #include "sched/runtime.h"
 
@@ -88,14 +88,15 @@ int weft__foreign_enter(void)
 void weft__foreign_leave(void)
 {
 	tsan_release(&sched.foreign_inside);
-	/* The count, then `running`, await_foreigners the other way round: pairs with
+	/* The count, then `running`; await_foreigners does it in the other order: pairs with
 	 * await_foreigners */
 	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 &&
 	    load_seq_cst(&sched.running) != RUNTIME_RUNS)
 		weft__futex_wake(&sched.foreign_inside, 1);
 }
 
-/* The runtime ends. A caller may be inside for long: a dump to a pipe that nobody reads. */
+/* The runtime ends. A foreign thread may stay inside for long: a dump to a pipe that nobody
+ * reads. */
 static void await_foreigners(void)
 {
 	uint32_t inside;
@@ -126,7 +127,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 	p->cache = cache;
 	p->number = number;
 	p->alone = sched.processor_count == 1;
-	p->attention = sched.sim; /* there it stays set */
+	p->attention = sched.sim; /* in that mode it stays set */
 	p->timers.queue.earliest = INT64_MAX;
 	list_init(&cache->tasks);
 	list_init(&cache->spare);
@@ -183,7 +184,7 @@ static void *template_main(void *arg)
 	return NULL;
 }
 
-/* The main task, not yet to be seen by anybody. NULL: no memory. */
+/* Makes the main task, which nobody can see yet. NULL: no memory. */
 static struct task *main_task_new(int (*fn)(void *arg), void *arg)
 {
 	struct task_options options = {.name = "main", .detached = true};
@@ -199,8 +200,8 @@ static bool main_is_locked(void)
 	return sched.flags & WEFT_LOCK_MAIN;
 }
 
-/* With WEFT_LOCK_MAIN the calling thread runs the main task, and another is the template. Nobody is
- * let in yet, so that an error leaves nothing behind. */
+/* With WEFT_LOCK_MAIN the calling thread runs the main task, and another is the template. No
+ * foreign thread is let in yet, so that an error leaves nothing behind. */
 static int begin_threads(pthread_t *template)
 {
 	if (!main_is_locked()) {
@@ -224,8 +225,9 @@ static int begin_threads(pthread_t *template)
 	return err;
 }
 
-/* The calling thread runs it; a processor may be gone already, to a task that another thread has
- * started: then it is queued as any other, and who finds it there gives one. */
+/* The calling thread runs the main task. Its processor may have gone to a task that a foreign
+ * thread has started: then the main task is queued like any other, and whoever finds it there gives
+ * the thread one. */
 static void run_locked(struct task *task, pthread_t template)
 {
 	struct thread *t = weft__thread_self();

@@ -9,20 +9,20 @@ struct runtime_options {
 	unsigned processors, max_threads;
 	size_t stack_size;
 	unsigned flags;
-	void (*begin)(void), (*end)(void); /* as in debug/observe.h; NULL: nobody looks */
+	void (*begin)(void), (*end)(void); /* as in debug/observe.h; NULL: no observer */
 };
 
 /* Runs `main_task(arg)` as the first task and returns when all tasks have ended and all threads are
- * gone: 0, or -errno when it could not start. The result of main_task goes to *result. */
+ * gone: 0, or -errno when the runtime could not start. The result of main_task goes to *result. */
 int weft__runtime_run(const struct runtime_options *options, int (*main_task)(void *arg), void *arg,
 		      int *result);
-/* How many processors a runtime gets when nobody says: CPUs of the affinity mask, at most the
- * cgroup's quota. */
+/* The number of processors by default: the CPUs of the affinity mask, at most the cgroup's
+ * quota. */
 unsigned weft__runtime_default_processors(void);
 /* Is a runtime running here? 0, -EINVAL, or -ENOTSUP in a forked child. */
 int weft__runtime_state(void);
-/* For threads that are not the runtime's: keeps it from ending between the two. 0 or as
- * weft__runtime_state. */
+/* For threads that are not the runtime's: it does not end between these two calls. Returns what
+ * weft__runtime_state does. */
 int weft__foreign_enter(void);
 void weft__foreign_leave(void);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim.c: the deterministic mode. The same seed gives the same schedule.
+ * sim.c: the deterministic mode. The same seed leads to the same schedule.
  *
  * There is one processor, so one task runs at a time, and every choice is drawn from the seed:
  *
- *   who is next    whoever can run is in one pool; a draw picks one. p->attention stays set, so
- *                  schedule.c takes nothing from its queues by itself and weft__find_work asks here
- *                  each time
- *   when           each way into the runtime may let others run first, as if the task had been
+ *   which task     all tasks that can run are in one pool; a draw picks one. p->attention stays
+ *                  set, so schedule.c takes nothing from its queues by itself and weft__find_work
+ *                  asks here each time
+ *   when           each call into the runtime may let others run first, as if the task had been
  *                  preempted there. The lease word stays REQUESTED, so every entry takes the slow
  *                  way, which asks here; no entry pays for it in other modes, and the monitor,
  *                  which needs HELD, takes no lease
@@ -34,11 +34,11 @@
 #include "sched/timer.h"
 
 enum {
-	STEP = 100, /* ns of virtual time a choice takes: who polls the clock gets on */
+	STEP = 100, /* ns of virtual time per choice: a loop that polls the clock ends */
 	PREEMPT_ONE_IN = 4,
 	FIRST_ROOM = 1024,
 };
-#define GRACE MS(10)	    /* of real time for descriptors, when nothing else can run */
+#define GRACE MS(10)	    /* of real time, for descriptors, when nothing else can run */
 #define START SECONDS(3600) /* of virtual time: a round number that is not 0 */
 
 static struct {
@@ -109,7 +109,7 @@ uint64_t weft__sim_draw(void)
 	return x ^ x >> 31;
 }
 
-/* ---- the pool of those who can run ---- */
+/* ---- the pool of tasks that can run ---- */
 
 static void pool_grow(void)
 {
@@ -148,7 +148,7 @@ static void pool_add_global(struct task_list *q)
 	pool_add_list(&tasks);
 }
 
-/* Everybody who can run at this moment, in an order that depends on nothing but what they did. */
+/* Collects all tasks that can run now, in an order that depends on nothing but what they did. */
 static void gather(struct processor *p)
 {
 	struct task *task;
@@ -164,7 +164,7 @@ static void gather(struct processor *p)
 	pool_add_list(&due);
 }
 
-/* The caller holds the processor: nobody judges meanwhile that all wait for ever. */
+/* The caller holds the processor: meanwhile nobody judges that all tasks wait for ever. */
 static void await_descriptors(int64_t until)
 {
 	struct netpoll_events got;
@@ -183,7 +183,7 @@ static void look_at_descriptors(void)
 	pool_add_list(&ready);
 }
 
-/* Nothing can run now. True: somebody may, now that time has passed. */
+/* Nothing can run now. Returns true when something may, now that time has passed. */
 static bool let_time_pass(void)
 {
 	int64_t next = weft__timer_earliest();

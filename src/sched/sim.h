@@ -15,24 +15,26 @@ void weft__sim_prepare(uint64_t seed);
  * (which wins)? */
 bool weft__sim_begin(void);
 void weft__sim_end(void);
-/* Of the run that goes on, or of the last one. */
+/* The seed of the current run, or of the last one. */
 uint64_t weft__sim_seed(void);
-/* WEFT_SIM in the environment. False: it is not set, or not a number. */
+/* Reads WEFT_SIM from the environment. False: it is not set, or not a number. */
 bool weft__sim_environment(uint64_t *seed);
 
-/* While sched.sim is set. */
+/* The functions below are for the time while sched.sim is set. */
 
 /* The virtual clock. */
 int64_t weft__sim_now(void);
-/* A number from the seed's stream; the caller holds the processor. Threads' own chance would depend
- * on which of them happened to be idle. */
+/* A number from the seed's stream; the caller holds the processor. The threads' own random numbers
+ * would depend on which of them happened to be idle. */
 uint64_t weft__sim_draw(void);
-/* Which task runs next; NULL: none can, and no timer runs. The caller holds the processor. */
+/* Returns the task that runs next; NULL: none can, and no timer runs. The caller holds the
+ * processor. */
 struct task *weft__sim_pick(struct thread *t);
-/* Can somebody run, or will somebody when time has passed? The holder of the processor alone makes
- * that happen, so it does not go idle. */
+/* Can a task run, or will one when time has passed? Only the holder of the processor makes that
+ * happen, so it does not go idle then. */
 bool weft__sim_goes_on(void);
-/* A task has come into the runtime: others may run first. Gives the thread on which it goes on. */
+/* A task has entered the runtime: others may run first. Returns the thread on which it
+ * continues. */
 struct thread *weft__sim_entered(struct thread *t);
 
 #endif

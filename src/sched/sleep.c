@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sleep.c: how a thread without a processor waits for one: on its futex, or, one of all, in the
+ * sleep.c: how a thread without a processor waits for one: on its futex, or, one of them, in the
  * poller, for timers and descriptors.
  *
  * The poller: while a timer runs or a descriptor is awaited, one thread sleeps there for all. Each
- * thread that goes to sleep looks whether one is there (sleep_begin), so a thread that lets its
- * processor go and then sleeps owes nothing. One that will not sleep, as its locked task has ended,
- * hands its processor on instead (proc.c:weft__proc_leave). The whole table of duties is in
- * docs/DUTIES.md.
+ * thread that goes to sleep looks whether there is one (sleep_begin), so a thread that lets its
+ * processor go and then sleeps has no other duty. A thread that will not sleep, as its locked task
+ * has ended, hands its processor on instead (proc.c:weft__proc_leave). The whole table of duties is
+ * in docs/DUTIES.md.
  */
 #include "sched/sleep.h"
 
@@ -23,7 +23,7 @@ static bool poller_begin(struct thread *t)
 	if (sched.poller.until != INT64_MIN)
 		return false;
 	t->polling = 1;
-	/* From here on, earlier timers kick: pairs with timer.c:weft__timer_leave. */
+	/* From here on earlier timers kick the poller: pairs with timer.c:weft__timer_leave. */
 	store_seq_cst(&sched.poller.until, INT64_MAX);
 	return true;
 }
@@ -50,7 +50,7 @@ static unsigned run_all_timers(struct list *ready)
 	return fired;
 }
 
-/* The task of `ready` that only t may run. */
+/* Takes the task that only t may run out of `ready`. */
 static struct task *own_task(struct thread *t, struct list *ready)
 {
 	list_each (l, ready) {
@@ -66,7 +66,7 @@ static bool has_or_takes_processor(struct thread *t)
 	return proc_given(t) || weft__proc_take_idle(t);
 }
 
-/* t has brought them from the poller, and runs those itself that it may, if it has or finds a
+/* t has brought these tasks from the poller; it runs those that it may itself, if it has or finds a
  * processor. */
 static void keep_ready(struct thread *t, struct list *ready)
 {
@@ -103,7 +103,8 @@ static void sleep_polling(struct thread *t)
 	sub_seq_cst(&sched.carrying, 1);
 }
 
-/* True: t got a processor or must end; *poll: how to sleep otherwise. */
+/* Returns true when t got a processor or must end; *poll: whether it is to sleep in the poller
+ * otherwise. */
 static bool sleep_begin(struct thread *t, bool *poll)
 {
 	lock_take(&sched.lock, RANK_SCHED);
@@ -138,7 +139,7 @@ bool weft__thread_sleep(struct thread *t)
 	bool poll = false;
 	while (!sleep_begin(t, &poll)) {
 		if (unlikely(load_relaxed(&sched.template.missed)))
-			weft__proc_serve_waiting(); /* by t itself, if need be */
+			weft__proc_serve_waiting(); /* t itself may be the thread for it */
 		if (poll)
 			sleep_polling(t);
 		/* pairs with proc.c:start_on, template.c:wake_everybody,

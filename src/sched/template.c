@@ -2,26 +2,27 @@
 /*
  * template.c: the thread that starts and reaps all others.
  *
- * The template is a clean thread: it runs no task, so nothing that a task did to its thread can be
- * inherited from it. It is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was
+ * The template is a clean thread: it runs no task, so new threads inherit nothing that a task did
+ * to its thread. It is the thread that called weft_run, or, with WEFT_LOCK_MAIN, one that was
  * started before the main task ran. It sleeps on sched.template.wake and does two things:
  *
- *   start   a thread for each processor on sched.template.wanted; the new thread is born holding
- *           it. While such births follow each other closely, also two spare ones ahead of demand: a
- *           dying thread hands its processor to one of them, and nobody waits for a birth. Whoever
- *           leaves fewer than two wakes the template
+ *   start   a thread for each processor on sched.template.wanted; the new thread holds it from the
+ *           start. While such births follow each other closely, also two spare threads ahead of
+ *           demand: a dying thread hands its processor to one of them, and nobody waits for a
+ *           birth. Whoever leaves fewer than two wakes the template
  *   reap    threads on sched.leaving, with pthread_tryjoin_np: a dying thread runs the program's
- *           key destructors, which may take their time, and the template must not wait for them; at
- *           the very end it may
+ *           key destructors, which may take long, and the template must not wait for them; at the
+ *           very end it may
  *
- * When no thread can be had (pids limit, memory, max_threads) the processor lies idle, its work in
- * the global queues, and whoever becomes free takes it up (proc.c). The template tries on every 10
- * ms; only when nothing at all has run for ten seconds it says so and aborts: docs/THREADS.md.
+ * When no thread can be started (pids limit, memory, max_threads) the processor lies idle, its work
+ * in the global queues, and whoever becomes free takes it up (proc.c). The template tries again
+ * every 10 ms; only when nothing at all has run for ten seconds it says so and aborts:
+ * docs/THREADS.md.
  *
  * Rejected: more spares (with eight, births come in batches, the kernel's small caches of thread
- * stacks run dry, and a storm takes a fifth longer), a wake-up for each second spare (the template
- * then is the one that is waited for), starting threads where they are needed (inherits what a
- * locked task did), detached threads (weft_run could not promise that all are gone).
+ * stacks run dry, and a storm takes a fifth longer), a wake-up for each second spare (then
+ * everybody waits for the template), starting threads where they are needed (they would inherit
+ * what a locked task did), detached threads (weft_run could not promise that all are gone).
  */
 #include "sched/template.h"
 
@@ -38,10 +39,10 @@
 #include "sched/thread.h"
 #include "sched/trace.h"
 
-#define RETRY_FIRST MS(1)   /* until a thread is tried again; twice as long each time ... */
+#define RETRY_FIRST MS(1)   /* until the next try to start a thread; doubles each time ... */
 #define RETRY_LAST MS(10)   /* ... up to this */
-#define PATIENCE MS(500)    /* until it is said that a thread is missed */
-#define GIVE_UP SECONDS(10) /* without anything having run */
+#define PATIENCE MS(500)    /* until a message says that a thread is missing */
+#define GIVE_UP SECONDS(10) /* when nothing has run for so long */
 #define STORM_GAP MS(1)	    /* births closer than this follow each other */
 
 enum {
@@ -51,14 +52,14 @@ enum {
 };
 
 static struct {
-	int64_t first;	   /* a thread is missed since then; 0: none is */
+	int64_t first;	   /* a thread has been missing since then; 0: none is */
 	int64_t since;	   /* and nothing has run since then */
 	uint64_t switches; /* of all processors then */
 	int error;	   /* of the last birth that failed */
-	bool said;	   /* once a run */
+	bool said;	   /* the message: once a run */
 } missing;
 static int64_t last_birth;
-static uint32_t births; /* that followed each other */
+static uint32_t births; /* in a row, closely */
 
 /* ---- births ---- */
 
@@ -74,9 +75,9 @@ void weft__thread_want(struct processor *p)
 	store_relaxed(&sched.template.wanted_count, sched.template.wanted_count + 1);
 }
 
-/* A new record for a wanted processor; or, while threads are in demand, for none: it counts as idle
- * at once, and whoever finds it there may give it a processor before it has begun. NULL: none is
- * needed. */
+/* Returns a new record for a wanted processor; or, while threads are in demand, for none: it counts
+ * as idle at once, and whoever finds it there may give it a processor before it has begun. NULL: no
+ * thread is needed. */
 static struct thread *record_wanted(void)
 {
 	struct thread *t = NULL;
@@ -84,7 +85,7 @@ static struct thread *record_wanted(void)
 	struct list *l = list_pop_head(&sched.template.wanted);
 	if (l) {
 		store_relaxed(&sched.template.wanted_count, sched.template.wanted_count - 1);
-		t = weft__thread_record_take(); /* there is one: it was asked for under the lock */
+		t = weft__thread_record_take(); /* never NULL: the lock is held since the wish */
 		weft__proc_attach(t, container_of(l, struct processor, idle));
 	} else if (sched.idle.thread_count < sched.template.spares &&
 		   sched.running == RUNTIME_RUNS && (t = weft__thread_record_take())) {
@@ -96,14 +97,14 @@ static struct thread *record_wanted(void)
 	return t;
 }
 
-/* t could not be started: its record goes back, and its processor to whoever can be had. */
+/* t could not be started: frees its record, and gives its processor to any other thread. */
 static void unborn(struct thread *t)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = t->processor ? weft__proc_detach(t) : NULL;
 	if (p)
 		p->next = t->next;
-	else if (!list_empty(&t->idle)) { /* weft__thread_trim may have thought better of it */
+	else if (!list_empty(&t->idle)) { /* unless weft__thread_trim has taken it out */
 		list_remove(&t->idle);
 		sched.idle.thread_count--;
 	}
@@ -139,8 +140,8 @@ static void note_birth(void)
 static void start_wanted(void)
 {
 	struct thread *t;
-	/* Not for ever: a storm wants the next thread while this one is started, and the dead must
-	 * be reaped. */
+	/* Not for ever: in a storm the next thread is wanted while this one is started, and the
+	 * dead must be reaped. */
 	for (int n = 0; n < START_BATCH && (t = record_wanted()); n++) {
 		int err = weft__thread_create(t);
 		if (err)
@@ -180,12 +181,12 @@ static int join(pthread_t pthread, enum patience patience)
 		return pthread_tryjoin_np(pthread, NULL);
 	if (patience == JOIN_WHENEVER)
 		return pthread_join(pthread, NULL);
-	clock_gettime(CLOCK_REALTIME, &now); /* pthread_timedjoin_np knows no other */
+	clock_gettime(CLOCK_REALTIME, &now); /* pthread_timedjoin_np knows no other clock */
 	until = timespec_of(nanoseconds_of(now) + RETRY_LAST);
 	return pthread_timedjoin_np(pthread, NULL, &until);
 }
 
-/* Joins what has ended. Returns true when some have not yet. */
+/* Joins the threads that have ended. Returns true when some have not yet. */
 static bool reap(enum patience patience)
 {
 	struct list dead, joined, later;
@@ -200,7 +201,7 @@ static bool reap(enum patience patience)
 		int busy = join(container_of(l, struct thread, all)->pthread, patience);
 		list_push_tail(busy ? &later : &joined, l);
 		if (patience == JOIN_SOON)
-			patience = JOIN_NOW; /* one is enough to go on with */
+			patience = JOIN_NOW; /* one is enough to continue */
 	}
 	bool left = !list_empty(&later);
 	lock_take(&sched.lock, RANK_SCHED);
@@ -211,7 +212,7 @@ static bool reap(enum patience patience)
 	return left;
 }
 
-/* ---- when no thread is to be had ---- */
+/* ---- when no thread can be started ---- */
 
 static uint64_t all_switches(void)
 {
@@ -221,7 +222,7 @@ static uint64_t all_switches(void)
 	return n;
 }
 
-/* Why: what the threads that there are do, or what the kernel says. */
+/* Says why: what the existing threads do, or what the kernel answered. */
 static void describe(char *text, size_t size)
 {
 	uint32_t locked = 0, leaving = 0;
@@ -245,7 +246,7 @@ static void describe(char *text, size_t size)
 			 strerror(-missing.error));
 }
 
-/* Says once, when it lasts, that tasks wait for a thread; gives up when nothing has run for too
+/* Says once, when it lasts, that tasks wait for a thread; aborts when nothing has run for too
  * long. */
 static void mind_the_gap(int64_t now)
 {
@@ -282,8 +283,8 @@ static bool take_missed(void)
 	return missed;
 }
 
-/* A thread is missed: waits a little, for the dead or for better times, and tries again. Returns
- * false when none is missed. */
+/* A thread is missing: waits a little, for a dying one or for better times, and tries again.
+ * Returns false when none is missing. */
 static bool try_on(void)
 {
 	if (!take_missed()) {
@@ -291,7 +292,7 @@ static bool try_on(void)
 		return false;
 	}
 	mind_the_gap(weft__clock());
-	if (list_empty(&sched.leaving)) /* only this thread takes anything out of it */
+	if (list_empty(&sched.leaving)) /* nobody else takes anything out of it */
 		nap();
 	reap(JOIN_SOON);
 	lock_take(&sched.lock, RANK_SCHED);
@@ -318,7 +319,7 @@ static void template_sleep(int64_t deadline)
 {
 	if (!swap_acq_rel(&sched.template.wake, 0)) /* pairs with weft__template_wake */
 		weft__futex_wait(&sched.template.wake, 0, deadline);
-	/* The work of whoever set it meanwhile is seen now: pairs with weft__template_wake. */
+	/* What others did before they set it is seen now: pairs with weft__template_wake. */
 	swap_acq_rel(&sched.template.wake, 0);
 }
 

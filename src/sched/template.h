@@ -5,7 +5,7 @@
 
 #include "sched/sched.h"
 
-/* The template thread's work until the runtime has ended and every thread is reaped. */
+/* The template thread's work; returns when the runtime has ended and every thread is reaped. */
 void weft__template_loop(void);
 void weft__template_wake(void);
 /* Asks for a thread for a processor on sched.template.wanted; [S] is held. */
@@ -16,8 +16,8 @@ static inline bool weft__thread_birth_possible(void)
 	return sched.thread_count + sched.template.wanted_count < sched.max_threads &&
 	       !sched.template.failed;
 }
-/* May one more thread be had, an idle one or a new one? If not, the template is told that one is
- * missed. [S] is held. */
+/* Is there one more thread, idle or to be started? If not, the template is told that one is
+ * missing. [S] is held. */
 bool weft__thread_available(void);
 /* Starts the first thread of a runtime, idle; called before any task runs. 0, -EAGAIN or
  * -ENOMEM. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thread.c: records of threads, and how a thread begins and is retired. Births and deaths are the
- * template's (template.c); a locked task's thread ends by exit.c.
+ * thread.c: records of threads, and how a thread begins and is retired. The template starts and
+ * reaps threads (template.c); a locked task's thread ends in exit.c.
  *
- * A record is used again when its thread has been joined, with the stack that it has. Records are
- * never unmapped while the runtime runs: a stale pointer reads a record.
+ * A record is used again, with its stack, when its thread has been joined. Records are never
+ * unmapped while the runtime runs: a stale pointer reads a record.
  */
 #include "sched/thread.h"
 
@@ -26,7 +26,7 @@
 #include "sched/trace.h"
 
 enum {
-	/* The scheduler's frames, a signal stack and the program's key destructors: beside what
+	/* For the scheduler's frames, a signal stack and the program's key destructors, beside what
 	 * libc puts there. */
 	OWN_STACK = 256 * 1024,
 	LARGEST_STACK = 1 << 30,
@@ -77,7 +77,7 @@ struct thread *weft__thread_record(void)
 
 /* ---- a thread's life ---- */
 
-/* The sanitizer wants to know where this thread's own stack lies. */
+/* For the sanitizer: where this thread's own stack lies. */
 static void own_stack(void **bottom, size_t *size)
 {
 	*bottom = NULL;
@@ -161,9 +161,9 @@ static int take_stack(struct thread *t)
 }
 
 /*
- * On a stack of ours, one per record, used again when the record is: libc gives a dead thread's
- * stack of its own back to the kernel at every exit, and the interrupts that this sends to all CPUs
- * were an eighth of a storm's time.
+ * On a stack of ours, one per record, used again with the record: libc returns the stacks that it
+ * makes to the kernel at every exit, and the interrupts that this sends to all CPUs were an eighth
+ * of a storm's time.
  */
 static int create_on_stack(struct thread *t)
 {
@@ -180,7 +180,7 @@ static int create_on_stack(struct thread *t)
 	return -err;
 }
 
-/* -EINVAL: libc needs more of the stack than the program's files say (program.c); the next one is
+/* -EINVAL: libc needs more of the stack than the program's files say (program.c); the next stack is
  * larger. */
 int weft__thread_create(struct thread *t)
 {
@@ -217,7 +217,7 @@ bool weft__thread_trim(void)
 	bool more = sched.idle.thread_count > keep;
 	bool dead = !list_empty(&sched.leaving);
 	lock_drop(&sched.lock, RANK_SCHED);
-	if (dead) /* fewer than a batch may lie there, unreaped */
+	if (dead) /* a batch that is not full may lie there, unreaped */
 		weft__template_wake();
 	return more || dead;
 }

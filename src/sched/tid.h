@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tid.h: what the kernel says of a thread of this process, by its number. */
+/* tid.h: what the kernel says about a thread of this process, by its number. */
 #ifndef WEFT_SCHED_TID_H
 #define WEFT_SCHED_TID_H
 
@@ -7,11 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* CPU time in ns; -1: it cannot be told. */
+/* CPU time in ns; -1: the kernel does not tell. */
 int64_t weft__tid_cpu(pid_t tid);
-/* The state letter of /proc/self/task/TID/stat; 0: it cannot be told. */
+/* The state letter of /proc/self/task/TID/stat; 0: the kernel does not tell. */
 char weft__tid_letter(pid_t tid);
-/* Returns true when the thread neither runs nor wants to; false also when it cannot be told. */
+/* Returns true when the thread neither runs nor is runnable; false also when the kernel does not
+ * tell. */
 bool weft__tid_asleep(pid_t tid);
 
 #endif

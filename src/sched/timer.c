@@ -19,7 +19,8 @@ int weft__timer_start(struct thread *t, struct timer *timer)
 	lock_take(&own->lock, RANK_TIMER);
 	int err = weft__timerq_add(&own->queue, timer);
 	lock_drop(&own->lock, RANK_TIMER);
-	/* A thread that sleeps in the poller must not sleep past it, unless this one is at hand. */
+	/* A thread that sleeps in the poller must wake for it, unless this thread serves the queue
+	 * itself. */
 	if (!err &&
 	    max_of(timer->when, load_relaxed(&own->turn)) < load_relaxed(&sched.poller.until))
 		weft__netpoll_kick();
@@ -39,14 +40,14 @@ bool weft__timer_stop(struct timer *timer)
 
 void weft__timer_again(struct timer *timer)
 {
-	weft__timerq_add(&timer->processor->timers.queue,
-			 timer); /* it was in until now: there is room */
+	/* This cannot fail: the timer's place has just become free. */
+	weft__timerq_add(&timer->processor->timers.queue, timer);
 }
 
 /*
- * Takes up to `room` due timers. Only their addresses are read: they, and the tasks around them,
- * have slept for long and are in no cache, so all are asked for before one is used; and in one go,
- * so that the CPU looks up several of their pages at a time.
+ * Takes up to `room` due timers. Only their addresses are read at first: they, and the tasks around
+ * them, have slept for long and are in no cache, so all are prefetched before one is used; and in
+ * one go, so that the CPU looks up several of their pages at a time.
  */
 static unsigned take_due(struct timer_queue *q, int64_t now, struct timer **due, unsigned room)
 {
@@ -58,7 +59,7 @@ static unsigned take_due(struct timer_queue *q, int64_t now, struct timer **due,
 	return n;
 }
 
-/* Fires up to `room` and a BATCH. */
+/* Fires up to `room` timers and a BATCH. */
 static unsigned run(struct timers *timers, int64_t now, struct list *ready, unsigned room)
 {
 	struct timer *due[BATCH];

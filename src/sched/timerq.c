@@ -75,7 +75,7 @@ static void heap_remove(struct timer_queue *q, uint32_t i)
 
 /* ---- the wheel ---- */
 
-/* There is one: see chunk_room. */
+/* There is always one: see chunk_room. */
 static uint32_t chunk_take(struct timer_queue *q)
 {
 	uint32_t chunk = q->free_chunk;
@@ -91,7 +91,8 @@ static void chunk_give(struct timer_queue *q, uint32_t chunk)
 	q->free_chunk = chunk + 1;
 }
 
-/* Above the horizon: the digit in which they differ first, and that digit. */
+/* For a tick above the horizon: the highest digit in which the two differ, and the tick's value of
+ * it. */
 static unsigned bucket_of(const struct timer_queue *q, int64_t tick)
 {
 	unsigned level =
@@ -108,7 +109,7 @@ static void set_occupied(struct timer_queue *q, unsigned bucket, bool occupied)
 		q->occupied[bucket / TIMER_BUCKETS] &= ~bit;
 }
 
-/* Another first chunk. */
+/* Puts another chunk in front. */
 static void bucket_grow(struct timer_queue *q, unsigned bucket)
 {
 	struct timer_bucket *b = &q->buckets[bucket];
@@ -144,7 +145,7 @@ static void wheel_remove(struct timer_queue *q, uint32_t at)
 	uint32_t chunk = b->first - 1;
 	struct timer_chunk *first = &q->chunks[chunk];
 	struct timer_slot last = first->slots[--first->count];
-	c->slots[at % CHUNK_PLACES] = last; /* it may be the same one */
+	c->slots[at % CHUNK_PLACES] = last; /* it may be the same slot */
 	q->entries[last.entry].place = WHEEL + at;
 	if (first->count)
 		return;
@@ -177,7 +178,7 @@ static int first_bucket(const struct timer_queue *q, int64_t *begin)
 	return -1;
 }
 
-/* Asks for what will be needed while the chunk before it is. */
+/* Prefetches what will be needed next, while the chunk before it is handled. */
 static void fetch_chunk(const struct timer_queue *q, uint32_t chunk)
 {
 	const char *c = (const char *)&q->chunks[chunk - 1];
@@ -187,7 +188,7 @@ static void fetch_chunk(const struct timer_queue *q, uint32_t chunk)
 		__builtin_prefetch(c + i);
 }
 
-/* Time has come to the tick `now`: opens the first bucket if it has begun. */
+/* The time is the tick `now`: opens the first bucket if it has begun. */
 static bool open_first(struct timer_queue *q, int64_t now)
 {
 	int64_t begin;
@@ -220,8 +221,8 @@ static int64_t earliest_in_wheel(const struct timer_queue *q)
 
 /* ---- the queue ---- */
 
-/* Each chunk that is not the first of its bucket is full. While a bucket is opened, one chunk's
- * slots are there twice. */
+/* Each chunk that is not the first of its bucket is full. While a bucket is opened, the slots of
+ * one chunk exist twice. */
 static size_t chunk_room(uint32_t room)
 {
 	return room / TIMER_CHUNK + TIMER_LEVELS * TIMER_BUCKETS + 2;
@@ -245,7 +246,7 @@ static int grow(struct timer_queue *q)
 	q->heap = (struct timer_slot *)(memory + chunk_room(room));
 	q->entries = (struct timer_entry *)(q->heap + room);
 	if (old.room) {
-		tsan_acquire(q); /* it looks into memcpy, though not into the lock */
+		tsan_acquire(q); /* ThreadSanitizer sees memcpy, but not the lock */
 		memcpy(q->chunks, old.chunks, old.chunks_used * sizeof(*q->chunks));
 		memcpy(q->heap, old.heap, old.heaped * sizeof(*q->heap));
 		memcpy(q->entries, old.entries, old.room * sizeof(*q->entries));

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timerq.h: which timer is due next: a wheel of buckets for later ones, a small heap for the next
+ * timerq.h: which timer is due next: a wheel of buckets for later timers, a small heap for the next
  * few.
  *
  *   time      in ticks of 8 us, counted from 0 on the runtime's clock
  *   horizon   a tick; the heap has the timers up to it, the wheel all later ones
- *   bucket    at level l, of what agrees with the horizon in all digits of six bits above digit l,
- *             and has the bucket's number, a larger one than the horizon's, as digit l
+ *   bucket    time is written in digits of six bits. A bucket of level l has the timers whose time
+ *             agrees with the horizon in all digits above digit l, and whose digit l is the
+ *             bucket's number, which is larger than the horizon's digit
  *
  * So the first bucket of the lowest level that has any is the next one: when time reaches it, the
  * horizon moves to its beginning, and its timers go to lower levels or to the heap. A timer is
- * moved once a level at most; those that sleep for 1 to 100 ms two or three times. Order is exact,
- * by the heap.
+ * moved once a level at most; those that sleep for 1 to 100 ms two or three times. The heap makes
+ * the order exact.
  *
- * A bucket is a list of chunks of slots that hold the time, so moving reads memory in order and no
- * timer: those of sleeping tasks are in no cache. A timer knows its entry and the entry knows its
- * slot, so stopping one removes it at once: nothing lies around dead, and a timer may live in the
- * waiting task's record or on its stack.
+ * A bucket is a list of chunks of slots that hold the time, so moving reads memory in order, and
+ * reads no timer: those of sleeping tasks are in no cache. A timer knows its entry and the entry
+ * knows its slot, so stopping a timer removes it at once: no dead timers remain, and a timer may
+ * live in the waiting task's record or on its stack.
  *
- * `earliest` is never too late. It is too early when the timer that it stands for was stopped: each
- * bucket remembers the earliest that it ever had. Then somebody wakes up for nothing, and opens the
- * bucket.
+ * `earliest` is never too late. It is too early when the timer whose time it is was stopped: each
+ * bucket remembers the earliest time that it ever had. Then somebody wakes up in vain, and opens
+ * the bucket.
  *
  * Rejected: one four-ary heap for all (100,000 sleepers: 180 ns of each 0.8 us), a wheel of linked
  * buckets (following cold links takes as long), lazy deletion (a stopped timer would have to
- * outlive its owner, and it gained nothing), opening the next bucket early to know its first timer
- * (one timer far ahead, and all the others would be in the heap), children of a slot chosen without
- * branches (a guess that is wrong half the time still fetches the next level early).
+ * outlive its owner, and nothing was gained), opening the next bucket early to know its first timer
+ * (after one timer far ahead, all others would be in the heap), children of a slot chosen without
+ * branches (a branch guessed wrong half of the time still fetches the next level early).
  */
 #ifndef WEFT_SCHED_TIMERQ_H
 #define WEFT_SCHED_TIMERQ_H
@@ -52,7 +53,7 @@ struct timer_slot {
 };
 
 struct timer_chunk {
-	uint32_t next; /* of the same bucket, or free; + 1, 0: none */
+	uint32_t next; /* the next chunk of the bucket, or free one, + 1; 0: none */
 	uint16_t bucket;
 	uint16_t count;
 	struct timer_slot slots[TIMER_CHUNK];
@@ -72,7 +73,7 @@ struct timer_queue {
 	uint32_t free_entry; /* there is one while count < room */
 	uint32_t free_chunk; /* + 1; 0: only unused ones */
 	uint32_t chunks_used;
-	struct timer_slot *heap;     /* `room` of them, */
+	struct timer_slot *heap;     /* `room` slots, */
 	struct timer_entry *entries; /* as many, */
 	struct timer_chunk *chunks;  /* and enough; all in one piece of memory, which begins here */
 	uint64_t occupied[TIMER_LEVELS];
@@ -86,7 +87,7 @@ struct timer_queue {
 int weft__timerq_add(struct timer_queue *q, struct timer *timer);
 /* Removes one that is in this queue. */
 void weft__timerq_remove(struct timer_queue *q, struct timer *timer);
-/* Takes up to `room` timers that are due at `now`, the earliest first; gives how many. */
+/* Takes up to `room` timers that are due at `now`, the earliest first. Returns how many. */
 unsigned weft__timerq_take(struct timer_queue *q, int64_t now, struct timer **due, unsigned room);
 void weft__timerq_free(struct timer_queue *q);
 

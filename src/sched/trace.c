@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trace.c: the rings of trace.h; who reads them is in src/debug/trace.c, and `weft trace`. */
+/* trace.c: the rings of trace.h. Their readers are src/debug/trace.c and `weft trace`. */
 #include "sched/trace.h"
 #include "base/time.h"
 
@@ -9,9 +9,9 @@ enum {
 	ROOM_MAX = 1 << 17,
 	ROOM_MIN = 1 << 11,
 	ROOM_ALL = 1 << 22
-}; /* places in a ring, two for an event with its stamp; places in all */
+}; /* places in a ring, two for an event with its stamp; places in all rings */
 
-#define TICK US(100) /* at least: the exact events of each tick cost 2 us */
+#define TICK US(100) /* at least, as the exact events of each tick cost 2 us */
 
 static size_t ring_size(void)
 {
@@ -58,7 +58,7 @@ void weft__trace_tick(int64_t now)
 	if (likely(!old) || old & TRACE_ALL || now - last < TICK)
 		return;
 	last = now;
-	/* Whoever ends the trace meanwhile has the last word. */
+	/* If somebody ends the trace meanwhile, it stays ended. */
 	cas_relaxed(&sched.trace.on, &old, old + 1 < TRACE_TICKS ? old + 1 : 1);
 }
 
@@ -69,7 +69,7 @@ static struct trace_event stamp(const struct thread *t, uint32_t tick)
 				    (uint64_t)TRACE_stamp << TRACE_KIND_SHIFT | rest};
 }
 
-/* The next place, counted by whoever has written it. */
+/* The next place; the caller counts it after writing it. */
 static struct trace_event *next_place(struct trace_ring *ring)
 {
 	if (ring->at == sched.trace.room * sizeof(struct trace_event)) {
@@ -96,7 +96,7 @@ static void put_stamped(struct trace_ring *ring, const struct thread *t, struct 
 	store_release(&ring->at, ring->at + sizeof(e));
 }
 
-/* Several write here: each takes the places for a stamp and an event. */
+/* Several threads write here: each takes the places for a stamp and an event. */
 static void put_apart(const struct thread *t, struct trace_event e)
 {
 	struct trace_ring *ring = weft__trace_ring(sched.processor_count);

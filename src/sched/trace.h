@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.h: what the scheduler does, noted down while somebody wants to know.
+ * trace.h: what the scheduler does, recorded while somebody wants to know.
  *
  * Each point is one predicted branch on sched.trace.on, and a USDT probe of the provider `weft`
- * where <sys/sdt.h> was there at build time: one nop, for perf, bpftrace, systemtap and gdb.
+ * where there was <sys/sdt.h> at build time: one nop, for perf, bpftrace, systemtap and gdb.
  *
  * Each processor has a ring of events that its holder writes without any atomic instruction; one
- * more ring takes the events of whoever holds no processor. A full ring overwrites its oldest
+ * more ring takes the events of threads that hold no processor. A full ring overwrites its oldest
  * events. The rings are mapped as long as the runtime runs, and cost nothing while nobody writes to
  * them, so that a trace may begin at any moment, also from another process that sets
  * sched.trace.on.
  *
- * Time. Reading the clock is most of what a note costs (about 8 ns, 1.2 without), so most events
+ * Time. Reading the clock is most of the cost of an event (about 8 ns, 1.2 without), so most events
  * carry no time. A *stamp* is a place of its own in the ring, before an event: the time, and the
- * thread that writes from there on. Stamped are
- *   - what `trace_exact` notes: whatever is rare, and all that begins or ends a time in which
+ * thread that writes from there on. These get a stamp:
+ *   - what `trace_exact` records: whatever is rare, and all that begins or ends a time in which
  *     nothing runs
  *   - the first event of another thread in the ring
  *   - after each tick, the first TRACE_EXACT_A_TICK events; beyond them every TRACE_EVERY-th place
@@ -29,14 +29,14 @@
  *
  * What must hold
  *  1. An event is complete before it is counted (trace_put), but in the last ring, where several
- *     write: there a reader looks at the time of the stamp.
- *  2. When sched.trace.on has been 0 for a while, at most one event of each ring is still under
- *     way, at the place after the last: where a full ring has its oldest.
+ *     write: there a reader checks the time of the stamp.
+ *  2. When sched.trace.on has been 0 for a while, at most one event of each ring is still being
+ *     written, at the place after the last: where a full ring has its oldest.
  *  3. All of a ring's head may be zeroed while nobody writes; then the first event is stamped.
  *
- * Rejected: more rounds of the monitor while a trace is on, for a finer tick (a nap of it costs 12
- * us on a virtual machine, so ten thousand a second are 12 % of a CPU); kernel's coarse clock (1 to
- * 4 ms); a difference of times packed into each event (needs the clock).
+ * Rejected: more rounds of the monitor while a trace is on, for a finer tick (one sleep of it costs
+ * 12 us on a virtual machine, so ten thousand a second are 12 % of a CPU); the kernel's coarse
+ * clock (1 to 4 ms); a difference of times packed into each event (needs the clock).
  *
  *   probe, kind   a                 b
  *   run           task that runs    why the one before left: a string constant; NULL: none was
@@ -78,8 +78,8 @@ enum trace_kind {
 	TRACE_stamp,
 };
 
-/* What a place of a ring holds. `word`: the kind in its top byte, below it b; of a stamp, where `a`
- * is the time, the tick (24 bits) and the number of the thread (32). */
+/* What a place of a ring holds. `word`: the kind in its top byte, below it b. In a stamp `a` is the
+ * time, and below the kind are the tick (24 bits) and the number of the thread (32). */
 struct trace_event {
 	uint64_t a, word;
 };
@@ -92,13 +92,14 @@ enum {
 	TRACE_EXACT_A_TICK = 128
 };
 
-/* In sched.trace.on, beside the number of the tick, which is never 0: the exact time of each event
- * is wanted. */
+/* A bit in sched.trace.on, beside the number of the tick, which is never 0: each event gets its
+ * exact time. */
 #define TRACE_ALL (UINT32_C(1) << 31)
 
 struct trace_ring {
-	/* Places written ever: the sum of both, `at` being in bytes, within the places [holder]. In
-	 * the last ring `at` is 0, and `written` goes on [any]. */
+	/* The number of places ever written is the sum of both; `at` counts bytes, and stays within
+	 * the ring's places [holder]. In the last ring `at` is 0, and `written` counts all
+	 * [any]. */
 	uint64_t written, at;
 	uint32_t tick;	/* last seen [holder] */
 	uint32_t exact; /* stamps left for it [holder] */
@@ -108,13 +109,13 @@ struct trace_ring {
 	struct trace_event events[];
 };
 
-/* Maps the rings: one for each processor, and the last for all others. Without memory there is no
- * trace. */
+/* Maps the rings: one for each processor, and the last for all other threads. Without memory there
+ * is no trace. */
 void weft__trace_open(void);
 void weft__trace_close(void);
 struct trace_ring *weft__trace_ring(unsigned number);
 
-/* Another tick, when a trace goes on: from the monitor, each round. */
+/* Begins another tick while a trace runs; the monitor calls it in each round. */
 void weft__trace_tick(int64_t now);
 
 static inline uint64_t trace_written(const struct trace_ring *ring)
@@ -123,10 +124,10 @@ static inline uint64_t trace_written(const struct trace_ring *ring)
 	return ring->written + load_acquire(&ring->at) / sizeof(struct trace_event);
 }
 
-/* Notes an event of t, which is inside the runtime, or NULL; with a stamp when one is due. */
+/* Records an event of t, which is inside the runtime, or NULL; with a stamp when one is due. */
 void weft__trace_note(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b);
 
-/* Notes an event with its time, whoever t is. */
+/* Records an event with its time, for any t. */
 void weft__trace_exact(const struct thread *t, enum trace_kind kind, uint64_t a, uint64_t b);
 
 static inline uint64_t weft__trace_ticks(void)
@@ -166,11 +167,11 @@ static always_inline bool trace_put(const struct thread *t, enum trace_kind kind
 }
 
 /*
- * t: whose doing it is, or whom it is about.
+ * t: the thread that acts, or that the event is about.
  *   trace         on the main path; t is inside the runtime, or NULL
  *   trace_exact   anywhere
  */
-#ifdef WEFT_NO_TRACE /* what do they cost when they are off? bench/ */
+#ifdef WEFT_NO_TRACE /* for bench/: what do events cost when they are off? */
 #define trace_on() false
 #else
 #define trace_on() unlikely(load_relaxed(&sched.trace.on))
