@@ -23,7 +23,7 @@
 enum {
 	LOOK = 50 * MS,			/* between two looks of the parent */
 	SAY = 2000 / (LOOK / MS),	/* looks between two lines of progress */
-	HANG = 240000 / (LOOK / MS),	/* looks without a new round, which take some 10 ms each */
+	HANG = 60000 / (LOOK / MS),	/* looks without a new round, a step or the end of a wait */
 	PATIENCE = 10000 / (LOOK / MS), /* for its dump */
 	SETTLE = 10000,			/* looks for what must be gone, 1 ms apart */
 };
@@ -215,14 +215,14 @@ void team_join(struct team *team)
 
 /* ---- the child: rounds ---- */
 
-static int (*round_main)(void *round);
+static const struct stress *program;
 
 /* weft_stop cancels the main task, too: it has to see the others out. */
 static int round_task(void *arg)
 {
 	struct weft_stats s = {.size = sizeof(s)};
 	weft_cancel_mask(1);
-	int result = round_main(arg);
+	int result = program->main_task(arg);
 	require(weft_stats(&s) == 0);
 	page->leases += s.leases_taken;
 	page->handoffs += s.handoffs;
@@ -251,17 +251,27 @@ static void await_entries(const char *path, unsigned wanted)
 	require(count_entries(path, false) <= wanted || count_entries(path, true) <= wanted);
 }
 
+/* Each locked task holds a thread; the others, however many, can do with one. */
+static unsigned few_threads(struct round *r, bool lock_main)
+{
+	r->may_lock = 1 + draw_below(&r->draw, 3);
+	return r->may_lock + lock_main + 1 + draw_below(&r->draw, 3);
+}
+
 static void run_round(uint64_t seed, uint64_t number)
 {
 	static const unsigned processors[] = {1, 2, 2, 4, 4, 16};
 	struct draw both = {seed};
-	struct round r = {
-		.draw = {draw(&both) ^ number * 0xd1342543de82ef95u}}; /* any odd factor */
+	struct round r = {.draw = {draw(&both) ^ number * 0xd1342543de82ef95u}, /* any odd factor */
+			  .may_lock = UINT32_MAX};
 	r.processors = processors[draw_below(&r.draw, array_len(processors))];
 	r.stops = draw_one_in(&r.draw, 12);
 	struct weft_options o = {.size = sizeof(o), .processors = r.processors};
 	o.flags = draw_one_in(&r.draw, 4) ? WEFT_LOCK_MAIN : 0;
-	require(weft_run(&o, round_task, &r) == 0);
+	if (program->few_threads && draw_one_in(&r.draw, 3))
+		o.max_threads = few_threads(&r, o.flags & WEFT_LOCK_MAIN);
+	require((program->deterministic ? weft_sim_run(draw(&r.draw), &o, round_task, &r)
+					: weft_run(&o, round_task, &r)) == 0);
 }
 
 static void run_rounds(uint64_t seed, uint64_t first, int64_t end)
@@ -296,22 +306,31 @@ static void say(const char *name, const char *end)
 	fflush(stdout);
 }
 
+/* Grows by whatever the child does. */
+static uint64_t progress(void)
+{
+	uint64_t sum = load_relaxed(&page->round);
+	for (unsigned i = 0; i < COUNTERS; i++)
+		sum += load_relaxed(&page->counts[i]);
+	return sum;
+}
+
 /* Waits for the child; gives its status. */
 static int look_after(const char *name, pid_t child)
 {
 	int status;
-	uint64_t round = 0;
+	uint64_t seen = 0;
 	unsigned looks = 0, quiet = 0;
 	const bool terminal = isatty(STDOUT_FILENO);
 	while (waitpid(child, &status, WNOHANG) == 0) {
 		usleep(LOOK / US);
-		uint64_t now = load_relaxed(&page->round);
-		quiet = now == round ? quiet + 1 : 0;
-		round = now;
+		uint64_t now = progress();
+		quiet = now == seen ? quiet + 1 : 0;
+		seen = now;
 		if (terminal && ++looks % SAY == 0)
 			say(name, "\r");
 		if (quiet == HANG)
-			fprintf(stderr, "the round does not end\n");
+			fprintf(stderr, "nothing has moved for a minute\n");
 		if (quiet >= HANG) /* a dump of all tasks, then the end */
 			kill(child,
 			     quiet < HANG + PATIENCE ? quiet == HANG ? SIGQUIT : 0 : SIGKILL);
@@ -331,8 +350,9 @@ static int64_t number(const char *text, const char *name)
 	return (int64_t)n;
 }
 
-int stress_main(const char *name, int argc, char **argv, int (*main_task)(void *round))
+int stress_main(const struct stress *stress, int argc, char **argv)
 {
+	const char *name = stress->name;
 	int64_t seconds = number(argc >= 2 && argc <= 4 ? argv[1] : "", name);
 	uint64_t seed = argc > 2 ? (uint64_t)number(argv[2], name) : weft_random_u32();
 	uint64_t first = argc > 3 ? (uint64_t)number(argv[3], name) : 0;
@@ -340,7 +360,7 @@ int stress_main(const char *name, int argc, char **argv, int (*main_task)(void *
 	if (page == MAP_FAILED)
 		return 2;
 	page->round = first;
-	round_main = main_task;
+	program = stress;
 	printf("%s: seed %" PRIu64 "\n", name, seed);
 	fflush(stdout);
 	pid_t child = fork();

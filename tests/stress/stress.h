@@ -44,14 +44,20 @@ int64_t draw_deadline(struct draw *d);
 struct round {
 	struct draw draw;
 	unsigned processors;
-	bool stops; /* weft_stop is called in the middle of it */
+	unsigned may_lock; /* so many tasks, beside a locked main task, may be locked at once */
+	bool stops;	   /* weft_stop is called in the middle of it */
 };
 
-/*
- * Runs rounds of main_task, whose argument is the struct round and which gives 0, by the command
- * line. Gives main's status.
- */
-int stress_main(const char *name, int argc, char **argv, int (*main_task)(void *round));
+struct stress {
+	const char *name;
+	int (*main_task)(void *round); /* returns 0 */
+	bool few_threads;   /* some rounds have just the threads that `may_lock` needs, or one or
+			       two more */
+	bool deterministic; /* each round is a weft_sim_run, with a seed of its own */
+};
+
+/* Runs rounds by the command line. Returns main's status. */
+int stress_main(const struct stress *stress, int argc, char **argv);
 
 /* Counts what the last line tells. */
 enum counter { COUNT_STEPS, COUNT_DELIVERED, COUNT_CANCELED, COUNT_TIMEOUTS, COUNTERS };

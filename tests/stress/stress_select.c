@@ -319,5 +319,6 @@ static int select_round(void *arg)
 
 int main(int argc, char **argv)
 {
-	return stress_main("stress_select", argc, argv, select_round);
+	static const struct stress select = {"stress_select", select_round};
+	return stress_main(&select, argc, argv);
 }

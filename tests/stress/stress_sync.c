@@ -337,5 +337,6 @@ static int sync_round(void *arg)
 
 int main(int argc, char **argv)
 {
-	return stress_main("stress_sync", argc, argv, sync_round);
+	static const struct stress sync = {"stress_sync", sync_round};
+	return stress_main(&sync, argc, argv);
 }
