@@ -16,7 +16,7 @@ for header in "$@"; do
 	sed -n 's/^#[ \t]*define[ \t][ \t]*\([A-Za-z_0-9]*\).*/macro \1/p' "$header"
 	# What remains without comments, preprocessor lines and attributes is declarations.
 	tr '\n' '\001' <"$header" | sed 's:/\*[^*]*\**\([^/*][^*]*\*\**\)*/::g' | tr '\001' '\n' |
-		sed '/^#/d; s/__attribute__((__[a-z]*__))//; s/WEFT_NONNULL([^)]*)//; s/extern "C" {//' |
+		sed '/^#/d; s/__attribute__((__[a-z]*__))//; s/WEFT_\(NONNULL\|PRINTF\)([^)]*)//; s/extern "C" {//' |
 		awk '
 		function name_before(text, end) {
 			text = substr(text, 1, end - 1)

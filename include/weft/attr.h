@@ -18,6 +18,9 @@
 /* Returns memory that no other pointer refers to, or NULL. */
 #define WEFT_MALLOC __attribute__((__malloc__))
 
+/* Parameter `format`, counted from 1, is printf's, and its values begin with parameter `first`. */
+#define WEFT_PRINTF(format, first) __attribute__((__format__(__printf__, format, first)))
+
 /*
  * Ignoring the result is a mistake. As with libc's own calls, the compiler warns in programs that
  * ask for checks: those compiled with _FORTIFY_SOURCE.

@@ -10,6 +10,8 @@
  *   weft/sync.h     mutex, rwmutex, condition, semaphore, once, wait group
  *   weft/io.h       sockets, pipes, files, signals, child processes: waits
  *                   stop the task, not the thread
+ *   weft/stream.h   buffered streams over descriptors and whatever else
+ *                   reads and writes
  *   weft/timer.h    timers that send into a channel or start a task
  *   weft/thread.h   lock a task to its thread, and what happens to the
  *                   thread when the task ends
@@ -54,6 +56,7 @@
 #include "weft/io.h"
 #include "weft/random.h"
 #include "weft/sim.h"
+#include "weft/stream.h"
 #include "weft/sync.h"
 #include "weft/task.h"
 #include "weft/thread.h"

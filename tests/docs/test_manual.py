@@ -30,7 +30,7 @@ def declared(headers):
 
 def prototypes(text, wanted):
     """name -> (type, parameters) without blanks, of the wanted functions in a header's text."""
-    text = re.sub(r"/\*.*?\*/|^#.*?$|__attribute__\(\(.*?\)\)\s|\bWEFT_(?:MUST_CHECK|MALLOC|NONNULL\([^)]*\))\s", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"/\*.*?\*/|^#.*?$|__attribute__\(\(.*?\)\)\s|\bWEFT_(?:MUST_CHECK|MALLOC|(?:NONNULL|PRINTF)\([^)]*\))\s", "", text, flags=re.DOTALL | re.MULTILINE)
     found = {}
     for name in wanted:
         for kind, parameters in re.findall(rf"([\w \*]+?)\b{name}\(((?:[^()]|\([^()]*\))*)\);", text):

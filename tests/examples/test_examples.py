@@ -334,6 +334,31 @@ def proxy():
         server.end()
 
 
+def memo():
+    with Server(example("memo"), "0") as server:
+        before = server.descriptors()
+
+        def ask(data):
+            with server.dial() as s:
+                s.sendall(data)
+                s.shutdown(socket.SHUT_WR)
+                return read_all(s)
+
+        text = bytes(range(256)) * 16
+        expect("requests that come together", ask(b"set x 4096\n" + text + b"get x\nget y\nset x 5\nhelloget x\n"),
+               b"ok\n4096\n" + text + b"none\nok\n5\nhello")
+        with server.dial() as s:
+            for byte in b"get x\n":  # byte by byte; the answer comes although the client still writes
+                s.sendall(bytes([byte]))
+            expect("an answer", s.recv(7, socket.MSG_WAITALL), b"5\nhello")
+        expect("an unknown word", ask(b"put x\n"), b"what?\n")
+        expect("a line without end", ask(b"get " + b"x" * 200), b"")
+        expect("half a text", ask(b"set z 10\nhalf"), b"")
+        expect("the half was not taken", ask(b"get z\n"), b"none\n")
+        await_descriptors(server, before)
+        server.end()
+
+
 def await_no_more(what, count, before):
     end = time.monotonic() + LIMIT
     while (left := count()) > before and time.monotonic() < end:
@@ -551,7 +576,7 @@ def kill_clients(server, rng, count):
         s.close()  # with a reset
 
 
-CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "daemon": daemon,
+CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "daemon": daemon, "memo": memo,
          "proxy": proxy, "http": http, "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()

@@ -65,7 +65,16 @@ def parts(start, end):
         yield bytes([i]) + twin(words)[start:end]
 
 
+def streams():
+    """The mark's length less one, what a line may take (two bytes), four sizes of pieces; the mark, then the text."""
+    text = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nrest\r\n\r"
+    yield bytes([3, 100, 0, 1, 1, 1, 1]) + b"\r\n\r\n" + text
+    yield bytes([1, 20, 0, 3, 0, 50, 255]) + b"\r\n" + text
+    yield bytes([0, 0, 63, 255, 255, 255, 255]) + b"\n" + b"x" * 9000 + b"\n" + text
+
+
 SEEDS = {
+    "stream": streams,
     "elf": lambda: map(twin, KINDS),
     "pclntab": lambda: parts(0x4000, 0x4600),
     "buildinfo": lambda: parts(0x7000, 0x7600),
