@@ -2,8 +2,9 @@
 /*
  * frame.h: what a switch leaves on a stack, for C code that prepares or reads it.
  *
- * A context is its stack pointer; everything else lies on its stack in the order that <cpu>/switch.h
- * names: FRAME_PC, FRAME_FP and FRAME_ENV are indices of words from the stack pointer upwards.
+ * A context is its stack pointer; everything else lies on its stack in the order that
+ * <cpu>/switch.h names: FRAME_PC, FRAME_FP and FRAME_ENV are indices of words from the stack
+ * pointer upwards.
  */
 #ifndef WEFT_ARCH_FRAME_H
 #define WEFT_ARCH_FRAME_H

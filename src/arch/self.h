@@ -2,13 +2,13 @@
 /*
  * self.h: one thread-local pointer, read in a way that survives a move to another thread.
  *
- * A task may leave a call on another thread than the one it came in on, and compilers keep the
- * addresses of thread-local variables across calls: gcc and clang have no switch against it. Here
- * the address never is a value of the compiler's: one statement of volatile assembly forms it and
- * reads what is there, each time anew.
+ * A task may return from a call on another thread than the one on which it made the call, and
+ * compilers keep the addresses of thread-local variables across calls: gcc and clang have no option
+ * against it. Here the compiler never has the address as a value: one statement of volatile
+ * assembly forms it and reads what is there, each time anew.
  *
- * Rejected: a function that is not inlined. It is as safe, and costs a call and a return (1.4 ns)
- * at each entry.
+ * Rejected: a function that is not inlined. It is just as safe, but costs a call and a return (1.4
+ * ns) at each entry.
  */
 #ifndef WEFT_ARCH_SELF_H
 #define WEFT_ARCH_SELF_H

@@ -22,12 +22,13 @@
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
-/* Of values, not of calls: each argument is evaluated twice, and a clock moves between. */
+/* For values, not for calls: each argument is evaluated twice, and a clock would move in
+ * between. */
 #define min_of(a, b) ((a) < (b) ? (a) : (b))
 #define max_of(a, b) ((a) > (b) ? (a) : (b))
 #define round_up(n, to) (((n) + (to)-1) & ~((to)-1)) /* `to` is a power of two */
 
-/* Neither inlined, cloned nor reasoned about: the compiler must call it each time. */
+/* Neither inlined nor cloned nor analysed: the compiler must call it each time. */
 #ifdef __clang__
 #define noipa __attribute__((__noinline__, optnone))
 #else

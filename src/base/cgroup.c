@@ -3,8 +3,9 @@
  * cgroup.c: see cgroup.h.
  *
  * /proc/self/cgroup names the groups of this process, /proc/self/mountinfo says where their
- * hierarchies are mounted and which group is the top of what is seen there (in a container often
- * the process's own). A limit of an outer group binds as well, so each is read on the way up.
+ * hierarchies are mounted and which group is the topmost that can be seen there (in a container
+ * often the process's own). A limit of an outer group applies as well, so each is read on the way
+ * up.
  *
  * Rejected: looking below /sys/fs/cgroup only. It is a habit, not a rule, and mixed mounts of both
  * versions differ between distributions.
@@ -71,7 +72,7 @@ static bool parse_mount(char *line, const char *controller, const char **top, co
 			  : !strcmp(type, "cgroup2");
 }
 
-/* Where the hierarchy is mounted, and which group that shows. */
+/* Where the hierarchy is mounted, and which group is at its top. */
 static bool mount_of(const char *root, const char *controller, char point[PATH_MAX],
 		     char top[PATH_MAX])
 {
@@ -94,8 +95,8 @@ static bool mount_of(const char *root, const char *controller, char point[PATH_M
 	return found;
 }
 
-/* The first one or two numbers of a file; "max" and anything else that is no number is INT64_MAX.
- */
+/* Reads the first one or two numbers of a file; "max" and anything else that is no number is
+ * INT64_MAX. */
 static bool read_numbers(const char *dir, const char *name, int64_t number[2])
 {
 	char file[PATH_MAX + 32], text[64] = "";
@@ -156,7 +157,7 @@ static void walk_up(const char *root, const char *controller, struct cgroup_limi
 		return;
 	size_t above = strlen(top);
 	bool inside = !strncmp(group, top, above) && (group[above] == '/' || !group[above]);
-	/* A group outside of what is mounted: its mount is all that can be read. */
+	/* For a group outside of what is mounted only the mount itself can be read. */
 	const char *below = inside && strcmp(group + above, "/") ? group + above : "";
 	snprintf(dir, sizeof(dir), "%s%s", point, below);
 	for (char *end = dir + strlen(dir);; *end = 0) {

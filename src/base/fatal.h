@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fatal.h: what must hold, and the last words of a program.
+ * fatal.h: checks of what must hold, and the last message of a program.
+ *   require(x, ...)   always on, with a message of its own
+ *   check(x)          always on, where the expression says enough
+ *   debug_check(x)    debug builds only: for paths where a check costs too much
  *
- *   require(x, ...)   always on, with words of its own
- *   check(x)          always on, where the expression says it all
- *   debug_check(x)    debug builds only: for paths that are too fast for a look
- *
- * All three are about our own mistakes. Misuse by the program that no result can answer is
- * weft__misuse's (api/call.h), which names the call and the task.
+ * All three find our own mistakes. Misuse by the program that no result can report goes to
+ * weft__misuse (api/call.h), which names the call and the task.
  *
  * weft__fatal writes one line to stderr with write(2) alone, runs the hook (the runtime's dump of
  * all tasks, once) and aborts. It may be called from a signal handler.

@@ -4,7 +4,8 @@
  *
  * `struct list` is circular and doubly linked, with a head that is a link itself: removal needs no
  * head. Debug builds check each link that an operation touches from both sides: a node that is
- * linked twice, or was overwritten, is found where it is used and not where the walk goes astray.
+ * linked twice, or was overwritten, is found where it is used and not where a later walk goes
+ * wrong.
  */
 #ifndef WEFT_BASE_LIST_H
 #define WEFT_BASE_LIST_H

@@ -6,7 +6,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 
-#define LOOK_AGAIN MS(1) /* a sleeper that lock_drop_lightly missed */
+#define LOOK_AGAIN MS(1) /* for a sleeper that lock_drop_lightly missed */
 enum { SPINS = 100 };	 /* about a microsecond: longer than any section that this lock guards */
 
 void weft__lock_slow(struct lock *l)
@@ -29,11 +29,11 @@ void weft__unlock_slow(struct lock *l)
 }
 
 #ifdef WEFT_DEBUG
-static __thread uint64_t held; /* one bit a rank */
-static __thread unsigned
-	more; /* of rank CHAN_NEXT beyond the first: select sees to their order itself */
+static __thread uint64_t held; /* one bit per rank */
+/* Locks of rank CHAN_NEXT beyond the first: select itself keeps their order. */
+static __thread unsigned more;
 
-/* The thread's, whichever task it runs: TSan would see tasks share them. */
+/* They belong to the thread, whichever task it runs: TSan would see tasks share them. */
 void noipa no_tsan weft__lock_rank_push(enum lock_rank rank)
 {
 	if (rank == RANK_CHAN_NEXT && held >> rank == 1) {

@@ -3,8 +3,8 @@
  * lock.h: the runtime's own lock: four bytes, spins briefly, then sleeps on a futex. All-zero is
  * unlocked.
  *
- * For sections of a few dozen instructions that never call user code. Tasks do not use it
- * (weft_mutex is theirs): it stops the thread. Not recursive.
+ * For sections of a few dozen instructions that never call user code. Programs use weft_mutex
+ * instead: this one stops the thread. Not recursive.
  *
  *   word   meaning                 who moves it
  *   0      free                    0 -> 1 the taker, by CAS (acquire; pairs with unlock's release)
@@ -12,7 +12,7 @@
  *   2      held, somebody sleeps   any -> 2 a sleeper, by swap (acquire);
  *                                  2 -> 0 the holder, who then wakes one
  *
- * Lock ranks (base/lockrank.def): a thread takes locks in rising rank only; debug builds check it.
+ * Lock ranks (base/lockrank.def): a thread takes locks only in rising rank; debug builds check it.
  *
  * Rejected: a pure spin lock (with two CPUs the holder is often the thread that is not running),
  * and pthread_mutex (40 bytes, and interposed by every tool that watches mutexes).
@@ -70,10 +70,10 @@ static inline void lock_drop(struct lock *l, enum lock_rank rank)
 }
 
 /*
- * As lock_drop, without a locked instruction, for locks that are taken in every call. A thread that
- * falls asleep between the look and the store is not woken; sleepers therefore look again by
- * themselves every LOOK_AGAIN (lock.c). It is no fence: what follows may read before others see
- * what the section wrote.
+ * Like lock_drop, but without a locked instruction, for locks that are taken in every call. A
+ * thread that falls asleep between the load and the store is not woken; sleepers therefore look
+ * again by themselves every LOOK_AGAIN (lock.c). It is no fence: what follows may read before
+ * others see what the section wrote.
  */
 static inline void lock_drop_lightly(struct lock *l, enum lock_rank rank)
 {

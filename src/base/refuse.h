@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refuse.h: what it means when a system call that weft can do without fails.
+ * refuse.h: what it means when a system call fails that weft can do without.
  *
  *   -ENOSYS           the kernel is older than the call
- *   -EPERM, -EACCES   a sandbox does not allow it: container engines answer so for calls that their
- *                     policy does not name, which were new when it was written
+ *   -EPERM, -EACCES   a sandbox does not allow it: container engines return these for calls that
+ *                     their policy does not name because they were new when it was written
  *
  *   call              file                   instead
  *   epoll_pwait2      sched/netpoll.c        epoll_wait, in milliseconds
@@ -16,7 +16,7 @@
  *   getrandom         random/getrandom.c     /dev/urandom: any failure counts
  *
  * Where a call may fail with these for reasons of its own (EPERM from a sealed file), the call that
- * is made instead says so again.
+ * is made instead fails with them again.
  */
 #ifndef WEFT_BASE_REFUSE_H
 #define WEFT_BASE_REFUSE_H

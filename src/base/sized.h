@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sized.h: structs of the public headers that may grow. Their first member is `size`, by which the
- * caller says which version it was compiled against; `first` is the size of the version that
- * brought the struct, and fixed.
+ * caller says against which version it was compiled; `first` is the size in the version that
+ * introduced the struct, and never changes.
  *
  *   read     0 means `first`. What the caller's version does not have is zero; what it has and this
- *            one does not must be zero: a wish is refused rather than overlooked
+ *            one does not must be zero: an option is refused rather than ignored
  *   filled   what fits; what the caller's version has and this one does not becomes zero
  *
- * A size below `first` is no version's: -EINVAL.
+ * No version has a size below `first`: -EINVAL.
  */
 #ifndef WEFT_BASE_SIZED_H
 #define WEFT_BASE_SIZED_H
@@ -17,7 +17,7 @@
 
 /*
  * Reads `from` (NULL: all zero) into `to`, which has `known` bytes. Returns 0, -EINVAL, or -E2BIG:
- * a byte that this version does not know is not zero, or there are absurdly many of them.
+ * a byte that this version does not know is not zero, or there are far too many of them.
  */
 int weft__sized_read(void *to, size_t known, const void *from, size_t first);
 

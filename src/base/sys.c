@@ -62,8 +62,8 @@ void weft__signals_run(void)
 #define SIGNAL_PAUSE MS(10)
 
 /*
- * In pieces: the kernel goes on with a wait without a limit after a signal, and its handler would
- * never run.
+ * Waits in pieces: after a signal the kernel continues a wait without a limit, and under
+ * ThreadSanitizer the handler would never run.
  */
 int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {

@@ -25,17 +25,17 @@ struct timespec;
 
 /*
  * Sleeps while *word is `expected`, until weft__futex_wake or `deadline` (absolute CLOCK_MONOTONIC
- * nanoseconds; INT64_MAX: no limit). Returns 0: woken, perhaps for no reason; -EAGAIN: *word was
- * something else; -ETIMEDOUT; -EINTR.
+ * nanoseconds; INT64_MAX: no limit). Returns 0: woken, perhaps for no reason; -EAGAIN: *word had
+ * another value; -ETIMEDOUT; -EINTR.
  */
 int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline);
 /* Wakes up to `count` sleepers on `word`; returns how many. */
 int weft__futex_wake(const uint32_t *word, int count);
 
 /*
- * ThreadSanitizer puts a signal's handler off until its thread calls a function of libc that it
- * knows: this is such a call. The runtime's own waits are system calls that it does not know.
- * Nothing without ThreadSanitizer.
+ * ThreadSanitizer delays a signal's handler until its thread calls a function of libc that
+ * ThreadSanitizer knows: this is such a call. The runtime's own waits are system calls that it does
+ * not know. Does nothing without ThreadSanitizer.
  */
 void weft__signals_run(void);
 
@@ -109,7 +109,8 @@ static inline int sys_rt_tgsigqueueinfo(pid_t pid, pid_t tid, int signo, const v
 
 /* ---- memory ---- */
 
-/* Of the file `fd` from its start, or of nothing (-1). Returns -errno as a pointer: see below. */
+/* Maps the file `fd` from its start, or zeroed memory (-1). Returns -errno as a pointer: see
+ * below. */
 static inline void *sys_mmap(size_t size, int prot, int flags, int fd)
 {
 	return (void *)weft__syscall(SYS_mmap, 0, (long)size, prot, flags, fd, 0);
@@ -146,7 +147,7 @@ static inline int sys_openat(int dir, const char *path, int flags)
 	return (int)weft__syscall(SYS_openat, dir, (long)path, flags | O_CLOEXEC, 0, 0, 0);
 }
 
-/* `how` of `size` bytes, as openat2(2) has it; nothing is added to it. */
+/* `how` has `size` bytes, as openat2(2) describes it; nothing is added to it. */
 static inline int sys_openat2(int dir, const char *path, const struct open_how *how, size_t size)
 {
 	return (int)weft__syscall(SYS_openat2, dir, (long)path, (long)how, (long)size, 0, 0);

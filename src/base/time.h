@@ -2,8 +2,9 @@
 /*
  * time.h: time is int64_t nanoseconds everywhere; a constant is written with its unit.
  *
- * A point in time is CLOCK_MONOTONIC's (weft__clock), INT64_MAX as a deadline: no limit. Constants
- * are macros of type int64_t: an enumerator is an int, and ten seconds are no int any more.
+ * A point in time is one of CLOCK_MONOTONIC (weft__clock); INT64_MAX as a deadline means no limit.
+ * Constants are macros of type int64_t: an enumerator is an int, and ten seconds do not fit into
+ * one.
  */
 #ifndef WEFT_BASE_TIME_H
 #define WEFT_BASE_TIME_H

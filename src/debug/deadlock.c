@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deadlock.c: every task waits, for ever: say so, and end the process with status 2.
+ * deadlock.c: all tasks wait for ever: reports it and ends the process with status 2.
  *
- * The monitor asks when all processors have been idle for a while although tasks live, no task is
- * in user code, no timer of the runtime's runs and no descriptor is waited for. What is left to
- * find out is whether somebody outside of the runtime could still wake a task (docs/DEADLOCK.md has
- * the whole list):
+ * The monitor asks when all processors have been idle for a while although there are tasks, no task
+ * is in user code, no timer of the runtime's runs and no descriptor is waited for. The remaining
+ * question is whether something outside of the runtime could still wake a task (docs/DEADLOCK.md
+ * has the whole list):
  *
  *   a signal channel          counted in sched.outside_wakers
  *   a handler of the program's for a signal that may come at any time: it may call weft_stop
  *   a thread that is not the runtime's: it may send into a channel in the next second
  *
- * What cannot be told counts as somebody. Handlers and threads may go without waking a task (a
- * thread that has just ended is still listed for a moment), so while there are any the monitor asks
- * again and again, ever more rarely.
+ * What cannot be found out counts as something. Handlers and threads may go away without waking a
+ * task (a thread that has just ended is still listed for a moment), so while there are any the
+ * monitor asks again and again, at ever longer intervals.
  *
- * Not looked for: timers of the kernel's, signalfds, asynchronous I/O. None of them wakes a task
- * but through a handler, a thread, or a descriptor that a task waits for, and those are seen. A
- * timer whose signal has its default action ends the process; it wakes nobody.
+ * Not looked for: timers of the kernel's, signalfds, asynchronous I/O. They wake a task only
+ * through a handler, a thread, or a descriptor that a task waits for, and those are seen. A timer
+ * whose signal has its default action ends the process; it wakes nobody.
  */
 #include "debug/deadlock.h"
 
@@ -53,8 +53,8 @@ static bool in_list(const struct list *threads, pid_t tid)
 }
 
 /*
- * A thread on sched.leaving is not among them: the program's key destructors run on it, and may
- * wake a task. When they have returned the kernel does not list it any more, reaped or not.
+ * A thread on sched.leaving does not count as ours: the program's key destructors run on it, and
+ * may wake a task. When they have returned the kernel no longer lists it, reaped or not.
  */
 static bool is_ours(pid_t tid)
 {
@@ -64,7 +64,7 @@ static bool is_ours(pid_t tid)
 
 /*
  * ThreadSanitizer's own thread wakes nobody. It sleeps by a system call of its own, in the
- * sanitizer's code; other threads sleep in libc. While it does not sleep it cannot be told.
+ * sanitizer's code; other threads sleep in libc. While it does not sleep it cannot be recognised.
  */
 static bool is_sanitizers(pid_t tid)
 {
@@ -83,7 +83,8 @@ static bool is_sanitizers(pid_t tid)
 #endif
 }
 
-/* How many threads these bytes of getdents64 list; *ours becomes false when one is not ours. */
+/* Returns how many threads these bytes of getdents64 list; *ours becomes false when one is not
+ * ours. */
 static unsigned count_listed(const char *entries, long size, bool *ours)
 {
 	unsigned listed = 0;
@@ -99,7 +100,7 @@ static unsigned count_listed(const char *entries, long size, bool *ours)
 	return listed;
 }
 
-/* How many threads the process has, by the links of its directory of them. */
+/* Returns how many threads the process has, by the link count of the directory that lists them. */
 static unsigned thread_links(int directory)
 {
 	struct stat s;
@@ -107,8 +108,9 @@ static unsigned thread_links(int directory)
 }
 
 /*
- * Are all threads of the process the runtime's? False also when it cannot be told: the list ends
- * early when a thread on it dies while it is read, so it must be as long as the kernel says.
+ * Are all threads of the process the runtime's? False also when it cannot be found out: the list
+ * ends early when a thread in it dies while it is read, so it must be as long as the link count
+ * says.
  */
 bool weft__deadlock_threads_known(int directory)
 {
@@ -131,7 +133,8 @@ static bool has_strangers(void)
 	return !ours;
 }
 
-/* Has the program a handler for a signal that comes from outside, not from a fault of its own? */
+/* Has the program a handler for a signal that comes from outside, rather than from a fault of its
+ * own? */
 static bool has_handlers(void)
 {
 	for (int signo = 1; signo < NSIG; signo++)

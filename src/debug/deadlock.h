@@ -6,13 +6,13 @@
 #include <stdbool.h>
 
 /*
- * For sched.on_stuck. Returns when something is, or may be, left that can wake a task; true when
- * that is foreign threads, which may end without doing so: ask again.
+ * For sched.on_stuck. Returns only when something that can wake a task is, or may be, left. Returns
+ * true when that is a handler or a foreign thread, which may go away without waking one: ask again.
  */
 bool weft__deadlock_judge(void);
 /*
  * Returns true when all threads in this /proc/self/task are the runtime's; false also when it
- * cannot be told. [S] is held. For tests, too.
+ * cannot be found out. [S] is held. For tests, too.
  */
 bool weft__deadlock_threads_known(int directory);
 

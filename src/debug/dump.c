@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dump.c: every task, close to the form that Go prints:
+ * dump.c: writes every task, in a form close to Go's:
  *
  *   task 17 'resolver' [chan recv, 3 minutes, locked to thread 5]:
  *   	weft_chan_recv+0x4c (libweft.so.0)
  *   	resolve+0x31 (server)
  *
  * The runtime is not stopped: records are type-stable and read as they are, stacks within their
- * bounds. What changes meanwhile may look odd, as in a photograph of something that moves; it never
- * hurts. Tasks that run on other threads are held still one by one (stop.h). The calls of the
- * runtime's own above a public weft_ call are left out.
+ * bounds. What changes meanwhile may look odd, like a moving thing in a photograph, but it does no
+ * harm. Tasks that run on other threads are stopped one by one (stop.h). The runtime's own calls
+ * above a public weft_ call are left out.
  *
- * The buffers are static and belong to one dump at a time.
+ * The buffers are static and used by one dump at a time.
  */
 #include "debug/dump.h"
 
@@ -34,7 +34,7 @@ enum { FRAMES = 64 };
 
 static struct {
 	uint32_t busy;
-	bool names; /* symbols are to be had: nobody else uses them */
+	bool names; /* symbols are available: nobody else uses them */
 	struct out out;
 	struct frame frames[FRAMES];
 	struct registers own;
@@ -101,7 +101,8 @@ static struct symbol symbol_of(unsigned i)
 	return dump.names ? weft__symbol_at(dump.frames[i].pc - (i > 0)) : (struct symbol){0};
 }
 
-/* How many frames at the top are the runtime's own, below the public call that led there. */
+/* Returns how many frames at the top are the runtime's own, up to the public call that led
+ * there. */
 static unsigned inner_frames(unsigned n)
 {
 	for (unsigned i = 0; i < n && i < 12; i++)
@@ -131,7 +132,7 @@ static void write_frame(unsigned i)
 		weft__out(&dump.out, "\t%s%#lx\n", mark, dump.frames[i].pc);
 }
 
-/* The frames of a task that runs on a thread that can be held; 0: it cannot. */
+/* The frames of a task that runs on a thread that can be stopped; 0: it cannot. */
 static unsigned running_frames(struct task *task)
 {
 	struct registers r;
@@ -196,7 +197,7 @@ static void write_all(void)
 	weft__out(&dump.out, "\n");
 }
 
-/* Where the function goes on that called the one with this frame. */
+/* Where the caller of the function with this frame continues. */
 static struct registers caller_registers(void *pc, void *frame)
 {
 	return (struct registers){

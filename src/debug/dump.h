@@ -6,9 +6,9 @@
 struct registers;
 
 /*
- * Writes the dump. `own`: where the calling task was interrupted; NULL: it called us.
- * Async-signal-safe; takes no lock of the runtime and works under any of them. 0, -EBUSY: another
- * thread is at it, or an error of write(2).
+ * Writes the dump. `own`: where the calling task was interrupted; NULL: it called this function.
+ * Async-signal-safe; takes no lock of the runtime and works under any of them. Returns 0; -EBUSY:
+ * another thread is writing a dump; or an error of write(2).
  */
 int weft__dump_to(int fd, const struct registers *own);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * layout.h: where another process finds things in a program that runs on weft, of this version or another.
+ * layout.h: where another process finds things in a program that runs on weft, of this version or
+ * another.
  *
- * The library holds one such table, which begins with the magic; `weft ps`, `dump` and `trace` look for it in the
- * memory of the process (so a stripped, static program is no matter), or in its core file. A reader takes every place
- * from the table. Numbers are added at the end, and none ever changes its meaning; what would need that gets another
- * magic.
+ * The library holds one such table, which begins with the magic; `weft ps`, `dump` and `trace` look
+ * for it in the memory of the process (so a stripped or static program works, too), or in its core
+ * file. A reader takes every offset from the table. Numbers are added at the end, and none ever
+ * changes its meaning; a change that would need it gets another magic.
  */
 #ifndef WEFT_DEBUG_LAYOUT_H
 #define WEFT_DEBUG_LAYOUT_H
@@ -14,7 +15,7 @@
 
 #define LAYOUT_MAGIC "weft layout 1\0\0" /* 16 bytes with the last zero */
 
-/* LAYOUT(name): a number of the table. Sizes and offsets in bytes. */
+/* LAYOUT(name): a number of the table. Sizes and offsets are in bytes. */
 /* clang-format off */
 #define LAYOUT_NUMBERS(LAYOUT) \
 	LAYOUT(runtime_running) \
@@ -58,7 +59,7 @@ enum { LAYOUT_COUNT = 0 LAYOUT_NUMBERS(LAYOUT) };
 #undef LAYOUT
 
 struct weft_debug_layout {
-	char magic[16] __attribute__((aligned(16))); /* readers look at such addresses only */
+	char magic[16] __attribute__((aligned(16))); /* readers look only at such addresses */
 	uint64_t runtime, classes;		     /* addresses */
 	uint64_t count;				     /* numbers that follow */
 #define LAYOUT(name) uint32_t name;

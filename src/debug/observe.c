@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * observe.c: what looks into the runtime comes and goes with it (observe.h).
+ * observe.c: sets up and takes down what observes the runtime (observe.h).
  *
  *   WEFT_TRACE=file   a trace of the whole run; WEFT_TRACE_CLOCK=exact: with the time of each event
  *   WEFT_STATS=1      counters on stderr when the runtime ends
@@ -19,7 +19,7 @@
 #include "debug/trace.h"
 #include "sched/sched.h"
 
-/* Makes the linker take it along. */
+/* Makes the linker include it. */
 static const struct weft_debug_layout *const kept __attribute__((used)) = &weft__debug_layout;
 
 static void dump_to_stderr(void)

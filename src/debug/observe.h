@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * observe.h: what looks into the runtime comes and goes with it.
+ * observe.h: sets up and takes down what observes the runtime.
  *
- * The scheduler knows no observer: src/run gives these two to weft__runtime_run, and from there on
- * it calls what they have hung up: sched.on_stuck, weft__fatal_hook, a trace's rings.
+ * The scheduler knows no observer: src/run passes these two functions to weft__runtime_run, and the
+ * scheduler uses what they have put in place: sched.on_stuck, weft__fatal_hook, a trace's rings.
  */
 #ifndef WEFT_DEBUG_OBSERVE_H
 #define WEFT_DEBUG_OBSERVE_H

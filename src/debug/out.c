@@ -44,6 +44,6 @@ void weft__out(struct out *o, const char *format, ...)
 			o->used += (size_t)n;
 			return;
 		}
-		weft__out_flush(o); /* did not fit: once more into the empty buffer */
+		weft__out_flush(o); /* did not fit: again, into the empty buffer */
 	}
 }

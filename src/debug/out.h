@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out.h: text to a descriptor through a buffer, for signal handlers and last words: write(2) alone,
- * no allocation, no lock. The first error stays and everything after it is dropped.
+ * out.h: text to a descriptor through a buffer, for signal handlers and last messages: write(2)
+ * alone, no allocation, no lock. The first error is kept and everything after it is dropped.
  */
 #ifndef WEFT_DEBUG_OUT_H
 #define WEFT_DEBUG_OUT_H

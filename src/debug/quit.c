@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quit.c: SIGQUIT writes the dump to stderr and is then handed on to what was there before
- * weft_run: the program's handler, or the default action, which ends the process with a core file,
- * as SIGQUIT does everywhere. A program that ignored SIGQUIT before weft_run goes on after the
- * dump.
+ * quit.c: SIGQUIT writes the dump to stderr and is then passed to what was there before weft_run:
+ * the program's handler, or the default action, which ends the process with a core file, as SIGQUIT
+ * does everywhere. A program that ignored SIGQUIT before weft_run continues after the dump.
  *
  * Everything here is async-signal-safe: no lock, no allocation, system calls alone. The handler
- * runs on the thread's signal stack, so a small stack of a task is no matter.
+ * runs on the thread's signal stack, so a task's small stack is no problem.
  */
 #include "debug/quit.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seed.c: the seed as the last word of a run that fails in the deterministic mode: by its result,
- * by a deadlock or a misuse (both print a dump, which begins with the seed), or by a signal, as
- * from assert(), whose handler here prints it and hands the signal on.
+ * seed.c: prints the seed of a run that fails in the deterministic mode: by its result, by a
+ * deadlock or a misuse (both print a dump, which begins with the seed), or by a signal, as from
+ * assert(), whose handler here prints it and passes the signal on.
  */
 #include "debug/seed.h"
 

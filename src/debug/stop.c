@@ -3,7 +3,7 @@
  * stop.c: see stop.h.
  *
  *   note.state   meaning                 who moves it
- *   IDLE         nobody is asked         IDLE -> ASKED: the reader
+ *   IDLE         no thread is asked      IDLE -> ASKED: the reader
  *   ASKED        a signal is on its way  ASKED -> HELD: the handler, by CAS
  *                                        ASKED -> IDLE: the reader, by CAS, when nobody answers
  *   HELD         registers are there     HELD -> IDLE: the reader, which wakes the handler
@@ -33,8 +33,8 @@ enum { REFUSALS = 4 };
 static struct {
 	uint32_t state; /* futex of both sides */
 	pid_t tid;
-	unsigned
-		refusals; /* in a row, by threads that block SIGQUIT: after REFUSALS none is asked */
+	/* In a row, by threads that block SIGQUIT: after REFUSALS no thread is asked any more. */
+	unsigned refusals;
 	struct registers registers;
 } note;
 
@@ -70,7 +70,7 @@ static bool hold(pid_t tid, struct registers *r)
 	int64_t limit = weft__clock() + ANSWER_WAIT;
 	uint32_t seen = ASKED;
 #ifdef WEFT_TSAN
-	return false; /* it keeps signals back until the thread makes a call that it knows */
+	return false; /* TSan delays signals until the thread makes a call that it knows */
 #endif
 	if (!weft__quit_watched() || note.refusals >= REFUSALS)
 		return false;

@@ -2,9 +2,9 @@
 /*
  * symbols.c: see symbols.h.
  *
- * A file is mapped when the first address in it is asked for. Symbols are not sorted: a dump of
- * many tasks asks for few different addresses, and answers are remembered. Rejected: sorting (needs
- * memory), dladdr (locks; no statics).
+ * A file is mapped when the first address in it is looked up. Symbols are not sorted: a dump of
+ * many tasks looks up few different addresses, and answers are cached. Rejected: sorting (needs
+ * memory), dladdr (locks; no static functions).
  */
 #include "debug/symbols.h"
 
@@ -25,7 +25,7 @@ struct module {
 	uint64_t file_offset;
 	const char *path;
 	bool opened;
-	const char *file; /* the whole file, mapped; NULL: cannot be had */
+	const char *file; /* the whole file, mapped; NULL: it cannot be */
 	size_t size;
 };
 
@@ -203,7 +203,7 @@ static const char *symbol_name(const struct module *m, const Elf64_Shdr *s, uint
 	return text + name;
 }
 
-/* The function that starts last at or before `address`. */
+/* Finds the last function that starts at or before `address`. */
 static bool search(const struct module *m, const Elf64_Shdr *s, uint64_t address,
 		   struct symbol *found)
 {

@@ -3,8 +3,8 @@
  * symbols.h: names for code addresses of this process, from /proc/self/maps and the files' own
  * symbol tables.
  *
- * Needs system calls alone: dladdr and dl_iterate_phdr take the loader's lock, and a dump may have
- * interrupted its holder. Static functions have names, too.
+ * It needs only system calls: dladdr and dl_iterate_phdr take the loader's lock, whose holder a
+ * dump may have interrupted. Static functions have names, too.
  */
 #ifndef WEFT_DEBUG_SYMBOLS_H
 #define WEFT_DEBUG_SYMBOLS_H
@@ -19,12 +19,12 @@ struct symbol {
 };
 
 /*
- * Reads the list of mappings; symbols are good until weft__symbols_close. False: somebody else uses
- * it.
+ * Reads the list of mappings; symbols are valid until weft__symbols_close. False: somebody else
+ * uses it.
  */
 bool weft__symbols_open(void);
 void weft__symbols_close(void);
-/* Whose code is at `pc`? */
+/* Which function's code is at `pc`? */
 struct symbol weft__symbol_at(uintptr_t pc);
 /* Does `pc` lie in executable memory that a file backs? */
 bool weft__symbol_is_code(uintptr_t pc);

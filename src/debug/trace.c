@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.c: weft_trace_start and weft_trace_stop: the rings of sched/trace.h into a file.
+ * trace.c: weft_trace_start and weft_trace_stop: write the rings of sched/trace.h to a file.
  *
- * While a trace runs nothing is written but the rings: no thread of its own, no file access, no
- * lock. What a ring cannot hold is lost, oldest first, and counted in the file. The work is done at
- * the stop, in the caller's time, as user code: it may take as long as it likes.
+ * While a trace runs only the rings are written: no thread of its own, no file access, no lock.
+ * What a ring cannot hold is lost, oldest first, and counted in the file. The work is done at the
+ * stop, in the caller's time, as user code: it may take long.
  *
- *   control.state   OFF -> STARTING -> ON -> STOPPING -> OFF   each move by CAS, or by its one owner
+ *   control.state   OFF -> STARTING -> ON -> STOPPING -> OFF   each move by CAS, or by its owner
  */
 #include "debug/trace.h"
 
@@ -26,7 +26,7 @@
 #include "weft/debug.h"
 
 enum { OFF, STARTING, ON, STOPPING };
-#define WRITERS_DONE MS(1) /* those that saw the flag have long written by then */
+#define WRITERS_DONE MS(1) /* threads that saw the flag have long written by then */
 
 static struct {
 	uint32_t state;

@@ -5,7 +5,7 @@
 
 /* Maps the rings, and begins the trace that WEFT_TRACE in the environment asks for. */
 void weft__trace_begin(void);
-/* Ends the trace that goes on, if any, and unmaps the rings. */
+/* Ends the running trace, if any, and unmaps the rings. */
 void weft__trace_end(void);
 
 #endif

@@ -7,8 +7,8 @@
  *   process 2 "threads"      a track for each thread: which task it runs, also without a processor;
  *                            birth and end
  *
- * A span is written when it ends, so a trace that begins or ends in the middle of one is complete
- * all the same.
+ * A span is written when it ends, so a trace that begins or ends in the middle of one is complete,
+ * too.
  */
 #include "debug/trace_json.h"
 
@@ -27,7 +27,7 @@ struct span {
 	double start;
 };
 
-/* What is remembered of a task: newer tasks take the place of older ones with the same slot. */
+/* What is remembered of a task: a newer task replaces an older one in the same slot. */
 struct note {
 	uint64_t task, function, arrow;
 };
@@ -156,7 +156,7 @@ static void on_run(struct writer *w, const struct trace_item *e, double ts)
 static void on_wake(struct writer *w, const struct trace_item *e, double ts)
 {
 	struct span *s = processor_of(w, e->processor);
-	if (!s || !s->task) /* nobody to draw the arrow from */
+	if (!s || !s->task) /* there is nothing to draw the arrow from */
 		return;
 	note_of(w, e->a)->arrow = ++w->arrows;
 	begin(w, "s", PROCESSORS, e->processor, ts);

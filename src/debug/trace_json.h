@@ -3,7 +3,7 @@
  * trace_json.h: events of the scheduler (sched/trace.h) as a file that Perfetto and
  * chrome://tracing open.
  *
- * Knows nothing of the running runtime, so that `weft trace` can write another process's events,
+ * It does not use the running runtime, so that `weft trace` can write another process's events,
  * too.
  */
 #ifndef WEFT_DEBUG_TRACE_JSON_H

@@ -2,18 +2,20 @@
 /*
  * trace_order.c: see trace_order.h.
  *
- * By time, and in each ring in the ring's order. But a time may be off by as much as a tick
- * (sched/trace.h), so what must have come first is drawn forward, with all that lies before it in
- * its ring, to the time of what follows from it:
+ * The order is by time, and in each ring the ring's own. But a time may be wrong by as much as a
+ * tick (sched/trace.h), so an event that must have come first is moved forward, with all that lies
+ * before it in its ring, to the time of what it caused:
  *   - the wake-up, or the birth, of a task before its next run
  *   - what a thread did on a processor before that was taken from it
- * Nothing gets further from the truth by that: it happened before its effect did, and now no longer
- * seems later.
  *
- * Which run follows from which wake-up is told by the order of what a task does: runs, leaves, is
+ * No time becomes less true by that: the event happened before its effect, and now no longer seems
+ * to have come later.
+ *
+ * Which wake-up caused which run follows from the order of what a task does: runs, leaves, is
  * woken, runs. Only a task that left to wait needs a wake-up. There may be none: deadlines and
- * descriptors wake without a note, and so does a waker that comes before the waiting task has left
- * its stack. Then nothing is drawn forward, unless a later wake-up lies within the same two stamps.
+ * descriptors wake without an event, and so does a waker that comes before the waiting task has
+ * left its stack. Then nothing is moved forward, unless a later wake-up lies between the same two
+ * stamps.
  */
 #include "debug/trace_order.h"
 
@@ -29,7 +31,7 @@ enum task_is { UNKNOWN, READY, WAITING };
 
 struct ring {
 	struct trace_item *next, *end;
-	uint64_t task; /* that runs there; 0: none, or not known */
+	uint64_t task; /* the one that runs there; 0: none, or not known */
 	bool busy;     /* its next event waits for what comes first */
 };
 
@@ -49,7 +51,7 @@ struct order {
 	struct {
 		uint64_t address;
 		bool waits;
-	} whys[WHYS]; /* what was asked of log->text */
+	} whys[WHYS]; /* what log->text has answered */
 	void (*each)(void *arg, const struct trace_item *item);
 	void *arg;
 };
@@ -101,7 +103,7 @@ static bool why_waits(struct order *o, uint64_t why)
 	return waits;
 }
 
-/* What the event makes of the tasks that it is about. */
+/* Notes what the event does to the tasks that it is about. */
 static void follow(struct order *o, const struct trace_item *item)
 {
 	struct ring *r = ring_of(o, item);
@@ -158,7 +160,7 @@ static void first_the_holder(struct order *o, const struct trace_item *lease, ui
 		emit(o, r->next, limit);
 }
 
-/* As deep as there are rings: each that waits is busy. */
+/* The recursion is at most as deep as there are rings: each ring that waits is busy. */
 static void emit(struct order *o, struct trace_item *item, uint64_t limit)
 {
 	struct ring *r = ring_of(o, item);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_times.c: see trace_times.h; what is written when is in sched/trace.h.
+ * trace_times.c: see trace_times.h; what is written, and when, is in sched/trace.h.
  *
  * Between two stamps of a ring, t1 in tick k and t2 in tick m, lie events without a time. All of
  * them saw tick k: so they happened before tick k + 1, which came about (t2 - t1) / (m - k) after
@@ -33,7 +33,7 @@ static void set_times(struct stretch *s, uint64_t ticks, uint32_t tick)
 	struct trace_log *log = s->log;
 	uint32_t between = (tick - s->tick) % TRACE_TICKS;
 	uint64_t span = ticks > s->ticks ? ticks - s->ticks : 0, n = log->count - s->first;
-	if (between > TRACE_TICKS / 2) /* one more came while the end was noted */
+	if (between > TRACE_TICKS / 2) /* one more came while the end was recorded */
 		between = 0;
 	double step = (double)(between ? span / between : span) / (double)max_of(n, UINT64_C(1));
 	for (size_t i = 0; i < n; i++) {
@@ -51,7 +51,7 @@ static void on_stamp(struct stretch *s, uint64_t ticks, uint64_t word)
 	bool live = ticks >= ends[0];
 	ticks = min_of(ticks, ends[1]);
 	if (s->live && live && s->processor != TRACE_NO_PROCESSOR)
-		ticks = max_of(ticks, s->ticks); /* two CPUs' clocks need not agree to a tick */
+		ticks = max_of(ticks, s->ticks); /* the clocks of two CPUs may differ by a tick */
 	if (s->live)
 		set_times(s, live ? ticks : s->ticks, tick);
 	*s = (struct stretch){s->log,	      s->log->count, ticks, tick,
@@ -81,8 +81,8 @@ static int by_time(const void *a, const void *b)
 int weft__trace_add(struct trace_log *log, unsigned number, const struct trace_places *ring)
 {
 	/*
-	 * In a full ring the event under way, and with it perhaps half a pair, takes the place of
-	 * the oldest.
+	 * In a full ring the event being written takes the place of the oldest, and perhaps leaves
+	 * half a pair.
 	 */
 	uint64_t first =
 		ring->written >= ring->room ? (ring->written - ring->room + 2) & ~UINT64_C(1) : 0;
@@ -103,7 +103,7 @@ int weft__trace_add(struct trace_log *log, unsigned number, const struct trace_p
 	}
 	if (s.live)
 		set_times(&s, apart ? s.ticks : log->ticks[1], log->last % TRACE_TICKS);
-	if (apart) /* several wrote it */
+	if (apart) /* several threads wrote it */
 		qsort(log->items + old, log->count - old, sizeof(*items), by_time);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * trace_times.h: what the rings of sched/trace.h hold, each event with a time.
  *
- * Knows nothing of the running runtime, so that `weft trace` can read another process's rings, too.
+ * It does not use the running runtime, so that `weft trace` can read another process's rings, too.
  */
 #ifndef WEFT_DEBUG_TRACE_TIMES_H
 #define WEFT_DEBUG_TRACE_TIMES_H
@@ -15,9 +15,9 @@ struct trace_event;
 enum { TRACE_NO_PROCESSOR = UINT16_MAX };
 
 struct trace_item {
-	uint64_t ticks;	      /* of the processor's clock: when, as well as is known */
+	uint64_t ticks;	      /* of the CPU's clock: when, as well as is known */
 	uint64_t least, most; /* surely not earlier, surely not later */
-	uint32_t thread;      /* which did it, or which it is about; 0: none */
+	uint32_t thread;      /* the one that did it, or that it is about; 0: none */
 	uint16_t kind, processor;
 	uint64_t a, b;
 };
@@ -30,13 +30,13 @@ struct trace_log {
 	int64_t times[2];  /* and of CLOCK_MONOTONIC */
 	uint32_t last;	   /* sched.trace.on at the second */
 	unsigned processors;
-	/* What the process that wrote the events calls things; each may return NULL. */
+	/* The names of things in the process that wrote the events; each may return NULL. */
 	const char *(*text)(void *arg, uint64_t address);
 	const char *(*function)(void *arg, uint64_t address);
 	void *arg;
 };
 
-/* A ring that nobody writes to any more, but for one event that may still be under way. */
+/* A ring that nobody writes to any more, except for one event that may still be under way. */
 struct trace_places {
 	const struct trace_event *places;
 	uint32_t room;

@@ -101,7 +101,7 @@ static void add(struct walk *w, uintptr_t pc, bool guess)
 }
 
 /*
- * From the stack pointer up to the first frame of the chain; return addresses on the way are
+ * Goes from the stack pointer up to the first frame of the chain; return addresses on the way are
  * guessed. Returns that frame, or 0: there is none.
  */
 static uintptr_t cross_gap(struct walk *w, struct registers r)

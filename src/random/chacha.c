@@ -2,17 +2,17 @@
 /*
  * chacha.c: ChaCha20 (RFC 8439) on several blocks at once.
  *
- * The kernel's vDSO computes one block at a time, 1.8 ns a byte on the x86-64 machine where this
- * was measured. A vector of N words that holds the same word of N blocks needs no shuffling between
- * rounds and is N times as fast.
+ * The kernel's vDSO computes one block at a time, at 1.8 ns per byte on the x86-64 machine where
+ * this was measured. A vector of N words that holds the same word of N blocks needs no shuffling
+ * between rounds and is N times as fast.
  *
  * Such a group of N blocks is written as it lies in the registers: word 0 of all blocks, then word
- * 1 of all. Sorting them into N whole blocks would cost time, and random bytes have no order to
- * keep: it is the same set of bytes for the same key. The tests compute RFC 8439 in its own order
- * and compare through that permutation.
+ * 1 of all. Sorting them into N whole blocks would take time, and random bytes need no order: it is
+ * the same set of bytes for the same key. The tests compute RFC 8439 in its own order and compare
+ * through that permutation.
  *
- * The widths are the compiler's vectors, not intrinsics: one text serves SSE2, AVX2, AVX-512 and
- * NEON, and where there are no vectors the compiler makes plain code of it.
+ * The widths are the compiler's vectors, not intrinsics: one source serves SSE2, AVX2, AVX-512 and
+ * NEON, and where there are no vectors the compiler turns it into plain code.
  *
  * Rejected: 512-bit vectors. They are a third faster still, and on the first generations of
  * processors that have them they slow the clock for everything else that runs.
@@ -46,7 +46,7 @@ static const uint32_t sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574
 		QUARTER_ROUND(x[2], x[7], x[8], x[13]); \
 		QUARTER_ROUND(x[3], x[4], x[9], x[14]); \
 	} while (0)
-/* Unrolled whole, so that the arrays live in registers whatever the optimisation level. */
+/* Unrolled completely, so that the arrays are in registers at any optimisation level. */
 #define CHACHA_EACH(i, n) _Pragma("GCC unroll 16") for (unsigned i = 0; i < (n); i++)
 #define CHACHA_JOIN_(a, b) a##b
 #define CHACHA_JOIN(a, b) CHACHA_JOIN_(a, b)
@@ -98,8 +98,8 @@ const struct chacha *weft__chacha_all(unsigned *count)
 	return fastest;
 }
 
-/* What a fill has spilled below its caller's frame, words of the key among it: at most 400 bytes
- * in optimised builds. */
+/* Wipes what a fill has spilled below its caller's frame, words of the key included: at most 400
+ * bytes in optimised builds. */
 static noinline void wipe_dead_frames(void)
 {
 	uint64_t area[96];

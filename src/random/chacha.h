@@ -23,7 +23,7 @@ const struct chacha *weft__chacha_all(unsigned *count);
 
 /*
  * Fills `out` from `key`. The bytes are those of RFC 8439 with nonce 0 and the counter from 0 on,
- * in another order: chacha.c says which. The key is for one call: the caller wipes it.
+ * in another order: chacha.c says which. The key is good for one call: the caller wipes it.
  */
 void weft__chacha_expand(unsigned char *out, size_t len, const uint32_t *key);
 

@@ -15,11 +15,12 @@ void list_grow(struct faulty_list *l)
 {
 	struct slot **bigger = weft__random_faults.grow_alloc(2 * l->cap * sizeof(struct slot *));
 	memcpy(bigger, l->slots, l->len * sizeof(struct slot *));
-	l->slots = bigger; /* the old array stays: it may be of the first page */
+	l->slots = bigger; /* the old array is kept: it may be part of the first page */
 	l->cap *= 2;
 }
 
-/* Happens while a state is taken, with a processor at hand: any allocator would do here. */
+/* This happens while a state is taken and the caller holds a processor: any allocator would do
+ * here. */
 static void reserve_first_page(struct faulty_list *l)
 {
 	size_t size = weft__vdso_per_page() * sizeof(struct slot *);

@@ -35,7 +35,7 @@ extern struct weft__random_faults weft__random_faults;
 
 /*
  * For kernels whose vDSO has no getrandom: states of the usual size in ordinary memory, drawn with
- * by system call. They keep the bookkeeping alive, not the speed; weft_random_info goes on to say
+ * by system call. They exercise the same bookkeeping, not the speed; weft_random_info still says
  * vdso 0. To be called before the first draw.
  */
 void weft__random_stand_in(void);

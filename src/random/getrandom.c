@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getrandom.c: the draws. One path is short, and everything else ends in the system call:
+ * getrandom.c: drawing random bytes. One path is short, and everything else ends in the system
+ * call:
  *
  *   ready state, vDSO             small draws: a thread-local load, a call, a thread-local store
- *   ready state, vDSO, ChaCha20   from BULK_FROM bytes on: a fresh key a call, expanded
- *   system call                   no state to be had; flags and buffers that the vDSO judges
+ *   ready state, vDSO, ChaCha20   from BULK_FROM bytes on: a fresh key per call, expanded
+ *   system call                   there is no state; flags and buffers that the vDSO handles
  *                                 differently
  *   /dev/urandom                  weft_random_bytes alone, when the system call is refused
  *
- * No random bytes are kept between calls: a buffer could not tell that it has been copied (fork,
+ * No random bytes are kept between calls: a buffer could not notice that it has been copied (fork,
  * snapshots of machines), the vDSO's state can.
  */
 #include <errno.h>
@@ -93,7 +94,8 @@ static no_tsan noinline ssize_t by_bulk(unsigned char *buf, size_t len, unsigned
 
 static no_tsan noinline ssize_t draw_slow(void *buf, size_t len, unsigned flags)
 {
-	/* NULL is nobody's, and the upper half of the addresses the kernel's: it says -EFAULT. */
+	/* NULL is no buffer, and the upper half of the addresses is the kernel's: it returns
+	 * -EFAULT. */
 	if (flags > GRND_NONBLOCK || (intptr_t)buf <= 0)
 		return by_system_call(buf, len, flags);
 	if (len >= BULK_FROM)

@@ -2,11 +2,11 @@
 /*
  * pool.c: the free list of random states.
  *
- * A dying thread gives its state back in the worst of places: signals blocked, processor about to
- * go, memory allocator perhaps out of reach. Go 1.24.0 kept its free states in a slice, giving one
- * back could grow the slice, and the growth allocated: that was the crash. Here a state and the
- * record that links it (its slot) are allocated in the same step, so giving back is three stores
- * and a compare-and-swap, in whatever order a thread dies.
+ * A dying thread gives its state back at the worst moment: signals are blocked, its processor is
+ * about to go, and it may not be able to allocate. Go 1.24.0 kept its free states in a slice,
+ * giving one back could grow the slice, and the growth allocated: that was the crash. Here a state
+ * and the record that links it (its slot) are allocated in the same step, so giving back is three
+ * stores and a compare-and-swap, in whatever order a thread ends.
  *
  * A page of states holds as many as the kernel's state size allows (21 of 4096 bytes on x86-64);
  * with each comes a block of slots. Neither is ever unmapped or moved: a slot that was read once
@@ -14,11 +14,11 @@
  *
  *   word        meaning                              who moves it
  *   free_list   the first free slot, and the epoch   give links a slot, any thread, any time
- *               in the six low bits                  (release); take unlinks one, only as the
- *                                                    taker (acquire); abandon: epoch + 1
+ *               in the six low bits                  (release); take unlinks one, only as the taker
+ *                                                    (acquire); abandon: epoch + 1
  *   taker       the thread that may unlink, or NULL  NULL -> self: take (acquire)
  *                                                    self -> NULL: take, abandon (release)
- *   *owner      whose the slot is, NULL: free        NULL -> self: take; self -> NULL: give,
+ *   *owner      who owns the slot; NULL: free        NULL -> self: take; self -> NULL: give,
  *                                                    before linking; sweep, as the dead owner
  *   blocks      all blocks                           grow links one (release); readers walk them
  *                                                    (acquire)
@@ -29,29 +29,30 @@
  * second takes A and B and gives A back, and then install B, which is owned. Giving only ever puts
  * slots in front, so one taker is safe.
  *
- * Why it is tried and never waited for: in a child of a raw clone the taker may be a thread that
- * does not exist, and in a signal handler it may be the interrupted thread itself. A thread that
- * fails draws by system call.
+ * Why a thread tries to become the taker and never waits: in a child of a raw clone the taker may
+ * be a thread that does not exist, and in a signal handler it may be the interrupted thread itself.
+ * A thread that fails draws by system call.
  *
- * Why an epoch: a taker may vanish (siglongjmp, cancellation). Its own thread says so with abandon,
- * which opens the pool again; but that is a guess when made in a signal handler that interrupted
- * the take. Should the take go on after all, it finds another epoch than the one it began with and
+ * Why an epoch: a taker may vanish (siglongjmp, cancellation). Its own thread reports that with
+ * abandon, which opens the pool again; but in a signal handler that interrupted the take this is a
+ * guess. Should the take continue after all, it finds another epoch than the one it began with and
  * unlinks nothing. The epoch does not wrap: after 63 abandoned takes the pool stays closed, and new
  * threads draw by system call.
  *
  * Why an owner by address: a thread may die without giving back (state.c says how). Two threads
  * that live at the same time have different addresses, so whatever a thread finds as its own before
  * its first take was left by a dead one. What is lost meanwhile is bounded by the number of such
- * addresses, and libc uses the memory of dead threads again. A sweep reads one word a slot: two
- * nanoseconds of a thread's first draw for each thread alive, where keying its state takes 1,500.
+ * addresses, and libc uses the memory of dead threads again. A sweep reads one word per slot: it
+ * adds two nanoseconds for each living thread to a thread's first draw, where keying its state
+ * takes 1,500.
  *
  * Rejected: linking free states through their own memory (the kernel may drop the page and the list
- * with it); a lock for giving back (a thread that cannot get it would hang on its way out); a tag
+ * with it); a lock for giving back (a thread that cannot get it would hang while it ends); a tag
  * against ABA instead of the single taker (22 bits of a pointer wrap in minutes under a storm of
  * threads, two words need a library on some processors); robust mutexes as owners, which the kernel
  * marks when their thread dies (a signal handler that takes one while its thread does breaks libc's
- * list of them); asking the kernel who lives (one more kind of system call on a draw, which a
- * sandbox may answer with death).
+ * list of them); asking the kernel which threads live (one more kind of system call on a draw, for
+ * which a sandbox may kill the process).
  */
 #include "random/pool.h"
 
@@ -99,7 +100,7 @@ static no_tsan void link_free(struct slot *first, struct slot *last)
 
 enum unlinked { GOT, EMPTY, LOST };
 
-/* As the taker that began in `epoch`. LOST: the pool was opened to others meanwhile. */
+/* Called by the taker that began in `epoch`. LOST: the pool was opened to others meanwhile. */
 static no_tsan enum unlinked unlink_free(uintptr_t epoch, struct slot **slot)
 {
 	if (faulty_list_take(slot))
@@ -148,7 +149,7 @@ static no_tsan void publish(struct block *b, char *states)
 		link_free(&b->slots[0], &b->slots[count - 1]);
 }
 
-/* One more page of states and the slots for them; slots without states are kept for next time. */
+/* Adds a page of states and the slots for them; slots without states are kept for next time. */
 static no_tsan int grow(void)
 {
 	int error = 0;
@@ -190,7 +191,8 @@ no_tsan struct slot *weft__pool_take(const void *self, int *error)
 	struct slot *slot = take_as_taker(epoch, error);
 	const void *me = self;
 	/*
-	 * Fails when the take was abandoned: then it is no longer ours; pairs with weft__pool_take.
+	 * Fails when the take was abandoned: then this thread is no longer the taker; pairs with
+	 * weft__pool_take.
 	 */
 	cas_release(&taker, &me, NULL);
 	if (!slot)
@@ -240,9 +242,9 @@ no_tsan void weft__pool_sweep(const void *self, struct slot *const *mine)
 }
 
 /*
- * The free list is whole in the child, being one word at any moment. What the parent's other
- * threads owned is free here, and the kernel has zeroed it; what one of them had in hand between
- * the list and its owner is lost.
+ * The free list is intact in the child, as it is one word at any moment. What the parent's other
+ * threads owned is free here, and the kernel has zeroed it; a slot that one of them was moving
+ * between the list and its owner is lost.
  */
 no_tsan void weft__pool_after_fork(const struct slot *mine)
 {

@@ -12,20 +12,20 @@
 
 #include "base/attr.h"
 
-/* The record of one state. Lives in ordinary memory, because the kernel may zero the states' own
+/* The record of one state. It is in ordinary memory, because the kernel may zero the states' own
  * pages. */
 struct slot {
 	void *state;
 	struct slot *next;  /* free: the next free slot. Owned: the owner's next slot */
-	const void **owner; /* who has it, as weft__pool_take was told; NULL: nobody */
+	const void **owner; /* the owner, as weft__pool_take was told; NULL: none */
 	pid_t pid, tid;	    /* debug builds: whose it is */
 } cache_aligned;
 
 enum { POOL_BUSY = 1 }; /* another thread is taking */
 
 /*
- * A free slot, now owned; NULL with *error POOL_BUSY or the -errno of a refused mmap. `self` is any
- * address that no other live thread gives.
+ * Returns a free slot, owned from now on; NULL with *error POOL_BUSY or the -errno of a refused
+ * mmap. `self` is any address that no other living thread passes.
  */
 struct slot *weft__pool_take(const void *self, int *error);
 
@@ -39,8 +39,8 @@ void weft__pool_give(struct slot *slot);
  */
 void weft__pool_sweep(const void *self, struct slot *const *mine);
 
-/* Frees the pool from a take of `self` that will never end: a siglongjmp left it, or its thread was
- * cancelled in it. */
+/* Opens the pool again after a take of `self` that will never end: a siglongjmp left it, or its
+ * thread was cancelled in it. */
 void weft__pool_abandon(const void *self);
 
 /* In a fork's child, whose one thread owns the slots linked from `mine`: all others become free. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * preload.c: libweft-getrandom.so. With LD_PRELOAD, a program that was never told draws its random
- * bytes through the vDSO: getrandom, getentropy and the arc4random family, each with the contract
- * of the libc that it stands in for (results, errno, cancellation).
+ * preload.c: libweft-getrandom.so. With LD_PRELOAD, an unchanged program draws its random bytes
+ * through the vDSO: getrandom, getentropy and the arc4random family, each with the contract of the
+ * libc function that it replaces (results, errno, cancellation).
  *
  * Out of reach: statically linked programs, Go programs, and callers of syscall(SYS_getrandom)
  * (libuv, libbsd). Calls may come before any constructor has run; they are system calls then.

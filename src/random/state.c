@@ -3,33 +3,33 @@
  * state.c: see state.h. From a thread's first draw to its end, with everything that can come in
  * between.
  *
- * Taking. The key that gives the state back at the thread's end is armed first, then a slot is
- * taken. glibc keeps the first 32 keys in the thread's descriptor and callocs for others; a draw
- * must not allocate, so with a later key only weft_random_prepare takes a state. The key is made in
- * a constructor, before the program's own.
+ * Taking. The pthread key that gives the state back at the thread's end is armed first, then a slot
+ * is taken. glibc keeps the values of the first 32 keys in the thread's descriptor and allocates
+ * memory for others; a draw must not allocate, so with a later key only weft_random_prepare takes a
+ * state. The key is made in a constructor, before the program's own.
  *
  * Interrupted draws. A draw sets `ready` to NULL while it runs, so that a signal handler on the
  * same thread draws by system call. When siglongjmp or asynchronous cancellation leaves a draw,
- * NULL stays. From the inside the two cannot be told apart, so after STUCK_AFTER missed draws the
- * thread takes another slot and keeps the old one: was it a handler after all, the interrupted draw
- * goes on with a state that nobody else has. That much waste is bounded by SLOTS_MAX; from there on
- * such draws stay with the system call.
+ * NULL stays. A handler cannot tell the two cases apart, so after STUCK_AFTER missed draws the
+ * thread takes another slot and keeps the old one: if it was a handler after all, the interrupted
+ * draw continues with a state that nobody else has. That much waste is bounded by SLOTS_MAX; from
+ * there on such draws stay with the system call.
  *
- * The end. Give-back first hides the slots from the thread itself, then gives them one by one.
- * Destructors of other keys may draw after ours: the state they take arms our key again for the
- * next round. glibc makes four rounds, so after ENDINGS_MAX no more is taken.
+ * The end. Giving back first hides the slots from the thread itself, then gives them back one by
+ * one. Destructors of other keys may draw after ours: the state they take arms our key again for
+ * the next round. glibc makes four rounds, so after ENDINGS_MAX no more is taken.
  *
- * Ends without an end. After its last destructor a thread still runs signal handlers, which may
- * draw; a first draw in the last round of destructors arms the key in vain; a bare exit system call
- * runs no destructors; a thread that is cancelled between the pool and its own record loses a slot.
- * Nobody gives these slots back, and nothing tells the thread that it is so late. So each thread
- * begins with a sweep of what a dead one left at the address of its `here` (pool.c). `swept` is set
- * before: a handler that interrupts the sweep, or the take after it, must not take its own thread
- * for a dead one.
+ * Threads that end without giving back. After its last destructor a thread still runs signal
+ * handlers, which may draw; a first draw in the last round of destructors arms the key in vain; a
+ * bare exit system call runs no destructors; a thread that is cancelled between the pool and its
+ * own record loses a slot. Nobody gives these slots back, and the thread cannot know that it is so
+ * late. So each thread begins with a sweep of what a dead one left at the address of its `here`
+ * (pool.c). `swept` is set before: a handler that interrupts the sweep, or the take after it, must
+ * not mistake its own thread for a dead one.
  *
  * fork. The child's only thread keeps what it owned (zeroed by the kernel, which means fresh);
- * pool.c frees the rest. A raw clone without CLONE_VM tells nobody: there the others' slots stay
- * owned, which costs memory and nothing else.
+ * pool.c frees the rest. A raw clone without CLONE_VM runs no fork handler: there the others' slots
+ * stay owned, which costs memory and nothing else.
  */
 #include "random/state.h"
 
@@ -85,7 +85,7 @@ __attribute__((constructor(101))) static void set_up(void)
 	pthread_atfork(NULL, NULL, child_after_fork);
 }
 
-/* Once a thread: out of the way of every later take. */
+/* Once per thread, so that later takes need not do it. */
 static no_tsan cold void sweep(void)
 {
 	here.swept = true;
@@ -132,7 +132,7 @@ static no_tsan int take(void)
 	return 0;
 }
 
-/* take(), closed against a handler that interrupts it. */
+/* take(), protected from a handler that interrupts it. */
 static no_tsan int take_alone(void)
 {
 	here.inside = true;
@@ -144,7 +144,7 @@ static no_tsan int take_alone(void)
 	return error;
 }
 
-/* A refused mmap is likely refused again, and costs as much as it should have saved. */
+/* A refused mmap is likely to be refused again, and costs as much as a state would have saved. */
 static no_tsan void back_off(void)
 {
 	here.backoff = here.backoff ? min_of(here.backoff * 2, (uint32_t)BACKOFF_MAX) : BACKOFF_MIN;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.h: one thread's random state: how it is got, used and given back.
+ * state.h: one thread's random state: how it is taken, used and given back.
  *
  * The three functions at the top are for the scheduler: a thread of its own takes a state and gives
  * it back at fixed places (weft__state_put is step 2 of thread exit). All other threads take one
@@ -27,12 +27,13 @@ struct slot;
 #endif
 
 #pragma GCC visibility push(default)
-/* Takes and keys a state now, waiting for the pool where a draw would only try. 0 or -errno. */
+/* Takes and keys a state now; waits for the pool where a draw would only try. 0 or -errno. */
 int weft__state_acquire(void);
 /* Gives this thread's state back now, if it has one. Never allocates, locks or waits. */
 void weft__state_put(void);
 bool weft__state_owned(void);
-/* States to a page, 21 on x86-64: what one growth of the pool adds. 0 without vDSO getrandom. */
+/* States per page, 21 on x86-64: the number that one growth of the pool adds. 0 without vDSO
+ * getrandom. */
 unsigned weft__state_per_page(void);
 #pragma GCC visibility pop
 
@@ -45,7 +46,7 @@ unsigned weft__state_per_page(void);
  *   mine      all slots that it owns, linked; nearly always one
  *   inside    a take or give of this thread is going on
  *   missed    draws since the last good one that found no ready state although there is one
- *   skip      draws that shall not try to take: mmap was refused lately
+ *   skip      draws that must not try to take: mmap was refused lately
  *   armed     the key has a value: its destructor will run
  *   swept     what a dead thread left at this address has been given back
  *   endings   how often the destructor has run
@@ -64,8 +65,8 @@ extern __thread struct thread_state weft__thread_state __attribute__((tls_model(
 
 /*
  * For a draw that found no ready state: takes one if that is possible without waiting, notices a
- * state that is stuck in a draw that was left, and returns what is ready then; NULL: draw by system
- * call.
+ * state that is stuck in an abandoned draw, and returns the state that is ready then; NULL: draw by
+ * system call.
  */
 void *weft__state_want(void);
 
@@ -78,7 +79,7 @@ static inline void weft__state_check_thread(void)
 }
 #endif
 
-/* Draws with `state`, which is ready, and this call's alone until it is ready again. */
+/* Draws with `state`, which is ready and belongs to this call alone until it is ready again. */
 static no_tsan always_inline ssize_t weft__state_draw(void *buf, size_t len, unsigned flags,
 						      void *state)
 {

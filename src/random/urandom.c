@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * urandom.c: the last resort. Unlike the system call, /dev/urandom answers before the kernel has
- * gathered anything; /dev/random becomes readable when it has, so that one is asked first.
+ * gathered any randomness; /dev/random becomes readable when it has, so it is polled first.
  *
  * The device is opened anew for each call: a descriptor kept open could be closed by the program
  * and its number reused for something that is not random.

@@ -3,15 +3,16 @@
  * vdso.c: finds getrandom in the vDSO that the kernel has mapped into this process.
  *
  * The parser is a pure function over (base, limit), so that tests can feed it images that no kernel
- * makes. The image is the kernel's and therefore trusted to be well meant, not to be of one shape:
+ * makes. The image comes from the kernel and is therefore not expected to be hostile, but it has
+ * several forms:
  *
  *   - the hash table may be DT_HASH, DT_GNU_HASH or both (arm64 dropped DT_HASH);
  *   - DT_HASH has entries of 64 bits on s390x;
  *   - version tables may be missing: then the name alone decides;
- *   - somebody (checkpoint tools, emulators) may have added the load address to addresses already.
+ *   - addresses may already have the load address added (by checkpoint tools, emulators).
  *
  * Every address goes through at(), which returns NULL for what does not lie in the loaded segment,
- * so that a damaged image ends in "no getrandom" and not in a crash.
+ * so that a damaged image leads to "no getrandom" and not to a crash.
  *
  * Rejected: dlsym and dl_iterate_phdr. They need the dynamic linker (static programs have none),
  * take its lock (a signal handler may hold it), and would also find the vDSO's plain `getrandom`,
@@ -90,8 +91,8 @@ static const void *element_at(const struct image *im, const void *table, uint64_
 	return im->base + offset + index * size;
 }
 
-/* Element `index` of the table at `table` in the image; NULL when it is not whole in it, or
- * crooked. */
+/* Element `index` of the table at `table` in the image; NULL when it is not completely in it, or
+ * not aligned. */
 #define element(im, table, index, type) \
 	((const type *)element_at(im, table, index, sizeof(type), _Alignof(type)))
 
@@ -142,8 +143,8 @@ static const void *symbol_matches(const struct image *im, uint64_t index, const 
 	return at(im, sym->st_value, 1);
 }
 
-/* The layout of the head of DT_GNU_HASH. Bloom filter words of 64 bits follow, then the buckets, and
- * one hash for each symbol from first_symbol on. */
+/* The layout of the head of DT_GNU_HASH. Bloom filter words of 64 bits follow, then the buckets,
+ * and one hash for each symbol from first_symbol on. */
 struct gnu_hash {
 	uint32_t buckets, first_symbol, bloom_words, bloom_shift;
 };

@@ -2,7 +2,7 @@
 /*
  * vdso.h: the kernel's getrandom in user space: where it is, and what its states look like.
  *
- * Everything is found once, by a constructor; afterwards `weft__vdso` only ever read. Before the
+ * Everything is found once, by a constructor; afterwards `weft__vdso` is only read. Before the
  * constructor has run `draw` is NULL, and all draws are system calls.
  */
 #ifndef WEFT_RANDOM_VDSO_H
@@ -18,7 +18,7 @@ typedef ssize_t vdso_getrandom_fn(void *buf, size_t len, unsigned flags, void *s
 				  size_t state_size);
 
 struct vdso {
-	vdso_getrandom_fn *draw; /* NULL: not to be had, and `why_not` says why */
+	vdso_getrandom_fn *draw; /* NULL: there is none, and `why_not` says why */
 	size_t state_size;	 /* of one state, as the kernel says */
 	size_t stride;		 /* from one state to the next: whole cache lines */
 	size_t page_size;	 /* no state may straddle a page */
@@ -28,7 +28,7 @@ struct vdso {
 
 extern struct vdso weft__vdso;
 
-/* States in one page: what one growth of the pool adds. 0 without vDSO getrandom. */
+/* States per page: the number that one growth of the pool adds. 0 without vDSO getrandom. */
 unsigned weft__vdso_per_page(void);
 
 /* Fills *v from the running kernel's vDSO. */

@@ -2,8 +2,8 @@
 /*
  * wipe.h: zeroing that the compiler keeps and that ThreadSanitizer does not see.
  *
- * A state belongs to an OS thread; with tasks, one OS thread is several of the sanitizer's fibers,
- * without an order between them that it could know. memset would be intercepted and reported.
+ * A state belongs to an OS thread; with tasks, the sanitizer sees one OS thread as several fibers,
+ * and knows no order between them. memset would be intercepted and reported.
  */
 #ifndef WEFT_RANDOM_WIPE_H
 #define WEFT_RANDOM_WIPE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c: weft_run and weft_stop, where the floors below meet: options are checked and filled in,
+ * run.c: weft_run and weft_stop, where the floors below meet: options are checked and completed,
  * the scheduler (sched/runtime.c) does the work, and signals (api/signal.c) and observers
  * (debug/observe.h) are told when it begins and ends.
  */
@@ -37,7 +37,7 @@ static unsigned default_processors(void)
 	return weft__runtime_default_processors();
 }
 
-/* All tasks have ended. Signals first: what they were before is perhaps the observers'. */
+/* All tasks have ended. Signals first: their former action may be the observers'. */
 static void end(void)
 {
 	weft__signal_end();
@@ -77,10 +77,10 @@ int weft_run(const struct weft_options *options, int (*main_task)(void *arg), vo
 int weft_stop(void)
 {
 	const struct thread *t = weft__thread_self();
-	int err = weft__foreign_enter(); /* a task's call, too, may be a handler's */
+	int err = weft__foreign_enter(); /* also for a task: its call may come from a handler */
 	if (err)
 		return err;
-	if (t && t->task && !t->lease.in_runtime) { /* no handler in the middle of a wait */
+	if (t && t->task && !t->lease.in_runtime) { /* not a handler in the middle of a wait */
 		store_relaxed(&t->task->cancelled, 1);
 		store_relaxed(&t->task->called_stop, 1);
 	}

@@ -3,10 +3,10 @@
  * switch.h: the context switch on aarch64 (AAPCS64). See the one for x86-64 for why it is inline
  * and ends in a jump, and why the floating-point environment is loaded only where it differs.
  *
- * The environment is FPCR, whose rounding mode and traps the ABI has a callee keep. The exception
- * flags (FPSR) stay with the thread.
+ * The environment is FPCR, whose rounding mode and traps a callee must keep by the ABI. The
+ * exception flags (FPSR) stay with the thread.
  *
- * Frame of a suspended context, from its stack pointer upwards: address to go on at, x29 (frame
+ * Frame of a suspended context, from its stack pointer upwards: address to continue at, x29 (frame
  * pointer), FPCR, a word that keeps the stack pointer aligned.
  */
 #ifndef WEFT_ARCH_AARCH64_SWITCH_H
@@ -28,8 +28,8 @@ static always_inline uintptr_t arch_fp_env(void)
 	return fpcr;
 }
 
-/* Leaves the calling context in *from_sp and continues the one at to_sp; returns the `t` of whoever
- * came back here. */
+/* Leaves the calling context in *from_sp and continues the one at to_sp; returns the `t` of the
+ * switch that came back here. */
 static always_inline struct thread *weft__switch(void **from_sp, void *to_sp, struct thread *t)
 {
 	register struct thread *x0 __asm__("x0") = t;

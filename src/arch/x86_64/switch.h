@@ -4,12 +4,13 @@
  *
  * It is inline assembly, and reaches the other side by a jump, so that it contains neither a call
  * nor a ret: the processor predicts returns from a stack of its own, and a call that is left by a
- * jump puts every later ret out of step, on both sides. As a function in a .S file the same switch
- * cost two mispredicted returns more a yield (measured in one run: 33 ns a yield against 14).
+ * jump makes it mispredict every later ret, on both sides. As a function in a .S file the same
+ * switch cost two more mispredicted returns per yield (measured in one run: 33 ns a yield against
+ * 14).
  *
- * Saved by hand are the frame pointer, the address to go on at, and the floating-point environment:
- * MXCSR and the x87 control word, which the ABI has a callee keep. That the other registers are
- * lost is told to the compiler, which saves those that it needs.
+ * The assembly saves the frame pointer, the address to continue at, and the floating-point
+ * environment: MXCSR and the x87 control word, which a callee must keep by the ABI. The compiler is
+ * told that the other registers are lost, and saves those that it needs.
  *
  * The environment is stored at each switch and loaded only where the other side's differs: storing
  * and comparing overlap with the rest of a switch, loading another rounding mode takes 12 ns (SSE)
@@ -18,7 +19,7 @@
  * switch costs as much as all of this); they are cleared where the control word changes, or one
  * context's old flags would be another's SIGFPE.
  *
- * Frame of a suspended context, from its stack pointer upwards: address to go on at, rbp, the
+ * Frame of a suspended context, from its stack pointer upwards: address to continue at, rbp, the
  * environment, 128 bytes that a function without calls may use below its stack pointer (the red
  * zone).
  */
@@ -52,8 +53,8 @@ static always_inline uintptr_t arch_fp_env(void)
 	return mxcsr | (uintptr_t)x87_control << 32;
 }
 
-/* Leaves the calling context in *from_sp and continues the one at to_sp; returns the `t` of whoever
- * came back here. */
+/* Leaves the calling context in *from_sp and continues the one at to_sp; returns the `t` of the
+ * switch that came back here. */
 static always_inline struct thread *weft__switch(void **from_sp, void *to_sp, struct thread *t)
 {
 	__asm__ volatile("leaq -136(%%rsp), %%rsp\n\t"
