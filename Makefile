@@ -29,7 +29,7 @@ TESTS = OFF
 PACKAGES = build
 release debug asan tsan package: ## one of the presets of CMakePresets.json
 	@tools/packages.sh $(PACKAGES)
-	@cmake --preset $@ -DWEFT_TESTS=$(TESTS) $(CONFIGURE) >/dev/null
+	@cmake --preset $@ -DWEFT_TESTS=$(TESTS) $(if $(INTO),-DCMAKE_INSTALL_PREFIX="$(INTO)") >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
 
 ##@ Test
@@ -74,13 +74,13 @@ lint: ## analysers, shell and Python checks, manual pages, the rules of the tree
 
 ##@ Install and package
 install: ## into PREFIX, below DESTDIR
-	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
-	@cmake --install build/release --prefix $(PREFIX)
+	@$(MAKE) release INTO="$(PREFIX)"
+	@cmake --install build/release --prefix "$(PREFIX)"
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 uninstall: ## remove what install put there
-	@$(MAKE) release CONFIGURE=-DCMAKE_INSTALL_PREFIX=$(PREFIX)
-	@tools/uninstall.sh build/release $(PREFIX)
+	@$(MAKE) release INTO="$(PREFIX)"
+	@tools/uninstall.sh build/release "$(PREFIX)"
 
 static: ## the weft command in one file that needs nothing of its host: build/static/weft
 	@tools/packages.sh build static

@@ -29,6 +29,7 @@ all    g++              the headers in C++
 all    clang            ThreadSanitizer, a second compiler
 all    gdb              the debugger commands for tasks
 package dpkg-dev       dependencies of the packages
+package file           what is a program, for dpkg-shlibdeps
 static libzstd-dev      compressed layers of images, as an archive
 static zlib1g-dev       the same
 static liblzma-dev      the same

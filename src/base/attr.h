@@ -35,6 +35,16 @@
 #define noipa __attribute__((noipa))
 #endif
 
+/*
+ * A function that the storm names in its report. Its code lies in a section of its own, whose bounds and functions the
+ * storm knows without a symbol table: strip(1) takes that away.
+ */
+#ifdef WEFT_FAULTS
+#define storm_frame __attribute__((__section__("weft_evidence"), __noinline__))
+#else
+#define storm_frame
+#endif
+
 /* Compiled with ThreadSanitizer or AddressSanitizer? */
 #if defined(WEFT_TSAN)
 #elif defined(__SANITIZE_THREAD__)

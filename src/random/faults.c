@@ -11,7 +11,7 @@
 struct weft__random_faults weft__random_faults;
 struct faulty_list weft__faulty_list;
 
-void list_grow(struct faulty_list *l)
+storm_frame void list_grow(struct faulty_list *l)
 {
 	struct slot **bigger = weft__random_faults.grow_alloc(2 * l->cap * sizeof(struct slot *));
 	memcpy(bigger, l->slots, l->len * sizeof(struct slot *));

@@ -219,7 +219,7 @@ no_tsan int weft__state_acquire(void)
 	return error ? error : key_state();
 }
 
-no_tsan void weft__state_put(void)
+storm_frame no_tsan void weft__state_put(void)
 {
 	here.inside = true;
 	here.ready = NULL;

@@ -112,7 +112,7 @@ static struct cache_bin *bin_for(struct thread *t, unsigned number, struct cache
 	return &t->processor->cache->bins[number];
 }
 
-void *weft__cache_alloc(struct thread *t, size_t size)
+storm_frame void *weft__cache_alloc(struct thread *t, size_t size)
 {
 	unsigned number = bin_of(size);
 	struct cache_bin lone = {0};

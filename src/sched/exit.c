@@ -94,7 +94,7 @@ static bool state_goes_first(void)
 #endif
 }
 
-void *weft__thread_exit(struct thread *t)
+storm_frame void *weft__thread_exit(struct thread *t)
 {
 	/* 1. No handler runs on this thread any more; a fault still kills it with a message. */
 	block_signals(t);

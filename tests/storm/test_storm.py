@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 WEFT = sys.argv.pop(1)
+FRAMES = ["cache_alloc", "list_grow", "state_put", "thread_exit"]
 
 
 def storm(*options, status=0):
@@ -42,7 +44,7 @@ class Arrangements(unittest.TestCase):
         if not frames:
             self.skipTest("ptrace is denied here")
         names = [name.replace("weft__", "") for name in frames]
-        at = [names.index(n) for n in ("cache_alloc", "list_grow", "state_put", "thread_exit")]
+        at = [names.index(n) for n in FRAMES]
         self.assertEqual(at, sorted(at))
 
     def test_the_published_fix_lives_and_still_allocates(self):
@@ -64,6 +66,21 @@ class Arrangements(unittest.TestCase):
         self.assertEqual((s["tasks"], s["lived"], s["threads_left"]), (2000, True, 0))
         per_page = self.report["states_per_page"]
         self.assertLessEqual(s["states_mapped"], -(-s["peak_owners"] // per_page) * per_page)
+
+
+class Stripped(unittest.TestCase):
+    def test_a_command_without_symbols_names_the_frames(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bare = os.path.join(folder, "weft")
+            subprocess.run(["strip", "-o", bare, WEFT], check=True)
+            done = subprocess.run([bare, "storm", "--tasks=200", "--json"], capture_output=True, text=True,
+                                  timeout=250, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        first = json.loads(done.stdout)["arrangements"][0]
+        frames = first["sizes"][1]["frames"]
+        if not frames:
+            self.skipTest("ptrace is denied here")
+        self.assertEqual([name for name in frames if name in FRAMES], FRAMES)
 
 
 class WithoutProc(unittest.TestCase):

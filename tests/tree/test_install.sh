@@ -38,8 +38,24 @@ by_pkg_config() {
 	env -u LD_LIBRARY_PATH "$work/$program-static"
 }
 
+# A program that names libweft alone, as gcc's --as-needed leaves it, finds both libraries by its own RUNPATH.
+by_runpath() {
+	# shellcheck disable=SC2046
+	$cc "$here/install/tasks.c" -o "$work/by-runpath" -Wl,--as-needed -Wl,-rpath,"$lib" \
+		$(pkg-config --cflags --libs weft)
+	env -u LD_LIBRARY_PATH "$work/by-runpath"
+}
+
 by_pkg_config random weft-random
-[ ! -e "$lib/libweft.a" ] || by_pkg_config tasks weft
+if [ -e "$lib/libweft.a" ]; then
+	by_pkg_config tasks weft
+	by_runpath
+fi
+
+# man finds each call by its own name.
+"$here/../../tools/declared.sh" "$here"/../../include/weft/*.h | while read -r kind name; do
+	[ "$kind" != function ] || [ -e "$root/share/man/man3/$name.3" ] || fail "$name has no manual entry"
+done
 
 cmake -S "$here/install" -B "$work/cmake" -DCMAKE_C_COMPILER="$cc" -DCMAKE_PREFIX_PATH="$root" >/dev/null
 DESTDIR='' cmake --build "$work/cmake" >/dev/null
@@ -53,6 +69,6 @@ done
 
 touch "$root/include/not-ours.h"
 "$here/../../tools/uninstall.sh" "$build" $prefix >/dev/null
-left=$(find "$root" ! -type d ! -name not-ours.h)
+left=$(find "$root" ! -type d ! -name not-ours.h; find "$root" -type d -name '*weft*' ! -path "$root")
 [ -z "$left" ] || fail "uninstall left $left"
 [ -e "$root/include/not-ours.h" ] || fail "uninstall removed a file that is not weft's"

@@ -49,6 +49,32 @@ static void *cache_alloc(size_t bytes)
 	return weft__cache_alloc(weft__thread_self(), bytes);
 }
 
+/* The four frames of the crash, by address: what is left of their names in a stripped command. */
+static const struct {
+	void *start;
+	const char *name;
+} evident[] = {
+	{(void *)weft__cache_alloc, "cache_alloc"},
+	{(void *)list_grow, "list_grow"},
+	{(void *)weft__state_put, "state_put"},
+	{(void *)weft__thread_exit, "thread_exit"},
+};
+extern const char __start_weft_evidence[], __stop_weft_evidence[]; /* from the linker */
+
+static void name_frame(struct watch_frame *f)
+{
+	uint64_t nearest = 0;
+	if (f->pc < (uint64_t)__start_weft_evidence || f->pc >= (uint64_t)__stop_weft_evidence)
+		return;
+	for (unsigned i = 0; i < array_len(evident); i++) {
+		uint64_t start = (uint64_t)evident[i].start;
+		if (start > f->pc || start < nearest)
+			continue;
+		nearest = start;
+		snprintf(f->name, sizeof(f->name), "%s", evident[i].name);
+	}
+}
+
 static void note_peak(uint64_t owners)
 {
 	uint64_t peak = load_relaxed(&run.result->peak_owners);
@@ -248,6 +274,8 @@ int storm_run(const struct storm_job *job, struct storm_outcome *out)
 	run.result = shared;
 	fflush(NULL);
 	int err = weft__watch_spawn(child_with_stderr, &fd, &out->watch);
+	for (unsigned i = 0; i < out->watch.frame_count; i++)
+		name_frame(&out->watch.frames[i]);
 	out->result = *shared;
 	read_last_line(fd, out->last_line, sizeof(out->last_line));
 	munmap(shared, sizeof(*shared));
