@@ -12,7 +12,11 @@
 # Reads the plain style of our headers (one declaration ends with a semicolon at the outermost level).
 
 set -eu
-for header in "$@"; do
+work=$(mktemp)
+trap 'rm -f "$work"' EXIT
+for file in "$@"; do
+	header=$work
+	sed ':more; /\\$/ { N; s/\\\n//; b more }' "$file" >"$header" # macros of several lines
 	sed -n 's/^#[ \t]*define[ \t][ \t]*\([A-Za-z_0-9]*\).*/macro \1/p' "$header"
 	# What remains without comments, preprocessor lines and attributes is declarations.
 	tr '\n' '\001' <"$header" | sed 's:/\*[^*]*\**\([^/*][^*]*\*\**\)*/::g' | tr '\001' '\n' |

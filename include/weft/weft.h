@@ -5,6 +5,7 @@
  *   weft/task.h     weft_run starts the runtime with a first task;
  *                   weft_go and weft_spawn start more, by the million
  *   weft/chan.h     channels between them, and select
+ *   weft/typed.h    channels whose items have a type
  *   weft/group.h    tasks that belong together: wait for all, the first
  *                   failure cancels the rest
  *   weft/sync.h     mutex, rwmutex, condition, semaphore, once, wait group
@@ -61,6 +62,7 @@
 #include "weft/task.h"
 #include "weft/thread.h"
 #include "weft/timer.h"
+#include "weft/typed.h"
 #include "weft/version.h"
 
 #endif

@@ -28,9 +28,14 @@ def declared(headers):
     return {name for kind, name in (line.split(" ", 1) for line in lines.splitlines()) if kind == "function"}
 
 
+def without_directives(text):
+    """A header's text without its preprocessor lines, macros of several lines included."""
+    return re.sub(r"^#(?:.*\\\n)*.*$", "", text, flags=re.MULTILINE)
+
+
 def prototypes(text, wanted):
     """name -> (type, parameters) without blanks, of the wanted functions in a header's text."""
-    text = re.sub(r"/\*.*?\*/|^#.*?$|__attribute__\(\(.*?\)\)\s|\bWEFT_(?:MUST_CHECK|MALLOC|(?:NONNULL|PRINTF)\([^)]*\))\s", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"/\*.*?\*/|__attribute__\(\(.*?\)\)\s|\bWEFT_(?:MUST_CHECK|MALLOC|(?:NONNULL|PRINTF)\([^)]*\))\s", "", without_directives(text), flags=re.DOTALL)
     found = {}
     for name in wanted:
         for kind, parameters in re.findall(rf"([\w \*]+?)\b{name}\(((?:[^()]|\([^()]*\))*)\);", text):
@@ -48,7 +53,7 @@ OF_OTHER_CALLS = {"weft_cancel": {"ECANCELED"}, "weft_stop": {"ESHUTDOWN"}, "wef
 def comments(header, wanted):
     """name -> what a header says of the wanted functions: the comment above, which may be about several in a row."""
     comment, found = "", {}
-    for part, said in re.findall(r"(/\*.*?\*/)|([^/]+)", re.sub(r"^#.*?$", "", header, flags=re.MULTILINE), re.DOTALL):
+    for part, said in re.findall(r"(/\*.*?\*/)|([^/]+)", without_directives(header), re.DOTALL):
         comment = re.sub(r"\s+(?:\* )?", " ", part) or comment
         found |= {name: comment for name in re.findall(r"\b(\w+)\(", said) if name in wanted}
     return found
