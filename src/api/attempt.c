@@ -10,7 +10,7 @@
 #include "base/time.h"
 #include "weft/task.h"
 
-/* Tries in vain although the poller said otherwise, before they are spaced out; and how far. */
+/* So many tries may fail although the poller said otherwise; then there are pauses between them. */
 enum { FRUITLESS = 4 };
 #define FRUITLESS_PAUSE MS(1)
 
@@ -28,7 +28,7 @@ int weft__io_ready(int fd, short events)
 
 /*
  * Some sockets are writable as far as poll(2) knows and yet refuse (a datagram to a peer whose
- * queue is full): they are tried once a millisecond.
+ * queue is full): they are tried once per millisecond.
  */
 static int pause_until(const struct io *io, int64_t deadline)
 {
@@ -43,7 +43,7 @@ static int wait_for_token(struct io *io, bool fruitless, int64_t deadline)
 	return err ? err : weft__descriptor_wait(io->fd, io->d, io->token, io->why, deadline, true);
 }
 
-/* Token or not, the first try: what has become ready lately may not be known yet. */
+/* One try, with or without a token: the poller may not know yet what has just become ready. */
 static ssize_t last_try(struct io *io, bool tried, int err)
 {
 	ssize_t n = tried || err == -EBADF ? -EAGAIN : io_try(io, io->attempt);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attempt.h: one call on a descriptor, from entering to leaving: try, wait, try again.
+ * attempt.h: one call on a descriptor, from its beginning to its end: try, wait, try again.
  *
  *   result of a try   means
  *   -EAGAIN           not now: wait for a token, try again (unless `deadline` says otherwise)
- *   anything else     the result; the token is given on, unless the try has set `exhausted`
+ *   anything else     the result; the token is passed on, unless the try has set `exhausted`
  *
- * Tries never block and run outside of the runtime: what they cost is the task's own time. What can
- * only block (regular files, terminals) is done there as well, as plain calls: the lease stands for
- * the rest.
+ * Tries never block and run outside of the runtime, in the task's own time. What can only block
+ * (regular files, terminals) is done there as well, by plain calls, during which the monitor may
+ * take the processor (the lease).
  */
 #ifndef WEFT_API_ATTEMPT_H
 #define WEFT_API_ATTEMPT_H
@@ -27,12 +27,12 @@
 
 struct io {
 	ssize_t (*attempt)(struct io *io);
-	const char *why; /* what dumps say while it waits */
+	const char *why; /* what dumps print while it waits */
 	uint32_t token;	 /* what it waits for: POLLIN, ... */
 	int fd;
-	int flags;	 /* of recv, send and their kin */
-	bool exhausted;	 /* out: there was no more than this try took */
-	bool unpollable; /* in: always ready for the poller: only a plain call is left */
+	int flags;	 /* of recv, send and similar calls */
+	bool exhausted;	 /* out: the try took all there was */
+	bool unpollable; /* in: the poller calls it always ready: only a plain call is left */
 	struct descriptor *d;
 	struct iovec one;      /* the buffer of calls that have one */
 	const struct iovec *v; /* that, or several pieces */
@@ -46,7 +46,7 @@ struct io {
 /* Does the call: the result of its last try, or the reason why there was none. */
 ssize_t weft__io_run(struct io *io, int64_t deadline);
 
-/* The same inlined, for the calls of which a server makes the most; `try` is io->attempt. */
+/* The same inlined, for the calls that a server makes most; `try` is io->attempt. */
 static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline);
 
 /* Around a plain call that may block: a close does not wait for it. */
@@ -64,10 +64,10 @@ static inline void io_hold(struct io *io)
 /* poll(2) at once: what of `events` is ready, 0, or -EBADF. */
 int weft__io_ready(int fd, short events);
 
-/* What io_run does after a try in vain (`tried`), or a wait in vain (err). */
+/* What io_run does after a failed try (`tried`), or a failed wait (err). */
 ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline);
 
-/* A stand-in for what the kernel orders: ThreadSanitizer does not see it. */
+/* Stands for what the kernel orders, which ThreadSanitizer does not see. */
 extern char weft__io_kernel;
 
 static always_inline ssize_t io_try(struct io *io, ssize_t (*try)(struct io *io))

@@ -10,7 +10,8 @@
 void weft__foreign_wake(struct waiter *w, uint32_t reason)
 {
 	/*
-	 * A task that waits keeps the runtime alive, but for the child of a fork, where it is not.
+	 * A task that waits keeps the runtime alive, except in the child of a fork, where there is
+	 * no runtime.
 	 */
 	bool task = w->task;
 	if (task && weft__foreign_enter() < 0)
@@ -23,7 +24,7 @@ void weft__foreign_wake(struct waiter *w, uint32_t reason)
 void weft__wake_all(struct thread *t, const struct waitq *claimed)
 {
 	for (struct waitq_node *node = claimed->first, *next; node; node = next) {
-		next = node->next; /* the node is its owner's again once that is woken */
+		next = node->next; /* the node belongs to its owner again once the owner is woken */
 		call_wake(t, node->waiter, WAKE_USER);
 	}
 }
@@ -68,7 +69,7 @@ static uint32_t pick_shared(void)
 {
 	static uint64_t sum;
 	uint64_t x = add_relaxed(&sum, CHANCE_STEP);
-	if (unlikely(!x)) { /* the first: from now on the sequence goes on from elsewhere */
+	if (unlikely(!x)) { /* the first draw: the sequence begins at a random place */
 		x = chance_seed();
 		add_relaxed(&sum, x);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call.h: what the calls of src/api share: who calls, whom to wake, and chance.
+ * call.h: what the calls of src/api share: the caller, waking, and random choice.
  *
  * A caller is a task (its thread t, between enter and leave) or a thread that is not the runtime's
- * (t NULL). The latter waits in the kernel, on a waiter of its own stack, without keeping the
+ * (t NULL). The latter waits in the kernel, on a waiter on its own stack, and does not keep the
  * runtime from ending; only while it makes a task runnable is it counted as inside. So objects work
  * between such threads before weft_run, too.
  */
@@ -31,10 +31,11 @@ static always_inline bool call_forked(const struct thread *t)
 	return unlikely(!t) && unlikely(sched.forked);
 }
 
-/* What others get from a call that is for tasks alone: -ENOTSUP in a forked child, else -EINVAL. */
+/* What a call for tasks alone returns to other callers: -ENOTSUP in a forked child, else
+ * -EINVAL. */
 int weft__outside(void);
 
-/* Before entering: 0 when a task calls, else that result. */
+/* Called before entering: 0 when the caller is a task, else that result. */
 static always_inline int call_outside(void)
 {
 	const struct thread *t = weft__thread_self();
@@ -44,7 +45,7 @@ static always_inline int call_outside(void)
 /* weft__wait_end for a caller that is not the runtime's. */
 void weft__foreign_wake(struct waiter *w, uint32_t reason);
 
-/* Ends a claimed wait, whoever calls. No object's lock is held. */
+/* Ends a claimed wait, for any caller. No object's lock is held. */
 static always_inline void call_wake(struct thread *t, struct waiter *w, uint32_t reason)
 {
 	if (likely(t))
@@ -53,24 +54,24 @@ static always_inline void call_wake(struct thread *t, struct waiter *w, uint32_t
 		weft__foreign_wake(w, reason);
 }
 
-/* The same for all of a queue that were claimed. */
+/* The same for a queue of claimed waits. */
 void weft__wake_all(struct thread *t, const struct waitq *claimed);
 
 /*
  * The result of a cancellable call that would have to wait and may not (deadline 0): -ECANCELED for
- * a cancelled task, as from any wait, else -EAGAIN. Needs no way into the runtime.
+ * a cancelled task, as from any wait, else -EAGAIN. Does not enter the runtime.
  */
 int weft__would_wait(void);
 
-/* Waits for the deadline or a cancel alone. */
+/* Waits for nothing but the deadline or a cancel. */
 int weft__wait_alone(const char *why, int64_t deadline);
 
-/* Lets a new task run; cancelled when weft_stop came before. */
+/* Lets a new task run; it is cancelled when weft_stop was called before. */
 void weft__task_launch(struct thread *t, struct task *task);
 
 /*
- * Who can hold something: the calling task, or the thread that is not the runtime's (what its
- * pthread_self() gives). Never 0, low four bits 0.
+ * Identifies the caller as a holder: the calling task, or the foreign thread (its pthread_self()).
+ * Never 0; the low four bits are 0.
  */
 static always_inline uint64_t call_holder(void)
 {
@@ -78,10 +79,10 @@ static always_inline uint64_t call_holder(void)
 	return likely(t) ? (uintptr_t)t->task : (uintptr_t)__builtin_thread_pointer();
 }
 
-/* One line that names the call and the task, the dump, abort. */
+/* Prints a line that names the call and the task, and the dump; aborts. */
 _Noreturn cold void weft__misuse(const char *call, const char *what);
 
-/* A number below `bound`, each about as likely. t: the caller's thread, or NULL. */
+/* Returns a number below `bound`, each about equally likely. t: the caller's thread, or NULL. */
 uint32_t weft__pick(struct thread *t, uint32_t bound);
 
 #endif

@@ -5,16 +5,15 @@
  *
  * What holds whenever the lock is free
  *  1. receivers wait only while the ring is empty, senders only while it is full: so at most one
- *     queue has anybody in it, but for a select that waits on both sides, which never meets itself
+ *     queue is not empty, except for a select that waits on both sides, which never meets itself
  *     (it takes one case only).
- *  2. a closed channel has nobody in either queue.
- *     ("Waits" means a wait that can still be claimed; those that end by deadline or cancel may
- *     linger.)
+ *  2. both queues of a closed channel are empty. ("Waits" means a wait that can still be claimed;
+ *     those that end by deadline or cancel may stay in the queue for a while.)
  *
- * Hand-over is direct: a sender that finds a waiting receiver copies the item to where that one
- * wants it, and a receiver that makes room in a full ring fills it from the first waiting sender.
- * A woken caller need not try again, so first in, first out needs nothing more, and an item
- * costs one copy where it can.
+ * Hand-over is direct: a sender that finds a waiting receiver copies the item to where the receiver
+ * wants it, and a receiver that makes room in a full ring fills it from the first waiting sender. A
+ * woken caller need not try again, so the order is first in, first out without further work, and an
+ * item is copied only once where possible.
  *
  * A waker claims the other's wait under the lock, copies, drops the lock and publishes: deadline,
  * cancel, close and the other cases of a select compete for the same claim, and exactly one of them
@@ -23,8 +22,8 @@
  * A call that may not wait (deadline 0) and sees that it would have to takes no lock at all.
  *
  * Rejected: a lock-free ring beside the queues (closing, select and direct hand-over then need a
- * protocol between ring and queues, for the price of one CAS), waking without handing over (the
- * woken may find the item gone), one lock for each end (a receive that makes room touches both).
+ * protocol between ring and queues, to save one CAS), waking without handing over (the woken caller
+ * may find the item gone), one lock for each end (a receive that makes room touches both).
  */
 #include "api/chan.h"
 
@@ -57,7 +56,7 @@ struct weft_chan *weft_chan_ref(struct weft_chan *chan)
 
 void weft_chan_unref(struct weft_chan *chan)
 {
-	/* The last one sees what the others did: pairs with weft_chan_unref. */
+	/* The last owner sees what the others did: pairs with weft_chan_unref. */
 	if (!chan || sub_acq_rel(&chan->refs, 1) != 1)
 		return;
 	if (unlikely(!waitq_empty(&chan->senders) || !waitq_empty(&chan->receivers)))
@@ -110,9 +109,9 @@ static always_inline int operate(struct weft_chan *c, int op, void *item, int64_
 static always_inline bool surely_waits(const struct weft_chan *c, int op)
 {
 	/*
-	 * After what this thread did to other channels: of two that each send to one channel and
-	 * then try to receive from the other's, one at least finds the item. It pairs with
-	 * surely_waits.
+	 * Ordered after what this thread did to other channels: of two threads that each send to
+	 * their own channel and then try to receive from the other's, at least one finds the item.
+	 * It pairs with surely_waits.
 	 */
 	fence_seq_cst();
 	return !chan_ready(c, op);
@@ -139,7 +138,7 @@ int weft_chan_recv(struct weft_chan *chan, void *item, int64_t deadline)
 	return result;
 }
 
-/* Moves everybody who waits in `q` to `woken`, claimed. */
+/* Claims all waits in `q` and moves them to `woken`. */
 static void refuse_all(struct waitq *q, struct waitq *woken)
 {
 	struct waitq_node *link;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chan.h: the inside of a channel, for chan.c, select.c and those who send from within the runtime.
+ * chan.h: the inside of a channel, for chan.c, select.c and code that sends from within the
+ * runtime.
  */
 #ifndef WEFT_API_CHAN_H
 #define WEFT_API_CHAN_H
@@ -16,14 +17,14 @@
 #include "base/lock.h"
 #include "weft/chan.h"
 
-/* What a try under the lock gives when the other side is not there; never seen by users. */
+/* What a try under the lock returns when the other side is not there; users never see it. */
 enum { CHAN_WAIT = 1 };
 
 /* A send or receive that waits. The waker fills in `result` before it publishes. */
 struct chan_node {
 	struct waitq_node link;
 	void *item;
-	int result; /* CHAN_WAIT until somebody came: then 0 or -EPIPE */
+	int result; /* CHAN_WAIT until a waker has come: then 0 or -EPIPE */
 };
 
 struct weft_chan {
@@ -43,8 +44,8 @@ static always_inline struct chan_node *chan_node_of(struct waitq_node *link)
 }
 
 /*
- * Items are mostly words: spare them the call. Either side may be NULL: a dropped item, or one of
- * no size.
+ * Items are mostly words: these are copied without a call. Either side may be NULL: a dropped item,
+ * or one of no size.
  */
 static always_inline void item_copy(void *to, const void *from, size_t size)
 {
@@ -90,7 +91,7 @@ static always_inline int chan_try_send(struct weft_chan *c, const void *item,
 	return 0;
 }
 
-/* The same for receiving. -EPIPE leaves *item alone: chan_zero is the caller's. */
+/* The same for receiving. -EPIPE leaves *item alone: chan_zero is the caller's job. */
 static always_inline int chan_try_recv(struct weft_chan *c, void *item, struct chan_node **peer)
 {
 	struct chan_node *sender = chan_node_of(waitq_claim(&c->senders));
@@ -131,10 +132,10 @@ static always_inline void chan_zero(const struct weft_chan *c, void *item)
 }
 
 /*
- * Without the lock: false: there was a moment during this call when the operation would have had to
- * wait. True: it is worth a try. A closed channel stays closed and is never "not ready" again; so
- * for sending, open is looked at before full, and for receiving empty before open: either way both
- * held at one moment.
+ * Looks without the lock. False: there was a moment during this call when the operation would have
+ * had to wait. True: it is worth a try. A closed channel stays closed and is never "not ready"
+ * again; so for sending, open is read before full, and for receiving empty before open: in both
+ * cases there was a moment when both were true.
  */
 static always_inline bool chan_ready(const struct weft_chan *c, int op)
 {

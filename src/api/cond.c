@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cond.c: condition variables: a queue. A waiter is in it before it lets the mutex go, so no signal
- * that follows a change made under the mutex can miss it; and it is woken by its claim alone, so no
- * wake-up is without a reason and a signal that loses against a deadline goes to the next in the
- * queue.
+ * cond.c: condition variables: a queue. A waiter is in it before it unlocks the mutex, so no signal
+ * that follows a change made under the mutex can miss it; and only a claim wakes it, so no wake-up
+ * is without a reason and a signal that loses against a deadline goes to the next waiter.
  */
 #include "api/call.h"
 #include "api/mutex.h"
@@ -51,7 +50,7 @@ int weft_cond_wait(struct weft_cond *cond, struct weft_mutex *mutex, int64_t dea
 	return result;
 }
 
-/* The waiters that were there when it began, one or all. */
+/* Wakes one or all of the waiters that are there when it begins. */
 static void wake(struct cond *c, bool all)
 {
 	struct waitq woken = {0};

@@ -3,15 +3,15 @@
  * group.c: tasks that belong together.
  *
  * A member is a task whose handle belongs to the group (JOIN_MEMBER); a record of the processor's
- * cache ties the two. A member has ended when its task has, destructors of its keys included, and
+ * cache ties the two. A member has ended when its task has, destructors of its keys included, in
  * whichever way it ended (weft_exit, too): the scheduler then calls member_ended on the stack that
- * runs next. So whoever waited finds the members' stacks gone.
+ * runs next. So a caller that has waited finds the members' stacks gone.
  *
- * The lock guards everything in the group. The last member claims the waiter under it, and touches
- * the group no more once it is dropped: the waiter frees it.
+ * The lock guards everything in the group. The last member claims the waiter under it, and does not
+ * touch the group after dropping it: the waiter frees the group.
  *
- * Rejected: joining the members one by one (the first failure has to be noticed whichever it is), a
- * counter alone (cancelling needs to find them).
+ * Rejected: joining the members one by one (the first failure must be noticed, whichever member
+ * fails), a counter alone (cancelling needs to find the members).
  */
 #include "weft/group.h"
 
@@ -53,7 +53,7 @@ static void cancel_members(struct thread *t, struct weft_group *g)
 		weft__task_cancel(t, container_of(l, struct member, link)->task);
 }
 
-/* On another stack, inside the runtime: the task has left its own for ever. */
+/* Runs on another stack, inside the runtime: the task has left its own for ever. */
 static void member_ended(struct thread *t, struct task *task)
 {
 	tsan_acquire(task);
@@ -129,7 +129,8 @@ struct weft_group *weft_group_new(void)
 	struct thread *t = enter();
 	if (!t)
 		return NULL;
-	store_relaxed(&weft__on_member_end, member_ended); /* several may, and all the same */
+	store_relaxed(&weft__on_member_end,
+		      member_ended); /* several may do so: the value is the same */
 	struct weft_group *g = weft__cache_alloc(t, sizeof(*g));
 	if (g) {
 		*g = (struct weft_group){0};
@@ -139,7 +140,7 @@ struct weft_group *weft_group_new(void)
 	return g;
 }
 
-/* Shows a waiter to the last member. NULL: there is no member, or no time to wait. */
+/* Announces a waiter for the last member. NULL: there is no member, or no time to wait. */
 static struct waiter *announce(struct thread *t, struct weft_group *g, bool *ended, bool may_wait)
 {
 	struct waiter *w = NULL;

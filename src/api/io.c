@@ -5,17 +5,17 @@
  *   descriptor            how it is tried without blocking
  *   socket                MSG_DONTWAIT
  *   pipe, eventfd, ...    RWF_NOWAIT
- *   terminal, named pipe  the file opened anew for the call, with O_NONBLOCK, which belongs to
- *                         that opening alone (api/reopen.c)
+ *   terminal, named pipe  the file opened anew for the call, with O_NONBLOCK, which belongs to that
+ *                         opening alone (api/reopen.c)
  *   other streams, and    poll(2) first, then a plain call: it blocks when somebody else was
  *   where that fails      faster, so a write is cut to what surely fits
- *   regular file, device  a plain call: it is always ready, and may take its time on the disk
+ *   regular file, device  a plain call: it is always ready, and may wait for the disk
  *
  * Plain calls rely on the lease: the monitor gives the processor to others while they block.
  *
  * A write to a pipe without reader raises SIGPIPE. Linux 6.18 has a flag against that
- * (RWF_NOSIGNAL); before, the thread blocks the signal around the write and takes it away when it
- * came of it.
+ * (RWF_NOSIGNAL); on older kernels the thread blocks the signal around the write and takes it when
+ * the write caused it.
  */
 #include "weft/io.h"
 
@@ -40,16 +40,17 @@
 #define RWF_NOSIGNAL 0x100
 #endif
 
-enum { PIECES = 16 }; /* of an io vector that are written at a time */
+enum { PIECES = 16 }; /* of an io vector: how many are written at a time */
 /*
- * What a stream takes that poll(2) calls writable: a terminal's least buffer is 256 bytes, and it
- * may make eight of one.
+ * What a stream accepts that poll(2) calls writable: a terminal's smallest buffer is 256 bytes, and
+ * one byte may become eight.
  */
 enum { SURELY_FITS = 32 };
 
 /* ---- sockets ---- */
 
-/* A TCP stream that gave less than was asked for holds no more; urgent data and ends aside. */
+/* A TCP stream that returned less than was asked for has no more, except for urgent data and the
+ * end. */
 static always_inline void note_short(struct io *io, ssize_t n)
 {
 	if (n > 0 && (size_t)n < io->one.iov_len && descriptor_is(io->d, DESCRIPTOR_TCP) &&
@@ -113,7 +114,7 @@ static void sigpipe_restore(const struct sigpipe *s, long result)
 	pthread_sigmask(SIG_SETMASK, &s->old, NULL);
 }
 
-/* The flags are not for this file, or not to be had: -EOPNOTSUPP. */
+/* -EOPNOTSUPP: the flags do not suit this file, or are not available. */
 static ssize_t with_flags(long n)
 {
 	return unlikely(call_refused(n)) ? -EOPNOTSUPP : n;
@@ -207,7 +208,7 @@ static ssize_t plain_write(struct io *io, const struct iovec *v, int count)
 	return n;
 }
 
-/* Through an opening of the call's own, which cannot block. */
+/* Through an open file description of the call's own, which cannot block. */
 static ssize_t read_aside(struct io *io)
 {
 	int own = weft__reopen(io->fd, O_RDONLY);
@@ -257,7 +258,7 @@ static ssize_t stream_write(struct io *io)
 static ssize_t other_read(struct io *io)
 {
 	enum kind kind = kind_of(io->fd);
-	if (kind == KIND_SOCKET) { /* the number has come to stand for something else */
+	if (kind == KIND_SOCKET) { /* the number now stands for something else */
 		set_other(io, false);
 		return socket_read(io);
 	}
@@ -341,7 +342,7 @@ ssize_t weft_readv(int fd, const struct iovec *iov, unsigned count, int64_t dead
 	return weft__io_run(&io, deadline);
 }
 
-/* Up to `room` pieces of what is left of `v` behind its first `skip` bytes; gives how many. */
+/* Up to `room` pieces of what is left of `v` behind its first `skip` bytes. Returns how many. */
 static int rest_of(const struct iovec *v, int n, size_t skip, struct iovec *out, int room)
 {
 	int filled = 0;
@@ -362,7 +363,7 @@ static ssize_t write_all(int fd, const struct iovec *v, int n, size_t len, int64
 	struct io io = writing(fd, NULL, 0);
 	size_t done = 0;
 	io.attempt = try_write;
-	io.v = v; /* the first time whole: a datagram must not be cut */
+	io.v = v; /* the first time complete: a datagram must not be cut */
 	io.count = n;
 	do {
 		if (io.count)
@@ -398,7 +399,7 @@ static int64_t apply_flags(struct io *io, int flags, int64_t deadline)
 	return flags & MSG_DONTWAIT ? 0 : deadline;
 }
 
-/* MSG_WAITALL: a stream is read on until it is all there, or ends, or an error comes. */
+/* MSG_WAITALL: reads a stream until everything is there, or the stream ends or fails. */
 static ssize_t receive_all(struct io *io, int64_t deadline)
 {
 	size_t done = 0;

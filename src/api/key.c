@@ -2,10 +2,10 @@
 /*
  * key.c: task-local storage.
  *
- * Keys are numbers, handed out once and never taken back, as most programs want it; a table of
- * values comes into being with a task's first weft_key_set, from malloc, in user code. A value
- * belongs to its task alone, so no call here goes into the runtime. When a task ends, destructors
- * run on its own stack, as with pthread keys: again while they set values anew, at most four times.
+ * Keys are numbers, handed out once and never taken back, as most programs want; a task's first
+ * weft_key_set allocates its table of values, by malloc, in user code. A value belongs to its task
+ * alone, so no call here enters the runtime. When a task ends, destructors run on its own stack, as
+ * with pthread keys: again while they set new values, at most four times.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static struct values *values_of(const struct task *task)
 
 int weft_key_create(unsigned *key, void (*destructor)(void *))
 {
-	/* Keys are for tasks; before weft_run, for what will be tasks. */
+	/* Keys are for tasks; before weft_run any thread may make them for later tasks. */
 	/* pairs with runtime.c:run */
 	if (!key || (!self() && load_acquire(&sched.running)))
 		return weft__outside();

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mutex.c: mutual exclusion for tasks: one CAS when nobody is in the way, never longer than it
- * takes when somebody is.
+ * mutex.c: mutual exclusion for tasks: one CAS without contention, a bounded wait with it.
  *
- * The word holds who has the mutex (0: nobody) and three flags:
+ * The word contains the holder (0: nobody) and three flags:
  *
  *   QUEUED   somebody waits in the queue
- *   AWAKE    a waiter was woken and is on its way to take the mutex: nobody else need be woken
+ *   AWAKE    a waiter was woken and is about to take the mutex: nobody else need be woken
  *   HAND     the first in the queue has waited for HAND_AFTER: the next unlock gives it the mutex
  *
  *   move                               who                  how
@@ -15,13 +14,13 @@
  *   me -> another, HAND as it fits     the holder, handing  store under the queue's lock
  *   QUEUED, HAND set; AWAKE cleared    a waiter, queueing   CAS under the lock, while it is held
  *   AWAKE set                          the holder, waking   CAS under the lock
- *   AWAKE cleared                      the woken, taking    with 0 -> me
+ *   AWAKE cleared                      the woken waiter     with 0 -> me
  *   QUEUED, HAND cleared               holder or waiter     under the lock, as the queue empties
  *
- * Mostly an unlock only wakes: who is running may take the mutex first, which is what makes it
- * fast, as the woken needs a while to run. A waiter that has waited for HAND_AFTER is handed the
- * mutex instead, and nobody can come between: so no one waits longer than those before him hold it.
- * The holder never touches the mutex after it let go, so the next one may free it.
+ * Mostly an unlock only wakes: a running caller may take the mutex first, which makes it fast, as
+ * the woken one needs a while to run. A waiter that has waited for HAND_AFTER is handed the mutex
+ * instead, and nobody can take it in between: so no one waits longer than the waiters in front hold
+ * it. The holder never touches the mutex after releasing it, so the next holder may free it.
  *
  * A waiter that finds the mutex held spins a little when there is another processor for the holder
  * to run on.
@@ -67,7 +66,7 @@ static uint64_t holder(uint64_t word)
 	return word & ~(uint64_t)FLAGS;
 }
 
-/* Somebody waits whom the holder has to wake, or to hand it to. */
+/* Somebody waits whom the holder has to wake, or to hand the mutex to. */
 static bool must_wake(uint64_t word)
 {
 	return word & HAND || (word & (QUEUED | AWAKE)) == QUEUED;
@@ -106,8 +105,8 @@ static bool take_soon(struct mutex *m, const struct attempt *a)
 }
 
 /*
- * Sets `flags` while somebody holds it, and clears the attempt's own. False: it is free. The lock
- * is held.
+ * Sets `flags` while somebody holds the mutex, and clears the attempt's own. False: it is free. The
+ * lock is held.
  */
 static bool announce(struct mutex *m, const struct attempt *a, uint64_t flags)
 {
@@ -145,7 +144,8 @@ static void dequeue(struct mutex *m, struct attempt *a)
 	lock_drop(&m->lock, RANK_SYNC);
 }
 
-/* Waits to be woken, or handed the mutex, or for the deadline; WAKE_TRY at once when it is free. */
+/* Waits to be woken, or handed the mutex, or for the deadline; returns WAKE_TRY at once when it is
+ * free. */
 static uint32_t await(struct mutex *m, struct attempt *a, int64_t deadline)
 {
 	struct waiter lone;
@@ -180,9 +180,9 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
 }
 
 /*
- * Free is enough: while somebody is on his way to it, flags stay set. With one processor it mostly
- * is free, and a look first only costs; with more, a swap in vain would take the line away from the
- * holder.
+ * Takes it if it has no holder: while a woken waiter is about to take it, flags stay set. With one
+ * processor it is mostly free, and reading it first only costs; with more, a CAS that fails would
+ * take the cache line away from the holder.
  */
 static always_inline bool take_fast(struct mutex *m, uint64_t me)
 {
@@ -217,14 +217,14 @@ int weft_mutex_lock_until(struct weft_mutex *mutex, int64_t deadline)
 
 /* ---- unlocking ---- */
 
-/* The holder's last touch. `word`: about what it is; tried until it is right. */
+/* The holder's last access. `word`: a guess of its value; tried until it is right. */
 static void let_go(struct mutex *m, uint64_t word)
 {
 	while (!cas_release(&m->word, &word, word & FLAGS)) /* pairs with take, take_fast */
 		;
 }
 
-/* Flags that fit the queue, but for AWAKE. */
+/* The flags that fit the queue, except AWAKE. */
 static uint64_t queue_flags(const struct mutex *m, int64_t now)
 {
 	if (waitq_empty(&m->waiting))
@@ -234,9 +234,9 @@ static uint64_t queue_flags(const struct mutex *m, int64_t now)
 }
 
 /*
- * Claims the first waiter and leaves the word as it is to be: his when he has waited long enough,
- * else still the caller's, AWAKE set. NULL: nobody waits any more. All flags are only changed under
- * the lock while the mutex is held, so plain stores will do.
+ * Claims the first waiter and stores the new word: the waiter's when it has waited long enough,
+ * else still the caller's, with AWAKE set. NULL: nobody waits any more. While the mutex is held all
+ * flags are changed only under the lock, so plain stores suffice.
  */
 static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason)
 {
@@ -257,7 +257,7 @@ static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason
 	return next;
 }
 
-/* Somebody waits and nobody is on his way. */
+/* Somebody waits and no woken waiter is about to take it. */
 static void pass_on(struct thread *t, struct mutex *m, uint64_t me)
 {
 	uint32_t reason;
@@ -280,7 +280,7 @@ void weft__mutex_require(const struct weft_mutex *m, const char *call)
 	require_holder(load_relaxed(&((const struct mutex *)m)->word), call_holder(), call);
 }
 
-/* Lets go when nobody has to be woken. False: somebody has. */
+/* Unlocks when nobody has to be woken. False: somebody has. */
 static bool let_go_alone(struct mutex *m, uint64_t me, const char *call)
 {
 	uint64_t word = load_relaxed(&m->word);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* mutex.h: unlocking from within a call: weft_cond_wait's need. */
+/* mutex.h: unlocking from within a call, as weft_cond_wait does. */
 #ifndef WEFT_API_MUTEX_H
 #define WEFT_API_MUTEX_H
 
@@ -8,8 +8,8 @@
 struct thread;
 
 /*
- * weft_mutex_unlock for who is inside the runtime (t; NULL: not the runtime's thread). `call`: for
- * the message.
+ * weft_mutex_unlock for a caller inside the runtime (t; NULL: a foreign thread). `call`: for the
+ * message.
  */
 void weft__mutex_unlock(struct thread *t, struct weft_mutex *m, const char *call);
 

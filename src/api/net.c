@@ -3,11 +3,11 @@
  * net.c: listening and dialling.
  *
  * A dial tries the addresses of a name one after the other; each gets its share of the time that is
- * left, at least two seconds of it, so that one that does not answer leaves some to the next (Go's
- * net.Dialer does it so).
+ * left, at least two seconds, so that an address that does not answer leaves time for the next (as
+ * Go's net.Dialer does).
  *
- * A socket is made with O_NONBLOCK, which it loses before anybody else sees it: only so connect(2)
- * returns at once.
+ * A socket is made with O_NONBLOCK, without which connect(2) would not return at once, and loses it
+ * before anybody else sees the socket.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ static void turn(int fd, int level, int option, int on)
 	sys_setsockopt(fd, level, option, &on, sizeof(on));
 }
 
-/* `fd`, when all went well, as an own descriptor; else it is closed and `err` given. */
+/* Returns `fd` as an own descriptor when all went well; else closes it and returns `err`. */
 static int finish(int fd, int err, uint32_t flags)
 {
 	if (!err)
@@ -48,14 +48,14 @@ static int finish(int fd, int err, uint32_t flags)
 	return err;
 }
 
-/* The path as an address; its size, or -errno. */
+/* Writes the path as an address. Returns its size, or -errno. */
 static int unix_address(const char *path, struct sockaddr_un *a)
 {
 	size_t len = path ? strlen(path) : 0;
 	if (!path)
 		return -EINVAL;
 	if (!len)
-		return -ENOENT; /* the kernel would take it for a nameless abstract address */
+		return -ENOENT; /* the kernel would make it an abstract address without a name */
 	if (len >= sizeof(a->sun_path))
 		return -ENAMETOOLONG;
 	memset(a, 0, sizeof(*a));
@@ -146,7 +146,7 @@ static int dial_one(int family, const struct sockaddr *a, socklen_t al, uint32_t
 	return finish(fd, err, flags);
 }
 
-/* The deadline of the next attempt, `left` addresses before the last included. */
+/* The deadline of the next attempt, with `left` addresses left, this one included. */
 static int64_t share_of(int64_t deadline, int64_t left)
 {
 	if (deadline == WEFT_FOREVER || left == 1)

@@ -3,13 +3,13 @@
  * once.c: something that is done once, outside of the runtime.
  *
  *   word      meaning              who moves it
- *   NEW       nobody has come yet  NEW -> RUNNING: the first caller, by CAS; it then calls fn
+ *   NEW       no call yet          NEW -> RUNNING: the first caller, by CAS; it then calls fn
  *   RUNNING   fn runs              RUNNING, a node -> a node: a later caller, by CAS; it waits
  *   a node    fn runs, these wait  RUNNING, a node -> DONE: the first caller, by swap; it wakes
  *                                  the chain
- *   DONE      fn has ended         pairs with the acquire of all that come later
+ *   DONE      fn has ended         pairs with the acquire of all later calls
  *
- * A call that weft_exit ends in the middle has ended as well (Go's sync.Once does it so): the task
+ * A call that weft_exit ends in the middle counts as ended, too (as with Go's sync.Once): the task
  * keeps a chain of the calls that it is in, and weft_exit finishes them. An exception must not
  * leave fn: to notice one, libweft would need libgcc's unwinder.
  */
@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct once) == sizeof(struct weft_once), "ABI");
 /* A call of fn that is under way: on its caller's stack. */
 struct once_call {
 	struct once *once;
-	struct once_call *outer; /* fn of that one has called this one */
+	struct once_call *outer; /* the call whose fn has made this one */
 };
 
 struct once_node {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* once.h: what weft_exit has to do with weft_once. */
+/* once.h: what weft_exit does for weft_once. */
 #ifndef WEFT_API_ONCE_H
 #define WEFT_API_ONCE_H
 

@@ -3,7 +3,7 @@
  * process.c: children.
  *
  * A pidfd is readable when its process has ended (Linux 5.3): one more descriptor to wait on.
- * wait4(2) is asked first and last, so that nothing depends on the pidfd but the waiting.
+ * wait4(2) is asked first and last, so that only the waiting depends on the pidfd.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 
 #define LOOK_EVERY MS(1) /* where there are no pidfds */
 
-/* The child's status if it has ended: true; or -errno in *err. */
+/* Returns true when the child has ended, with its status in *status, or when *err is -errno. */
 static bool reap(pid_t pid, int *status, int *err)
 {
 	int seen = 0;

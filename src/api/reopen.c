@@ -3,17 +3,17 @@
  * reopen.c: a way to try a terminal or a named pipe without blocking.
  *
  * Neither has a flag for that, and O_NONBLOCK belongs to the open file description, which a program
- * shares with its parent, its children and whoever else has the terminal: they would find their
- * calls failing. But /proc/self/fd opens the same terminal or pipe once more, and that description
+ * shares with its parent, its children and whoever else has the terminal: their calls would fail.
+ * But opening it again through /proc/self/fd makes a description of the same terminal or pipe that
  * is the caller's own.
  *
- * Only for files of which a second opening is the same thing: not for the master of a
- * pseudo-terminal (it would be a new one), nor for devices at large. Where it cannot be had (no
- * /proc, another user's terminal, one that is opened exclusively), the caller has to do without.
+ * Only for files that a second opening does not change: not for the master of a pseudo-terminal (it
+ * would be a new one), nor for devices in general. Where it fails (no /proc, another user's
+ * terminal, one that is opened exclusively), the caller has to do without.
  *
- * Rejected: O_NONBLOCK for the moment of the call (others see it), a signal that interrupts the
- * blocked call (handlers are the program's), a thread that writes in the background (after
- * -ETIMEDOUT it would still write).
+ * Rejected: O_NONBLOCK during the call (others see it), a signal that interrupts the blocked call
+ * (handlers belong to the program), a thread that writes in the background (after -ETIMEDOUT it
+ * would still write).
  */
 #include "api/reopen.h"
 
@@ -29,7 +29,7 @@
 static bool is_terminal(int fd)
 {
 	struct winsize size;
-	unsigned number; /* a master has one */
+	unsigned number; /* a master has a number */
 	return sys_ioctl(fd, TIOCGWINSZ, &size) == 0 && sys_ioctl(fd, TIOCGPTN, &number) < 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resolve.c: names to addresses, without a wait that cannot be given up.
+ * resolve.c: names to addresses, without a wait that cannot be ended.
  *
  * getaddrinfo blocks for as long as name servers take, and nothing ends it. So a plain thread, with
  * copies of all that it needs and every signal blocked, calls it, and answers through a channel
@@ -13,17 +13,17 @@
  *     what had come before
  *   drops its share of the request             drops its share
  *
- * Nobody waits for a resolver that was given up: it holds nothing of the runtime and may outlive
+ * Nobody waits for a resolver whose task gave up: it holds nothing of the runtime and may outlive
  * weft_run; only its place is taken until it ends, in the next run, too.
  *
- * The task calls getaddrinfo itself, as a plain call that the lease covers, where no name server is
- * asked (digits), where its thread is the point (a task that is locked has perhaps a network
- * namespace of its own), in the deterministic mode (whose clock jumps over what threads outside
- * do), and when no thread can be had.
+ * The task itself calls getaddrinfo, as a plain call that the lease covers, where no name server is
+ * asked (digits), where the thread matters (a locked task may have a network namespace of its own),
+ * in the deterministic mode (whose clock jumps over what outside threads do), and when no thread
+ * can be started.
  *
  * Rejected: a helper task (weft_run waits for every task), getaddrinfo_a (glibc alone has it, and
- * its threads cannot be given up either), a resolver of our own (what a name means is
- * nsswitch.conf's to say).
+ * its threads cannot be given up either), a resolver of our own (nsswitch.conf decides what a name
+ * means).
  */
 #include <errno.h>
 #include <netdb.h>
@@ -85,7 +85,7 @@ static struct answer ask(const char *host, const char *service, const struct add
 	return a;
 }
 
-/* libc takes what strtoul reads for a port, and only the low 16 bits of it. */
+/* libc takes whatever strtoul reads as a port, and only its low 16 bits. */
 static bool port_exists(const char *service)
 {
 	char *end;
@@ -106,7 +106,7 @@ static struct answer ask_digits(const char *host, const char *service, const str
 
 static void request_drop(struct request *r)
 {
-	if (sub_acq_rel(&r->owners, 1) > 1) /* the last sees all: pairs with request_drop */
+	if (sub_acq_rel(&r->owners, 1) > 1) /* the last owner sees all: pairs with request_drop */
 		return;
 	weft_chan_unref(r->answer);
 	free(r);
@@ -168,7 +168,7 @@ static struct request *request_new(const char *host, const char *service,
 
 /* ---- the task ---- */
 
-/* The answer, or why there was none; an answer that comes later is freed by the resolver. */
+/* Returns the answer, or why there was none; the resolver frees an answer that comes later. */
 static struct answer receive(struct request *r, int64_t deadline)
 {
 	struct answer a = {.list = NULL};
@@ -203,7 +203,7 @@ static struct answer ask_resolver(const char *host, const char *service,
 	return a;
 }
 
-/* The thread itself is to ask. */
+/* Must the calling thread itself ask? */
 static bool must_ask_here(void)
 {
 	const struct thread *t = weft__thread_self();

@@ -10,17 +10,17 @@
  *   0 -> WRITER       a writer                CAS, acquire
  *   - READER          a reader, leaving       CAS, release; the last one serves the queue
  *   WRITER -> 0       the writer, leaving     CAS, release; then it serves the queue
- *   QUEUED set        a waiter                CAS under the lock, only while its turn cannot come
+ *   QUEUED set        a waiter                CAS under the lock, only while it cannot be served
  *   + READER, WRITER  grant, for a waiter     under the lock, QUEUED set: others only leave
  *   QUEUED cleared    grant, the queue empty  under the lock
  *
  * A caller that leaves hands over: to the writer at the head of the queue, or to all readers up to
  * the next writer. So a waiting writer keeps new readers out, a batch of readers keeps the next
  * writer waiting once, and nobody starves. A waiter that gives up at its deadline hands over as
- * well: behind a writer that is gone, readers may join those inside.
+ * well: when a writer leaves the queue, readers behind it may join those inside.
  *
- * Rejected: serving by a plain store of the word (right only while nobody is inside, so a waiter
- * that gives up needs a second way to serve).
+ * Rejected: serving by a plain store of the word (correct only while nobody is inside, so a waiter
+ * that gives up would need a second way to serve).
  */
 #include "api/call.h"
 #include "api/waitq.h"
@@ -31,7 +31,7 @@ enum { WRITER = 1, QUEUED = 2, READER = 4 };
 
 struct rwmutex {
 	uint64_t word;
-	uint64_t writer;      /* who writes: call_holder's [the writer] */
+	uint64_t writer;      /* the writer, by call_holder [the writer] */
 	struct waitq waiting; /* [lock] */
 	struct lock lock;     /* rank SYNC */
 	uint32_t spare[7];
@@ -40,7 +40,7 @@ _Static_assert(sizeof(struct rwmutex) == sizeof(struct weft_rwmutex), "ABI");
 
 struct turn {
 	struct waitq_node link;
-	uint64_t writer; /* who wants to write; 0: wants to read */
+	uint64_t writer; /* the caller that wants to write; 0: it wants to read */
 };
 
 static struct rwmutex *rwmutex_of(struct weft_rwmutex *m)
@@ -78,15 +78,15 @@ static bool take_or_announce(struct rwmutex *m, uint64_t writer)
 			return true;
 		uint64_t word = load_relaxed(&m->word);
 		bool in_the_way = writer ? word : word & (WRITER | QUEUED);
-		if (in_the_way &&
-		    cas_relaxed(&m->word, &word, word | QUEUED)) /* against those who leave */
+		if (in_the_way && cas_relaxed(&m->word, &word,
+					      word | QUEUED)) /* competes with callers that leave */
 			return false;
 	}
 }
 
 /* ---- serving the queue ---- */
 
-/* The first in the queue, when its turn has come. The lock is held. */
+/* The first waiter, if it can be served. The lock is held. */
 static struct turn *next_turn(struct rwmutex *m)
 {
 	if (waitq_empty(&m->waiting))
@@ -96,7 +96,7 @@ static struct turn *next_turn(struct rwmutex *m)
 	return word & WRITER || (turn->writer && word != QUEUED) ? NULL : turn;
 }
 
-/* Claims all whose turn has come, into `served`. The lock is held, QUEUED is set. */
+/* Claims all waiters that can be served, into `served`. The lock is held, QUEUED is set. */
 static void grant(struct rwmutex *m, struct waitq *served)
 {
 	struct turn *turn;
@@ -114,7 +114,7 @@ static void grant(struct rwmutex *m, struct waitq *served)
 		and_relaxed(&m->word, ~(uint64_t)QUEUED);
 }
 
-/* Somebody has left, from inside or from the queue. */
+/* A caller has left, from inside or from the queue. */
 static void serve(struct thread *t, struct rwmutex *m, struct turn *gone)
 {
 	struct waitq served = {0};

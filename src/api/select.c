@@ -4,7 +4,7 @@
  *
  *   1. Look at all cases without locks, choose one of those that seem ready, all with the same
  *      chance, and try it under its channel's lock alone. Mostly this is all.
- *   2. Otherwise lock all channels, in address order. That nothing is ready must be seen of all at
+ *   2. Otherwise lock all channels, in address order. That nothing is ready must hold for all at
  *      one moment: looked at one after the other, two channels of which one is always ready may
  *      both seem empty.
  *   3. Still nothing: queue a node on each channel, all with one waiter, drop the locks, park. The
@@ -33,7 +33,7 @@ struct selection {
 
 /* ---- step 1 ---- */
 
-/* A ready case, each with the same chance; -1: none seems ready. */
+/* Returns a ready case, each with the same chance; -1: none seems ready. */
 static int choose(const struct selection *s, struct thread *t)
 {
 	uint32_t ready = 0;
@@ -77,7 +77,7 @@ static void sort_by_address(struct selection *s)
 				exchange(&s->order[j], &s->order[j - gap]);
 }
 
-/* Does the same channel stand before place i? */
+/* Is the same channel also at an earlier place than i? */
 static bool again(const struct selection *s, uint32_t i)
 {
 	return i > 0 && chan_at(s, i) == chan_at(s, i - 1);
@@ -105,12 +105,12 @@ static int try_case(struct weft_case *k, struct chan_node **peer)
 	return result;
 }
 
-/* All locks held. The index of the case that ran, or -1: none could. */
+/* All locks are held. Returns the index of the case that ran, or -1: none could. */
 static int try_all(const struct selection *s, struct thread *t, struct chan_node **peer)
 {
 	int chosen;
 	/*
-	 * A try in vain has cleaned the queue of waits that had ended: each case fails at most
+	 * A failed try has removed the waits that had ended from the queue: each case fails at most
 	 * once.
 	 */
 	while ((chosen = choose(s, t)) >= 0 && try_case(&s->cases[chosen], peer) == CHAN_WAIT)
@@ -130,7 +130,7 @@ static void enqueue_all(const struct selection *s, struct waiter *w)
 	}
 }
 
-/* The index of the case that a waker ran, or -1. */
+/* Returns the index of the case that a waker ran, or -1. */
 static int dequeue_all(const struct selection *s, bool woken)
 {
 	int ran = -1;

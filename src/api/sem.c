@@ -2,7 +2,7 @@
 /*
  * sem.c: counting semaphores, first come first served.
  *
- * The word holds the free units and the flag QUEUED: somebody waits. Without it, units are taken
+ * The word contains the free units and the flag QUEUED: somebody waits. Without it, units are taken
  * and given back by CAS. With it, all moves are made under the queue's lock, and units are handed
  * to the first waiter as soon as there are as many as it wants. QUEUED is set only while the first
  * cannot be served.
@@ -56,7 +56,8 @@ static bool take_or_announce(struct sem *s, unsigned n)
 	return false;
 }
 
-/* Hands units to those whose turn it is; claimed, to `served`. The lock is held, QUEUED is set. */
+/* Hands units to the waiters whose turn it is, and moves them, claimed, to `served`. The lock is
+ * held, QUEUED is set. */
 static void serve(struct sem *s, uint64_t units, struct waitq *served)
 {
 	while (!waitq_empty(&s->waiting)) {
@@ -69,11 +70,11 @@ static void serve(struct sem *s, uint64_t units, struct waitq *served)
 			waitq_push_tail(served, &first->link);
 		}
 	}
-	/* A taker by CAS sees what those who gave these units did: pairs with take. */
+	/* A taker by CAS sees what the callers did that gave these units: pairs with take. */
 	store_release(&s->word, units | (waitq_empty(&s->waiting) ? 0 : QUEUED));
 }
 
-/* A wish that ends unfulfilled may have stood in the way of smaller ones. */
+/* A wish that ends unfulfilled may have kept smaller ones behind it waiting. */
 static void withdraw(struct thread *t, struct sem *s, struct wish *wish)
 {
 	struct waitq served = {0};

@@ -3,12 +3,13 @@
  * signal.c: signals into channels.
  *
  * The handler counts the arrival and pokes the monitor: two atomic instructions and a futex call,
- * whatever it has interrupted. The monitor, an ordinary thread, offers the number to the channel.
+ * safe whatever it has interrupted. The monitor, an ordinary thread, offers the number to the
+ * channel.
  *
- * It also takes what nobody else may: it blocks all signals but those that have a channel, so such
- * a one arrives though the program had blocked it before weft_run. When the channel is taken away,
- * the monitor blocks the signal again before the former action comes back, which would else run
- * there.
+ * The monitor also takes the signals that no other thread takes: it blocks all but those that have
+ * a channel, so such a signal arrives even if the program had blocked it before weft_run. When the
+ * channel is removed, the monitor blocks the signal again before the former action comes back,
+ * which would otherwise run on the monitor.
  *
  *   word             who writes it                             order
  *   entry.arrived    handler +1; deliver takes all             relaxed: `noted` orders them
@@ -36,7 +37,7 @@
 #include "weft/io.h"
 
 static struct entry {
-	struct weft_chan *chan; /* NULL: the signal is not ours */
+	struct weft_chan *chan; /* NULL: the signal has no channel */
 	struct handler handler;
 	uint32_t arrived;
 } entries[NSIG];
@@ -59,13 +60,13 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 static void deliver_one(struct entry *e, int signo, struct list *ready)
 {
 	if (!e->chan)
-		return; /* what has arrived since is the former action's: uninstall */
+		return; /* what has arrived since belongs to the former action: uninstall */
 	/* pairs with note */
 	for (uint32_t n = swap_acquire(&e->arrived, 0); n; n--)
 		weft__chan_offer(e->chan, &signo, ready);
 }
 
-/* The monitor's own mask. [lock] */
+/* Called by the monitor, for its own mask. [lock] */
 static void follow_changes(void)
 {
 	sigset_t blocked;
@@ -80,7 +81,7 @@ static void follow_changes(void)
 	weft__futex_wake(&masked, INT32_MAX);
 }
 
-/* The monitor's. */
+/* Called by the monitor. */
 static void deliver(struct list *ready)
 {
 	if (!load_relaxed(&noted) || !swap_acquire(&noted, 0)) /* pairs with note */
@@ -92,7 +93,7 @@ static void deliver(struct list *ready)
 	lock_drop(&lock, RANK_SIGNAL);
 }
 
-/* The monitor's mask is to follow. Returns the number of this change. [lock] */
+/* Asks the monitor to change its mask. Returns the number of this change. [lock] */
 static uint32_t change(int more_wakers)
 {
 	/* pairs with deadlock.c:weft__deadlock_judge */
@@ -122,7 +123,7 @@ static int install(struct entry *e, int signo)
 	return 0;
 }
 
-/* The former action comes back, unless there is a channel again; what came meanwhile is its. */
+/* The former action comes back, unless there is a channel again; it gets what came meanwhile. */
 static void uninstall(struct entry *e, int signo)
 {
 	lock_take(&lock, RANK_SIGNAL);
@@ -134,7 +135,7 @@ static void uninstall(struct entry *e, int signo)
 		kill(getpid(), signo);
 }
 
-/* *c to the entry; what was there to *c. *taken_away: the change to wait for before uninstall. */
+/* Exchanges *c and the entry's channel. *taken_away: the change to wait for before uninstall. */
 static int exchange(int signo, struct weft_chan **c, uint32_t *taken_away)
 {
 	struct entry *e = &entries[signo];
@@ -180,7 +181,7 @@ int weft_signal_notify(struct weft_chan *chan, int signo)
 	return err;
 }
 
-/* The monitor has ended: nobody's mask has to follow. */
+/* The monitor has ended: no mask has to change. */
 void weft__signal_end(void)
 {
 	store_release(&weft__netpoll_signals, NULL); /* pairs with monitor.c:serve_signals */

@@ -3,7 +3,7 @@
 #ifndef WEFT_API_SIGNAL_H
 #define WEFT_API_SIGNAL_H
 
-/* Gives every signal its former action back and drops the channels. No task is left. */
+/* Restores the former action of every signal and drops the channels. No task is left. */
 void weft__signal_end(void);
 
 #endif

@@ -2,14 +2,14 @@
 /*
  * socket.c: waiting for descriptors, accepting, connecting, closing.
  *
- * accept(2) and connect(2) have no flag for not blocking, and O_NONBLOCK belongs to all who share
+ * accept(2) and connect(2) have no flag for not blocking, and O_NONBLOCK would affect all who share
  * the socket. So:
  *
  *   accept    poll(2) first, and one accept at a time per descriptor (`accept` in its record): then
  *             it can block only when another process took the connection in between, and the lease
  *             covers that
- *   connect   SO_SNDTIMEO bounds connect(2); set to the shortest time for the moment of the call,
- *             it makes it return EINPROGRESS after one tick of the kernel's clock, often earlier
+ *   connect   SO_SNDTIMEO bounds connect(2); set to the shortest time during the call, it makes
+ *             connect return EINPROGRESS after one tick of the kernel's clock, often earlier
  *
  *   record's accept   0 free   1 somebody accepts   2 the same, and others were turned away
  */
@@ -103,7 +103,7 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *address_len, int64_
 
 /* ---- connecting ---- */
 
-/* What became of a connection that was under way; asking clears a socket's error. */
+/* The result of a connection that was under way; asking clears a socket's error. */
 static ssize_t try_connected(struct io *io)
 {
 	int err = 0;

@@ -19,7 +19,7 @@
 #include "sched/trace.h"
 
 enum { SPAWN_OPTIONS_FIRST = 24 }; /* bytes of 0.1's struct weft_spawn_options */
-#define SHORT_SLEEP US(20)	   /* may have passed by the time the task parks */
+#define SHORT_SLEEP US(20)	   /* may be over by the time the task parks */
 
 static struct task *task_of(struct weft_task *handle)
 {
@@ -38,12 +38,12 @@ void weft__task_launch(struct thread *t, struct task *task)
 	tsan_release(task);
 	trace(t, birth, task->id, task->fn.plain);
 	weft__ready_fresh(t, task);
-	/* weft_stop came between: its walk may have missed this one */
+	/* weft_stop was called meanwhile: its walk may have missed this task */
 	if (unlikely(load_relaxed(&sched.stopping)))
 		weft__task_cancel(t, task);
 }
 
-/* It counts as a task from here on, if the runtime had not begun to end before. */
+/* It counts as a task from here on, unless the runtime has begun to end before. */
 static int start_foreign(void (*fn)(void *arg), void *arg)
 {
 	static const struct task_options options = {.detached = true};
@@ -234,7 +234,7 @@ int weft_cancel(struct weft_task *handle)
 	return 0;
 }
 
-/* What belongs to the calling task alone needs no way into the runtime. */
+/* What belongs to the calling task alone needs no entry into the runtime. */
 static struct task *self(void)
 {
 	struct thread *t = weft__thread_self();
@@ -299,7 +299,7 @@ static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct wait
 	return reason == WAKE_TIMEOUT ? 0 : weft__wait_result(reason, deadline);
 }
 
-/* The moment that a sleeper waits for has come: that is delivered to a cancelled task, too. */
+/* The moment of the deadline has come: the sleep succeeds, for a cancelled task, too. */
 static int sleep_no_more(void)
 {
 	struct thread *t = enter();

@@ -55,7 +55,7 @@ int weft_blocking_end(void)
 		return -EPERM;
 	if (--t->task->in_user_wait)
 		return 0;
-	t = enter(); /* finds the processor gone and waits for one */
+	t = enter(); /* finds that the processor is gone and waits for one */
 	leave(t);
 	return 0;
 }

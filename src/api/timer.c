@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.c: timers of the program, each one of the processor's (sched/timer.h).
+ * timer.c: timers of the program, each of which is a processor's timer (sched/timer.h).
  *
  * A timer fires under its queue's lock, so stopping is exact: once weft__timer_stop has returned,
  * either the timer is out of the queue and did not fire, or the firing is over. A ticker goes back
- * into the queue while it fires. What a start changes (time, period) it changes while the timer is
- * in no queue. The timer's own lock orders starts and stops among each other.
+ * into the queue while it fires. A start changes time and period only while the timer is in no
+ * queue. The timer's own lock orders starts and stops among each other.
  *
- * The queues end with a run of the runtime, a timer may be kept: `run` says to which run's queue
- * its record belongs.
+ * The queues end with a run of the runtime, while a timer may be kept: `run` says to which run's
+ * queue its record belongs.
  */
 #include "weft/timer.h"
 
@@ -22,7 +22,7 @@
 #include "sched/task.h"
 #include "sched/timer.h"
 
-#define TASK_RETRY MS(1) /* until a task that could not be had is tried again */
+#define TASK_RETRY MS(1) /* until the next try to start a task */
 
 struct weft_timer {
 	struct timer timer;
@@ -32,7 +32,7 @@ struct weft_timer {
 	struct weft_chan *chan;
 	void (*fn)(void *arg);
 	void *arg;
-	uintptr_t fp_env; /* of whoever started it last: a task of the timer begins with it */
+	uintptr_t fp_env; /* of its last starter: a task of the timer begins with it */
 };
 
 /* ---- firing: the queue's lock is held ---- */
@@ -43,7 +43,7 @@ static void again_at(struct timer *timer, int64_t when)
 	weft__timer_again(timer);
 }
 
-/* The first tick that still lies ahead. */
+/* The first tick that is still in the future. */
 static int64_t next_tick(int64_t when, int64_t period)
 {
 	int64_t late = weft__sched_now() - when;
@@ -64,7 +64,7 @@ static void fire_chan(struct timer *base, struct list *ready)
 	tsan_release(timer);
 }
 
-/* A new task, ready to run. False: no memory. */
+/* Makes a new task, ready to run. False: no memory. */
 static bool start_task(const struct weft_timer *timer, struct list *ready)
 {
 	static const struct task_options options = {.detached = true};
@@ -75,7 +75,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	task_set_plain_function(task, timer->fn, timer->arg);
 	frame_set_env(task->context.sp, timer->fp_env);
 	/*
-	 * It counts as a task from here on. When the runtime had begun to end before that, nothing
+	 * It counts as a task from here on. If the runtime had begun to end before that, nothing
 	 * runs any more.
 	 */
 	/* pairs with runtime.c:run */
@@ -127,7 +127,7 @@ struct weft_timer *weft_timer_new_task(void (*fn)(void *arg), void *arg)
 	return timer;
 }
 
-/* The timer's lock is held. Gives whether it was running. */
+/* The timer's lock is held. Returns true when it was running. */
 static bool stop(struct weft_timer *timer)
 {
 	bool running = timer->run == sched.run && weft__timer_stop(&timer->timer);
@@ -145,7 +145,7 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);
 	timer->timer.when = deadline;
-	timer->timer.index = 0; /* in the queue of a run that has ended, it is in none */
+	timer->timer.index = 0; /* it was in the queue of an ended run, so it is in none now */
 	timer->run = sched.run;
 	timer->period = period;
 	timer->fp_env = arch_fp_env();
@@ -161,7 +161,7 @@ int weft_timer_stop(struct weft_timer *timer)
 	if (!timer)
 		return -EINVAL;
 	struct thread *t = enter();
-	if (!t && weft__foreign_enter() < 0) /* its queue went with the runtime */
+	if (!t && weft__foreign_enter() < 0) /* its queue has gone with the runtime */
 		return 0;
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);

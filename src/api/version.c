@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* version.c: the version that the library was built as. */
+/* version.c: the version of the library at build time. */
 #include "weft/version.h"
 
 #define TEXT(x) #x

@@ -2,9 +2,9 @@
 /*
  * waitgroup.c: waiting until a count is zero.
  *
- * The word holds the count and the flag QUEUED: somebody waits. The move to zero with QUEUED set is
- * made under the queue's lock, and clears the flag: whoever makes it wakes all. Without QUEUED a
- * CAS is the last touch, so a waiter that finds zero may let the object go at once.
+ * The word contains the count and the flag QUEUED: somebody waits. The move to zero with QUEUED set
+ * is made under the queue's lock, and clears the flag: the caller that makes it wakes all. Without
+ * QUEUED a CAS is the last access, so a waiter that finds zero may free the object at once.
  */
 #include "api/call.h"
 #include "api/waitq.h"
@@ -26,7 +26,7 @@ static struct waitgroup *waitgroup_of(struct weft_waitgroup *w)
 	return (struct waitgroup *)w;
 }
 
-/* The word with n more; misuse is answered here. */
+/* Returns the word with n more; reports misuse. */
 static uint64_t sum(uint64_t word, int n, const char *call)
 {
 	int64_t count = (int64_t)(word & ~QUEUED) + n;
@@ -37,7 +37,7 @@ static uint64_t sum(uint64_t word, int n, const char *call)
 	return (uint64_t)count | (word & QUEUED);
 }
 
-/* Brings the count to zero and wakes all. False: it is not that any more. */
+/* Brings the count to zero and wakes all. False: the count has changed meanwhile. */
 static noinline bool finish(struct waitgroup *w, int n, const char *call)
 {
 	struct waitq woken = {0};

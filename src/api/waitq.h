@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * waitq.h: who waits for an object, first come first served. All-zero is empty.
+ * waitq.h: the waits for an object, first come first served. All-zero is empty.
  *
- * The object's lock guards the queue. A node lies on the stack of the waiting call. Who wakes takes
- * a node out by waitq_claim: it is claimed from then on (park.h), so its owner cannot go on before
- * the waker has published, and the waker may read and write the node until then, the lock dropped
- * or not. Nodes whose wait is just ending by deadline or cancel cannot be claimed; they are dropped
- * from the queue on the way. Who waits calls waitq_remove under the lock when it was not woken out
- * of the queue.
+ * The object's lock guards the queue. A node lies on the stack of the waiting call. A waker takes a
+ * node out by waitq_claim: it is claimed from then on (park.h), so its owner cannot continue before
+ * the waker has published, and the waker may read and write the node until then, with or without
+ * the lock. Nodes whose wait is just ending by deadline or cancel cannot be claimed; waitq_claim
+ * drops them from the queue. A waiting caller calls waitq_remove under the lock when no waker has
+ * taken it out of the queue.
  *
  * `first` is also read without the lock, to see that nobody waits.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fatal.h: checks of what must hold, and the last message of a program.
+ *
  *   require(x, ...)   always on, with a message of its own
  *   check(x)          always on, where the expression says enough
  *   debug_check(x)    debug builds only: for paths where a check costs too much
