@@ -116,10 +116,17 @@ static struct thread *start_on(struct processor *p, struct thread *t)
 	return t;
 }
 
+/* In the deterministic mode only a holder sees the tasks that can run, and moves the clock. Called
+ * by the holder, or while there is none. */
+static bool sim_goes_on(void)
+{
+	return unlikely(sched.sim) && weft__sim_goes_on();
+}
+
 /* Is there work that belongs to no processor? [S] */
 static bool work_waits(void)
 {
-	return sched.global_ready.length || sched.global_fresh.length;
+	return sched.global_ready.length || sched.global_fresh.length || sim_goes_on();
 }
 
 /* Moves all that lies in the queues of p, which nobody holds, to the global ones. [S] */
@@ -134,6 +141,8 @@ static void give_work_up(struct processor *p)
 		list_push_tail(&sched.global_ready.list, &task->link);
 	for (; (task = deque_pop(&p->fresh)); sched.global_fresh.length++)
 		list_push_head(&sched.global_fresh.list, &task->link);
+	for (; sched.sim && (task = weft__sim_give_up()); sched.global_ready.length++)
+		list_push_tail(&sched.global_ready.list, &task->link);
 }
 
 /* Returns the first task of the global queue that is locked to a sleeping thread: it needs no other
@@ -268,11 +277,10 @@ bool weft__proc_return(struct thread *t)
 	return p;
 }
 
-/* Returns true when p may not go idle yet. Only its holder sees what lies in its queues. In the
- * deterministic mode only a holder sees the tasks that can run, and moves the clock. */
+/* Returns true when p may not go idle yet. Only its holder sees what lies in its queues. */
 static bool needs_holder(const struct processor *p)
 {
-	return proc_has_work(p) || (unlikely(sched.sim) && weft__sim_goes_on());
+	return proc_has_work(p) || sim_goes_on();
 }
 
 bool weft__proc_release(struct thread *t)
@@ -317,7 +325,7 @@ void weft__proc_leave(struct thread *t)
 	weft__proc_check(t, "leaving");
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = weft__proc_detach(t);
-	bool needed = needs_holder(p) || work_waits() || poller_missing();
+	bool needed = proc_has_work(p) || work_waits() || poller_missing();
 	if (needed) {
 		to = start(p);
 	} else {
@@ -416,7 +424,7 @@ void weft__proc_serve_waiting(void)
 	struct processor *p = NULL;
 	struct thread *to = NULL;
 	lock_take(&sched.lock, RANK_SCHED);
-	if (work_waits())
+	if (sched.idle.processor_count && work_waits())
 		p = idle_pop();
 	if (p)
 		to = start(p);

@@ -217,6 +217,11 @@ struct task *weft__sim_pick(struct thread *t)
 	return sim.count ? pool_draw() : NULL;
 }
 
+struct task *weft__sim_give_up(void)
+{
+	return sim.count ? sim.pool[--sim.count] : NULL;
+}
+
 bool weft__sim_goes_on(void)
 {
 	return sim.count || weft__timer_earliest() != INT64_MAX;

@@ -30,6 +30,8 @@ uint64_t weft__sim_draw(void);
 /* Returns the task that runs next; NULL: none can, and no timer runs. The caller holds the
  * processor. */
 struct task *weft__sim_pick(struct thread *t);
+/* Takes any task out of the pool, as its processor has no thread. NULL: it is empty. */
+struct task *weft__sim_give_up(void);
 /* Can a task run, or will one when time has passed? Only the holder of the processor makes that
  * happen, so it does not go idle then. */
 bool weft__sim_goes_on(void);

@@ -51,8 +51,7 @@ struct round {
 struct stress {
 	const char *name;
 	int (*main_task)(void *round); /* returns 0 */
-	bool few_threads;   /* some rounds have just the threads that `may_lock` needs, or one or
-			       two more */
+	bool few_threads;   /* some rounds have the threads that they need, or one or two more */
 	bool deterministic; /* each round is a weft_sim_run, with a seed of its own */
 };
 
