@@ -442,10 +442,19 @@ bool weft__descriptor_enter_slow(struct descriptor *d)
 	return !closing;
 }
 
-int weft__descriptor_close(int fd, struct descriptor *d)
+/* False: somebody else closes this life of the number. A life before it may be just ending. */
+static bool begin_close(struct descriptor *d)
 {
 	/* pairs with descriptor.h:descriptor_enter */
-	if (or_seq_cst(&d->word, DESCRIPTOR_CLOSING) & DESCRIPTOR_CLOSING)
+	while (or_seq_cst(&d->word, DESCRIPTOR_CLOSING) & DESCRIPTOR_CLOSING)
+		if (!weft__descriptor_enter_slow(d))
+			return false;
+	return true;
+}
+
+int weft__descriptor_close(int fd, struct descriptor *d)
+{
+	if (!begin_close(d))
 		return -EBADF;
 	turn_out(fd, d);
 	/* pairs with descriptor.h:descriptor_leave, attempt.h:io_hold */

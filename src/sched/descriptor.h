@@ -30,9 +30,9 @@
  *   the rest of the record is guarded by its lock
  *
  * Closing: CLOSING turns new calls away, all waits end with -EBADF, calls under way end, and only
- * then the number goes back to the system. This happens under `closing`: a call or an adoption that
- * meets the number's next life waits for this lock until the former life is over. Plain blocking
- * calls are not counted as users: nobody can end them.
+ * then the number goes back to the system. This happens under `closing`: a call, an adoption or a
+ * close that meets the number's next life waits for this lock until the former life is over. Plain
+ * blocking calls are not counted as users: nobody can end them.
  *
  * Lives. Anybody may close a number without weft (close, fclose, dup2), and the kernel gives it to
  * another file. The poller's registration ends with the file, and nobody is told; but it belongs to
@@ -138,7 +138,7 @@ static inline bool descriptor_enter(struct descriptor *d, uint32_t tokens, uint3
 			word = load_relaxed(&d->word);
 		}
 		/* pairs with descriptor.c:hand_out, descriptor.c:weft__descriptor_give,
-		 * descriptor.c:weft__descriptor_close */
+		 * descriptor.c:begin_close, descriptor.c:weft__descriptor_close */
 	} while (!cas_seq_cst(&d->word, &word, (word & ~(uint64_t)tokens) + DESCRIPTOR_USER));
 	*taken = (uint32_t)word & tokens;
 	return true;

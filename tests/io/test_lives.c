@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io_test.h"
@@ -224,4 +225,45 @@ TASK_TEST("numbers that cannot be open are refused")
 		expect_eq(weft_wait_fd(numbers[i], 1, WEFT_FOREVER), -EBADF);
 		expect_eq(weft_close(numbers[i]), -EBADF);
 	}
+}
+
+/* ---- the moment between two lives ---- */
+
+static int held_up = -1; /* this number's closer is, once it has given the number back */
+static int given_back, closed_again;
+
+long __real_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
+
+long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	enum { PATIENCE = 500 };
+	long result = __real_weft__syscall(number, a, b, c, d, e, f);
+	if (number != SYS_close || a != flag(&held_up))
+		return result;
+	flag_set(&held_up, -1);
+	flag_set(&given_back, 1);
+	for (int i = 0; i < PATIENCE && !flag(&closed_again); i++)
+		usleep(1000);
+	return result;
+}
+
+static int close_number(void *arg)
+{
+	return weft_close(*(int *)arg);
+}
+
+TASK_TEST("the next life may be closed before the former is over")
+{
+	int fd[2];
+	expect_eq(pipe(fd), 0);
+	flag_set(&held_up, fd[0]);
+	struct weft_task *former = tasks_start(close_number, &fd[0]);
+	while (!flag(&given_back))
+		weft_sleep(MS);
+	expect_eq(fcntl(fd[1], F_DUPFD, fd[0]), fd[0]);
+	expect_eq(weft_close(fd[0]), 0);
+	flag_set(&closed_again, 1);
+	expect_eq(tasks_join(former), 0);
+	expect_eq(weft_close(fd[1]), 0);
 }
