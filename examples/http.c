@@ -2,11 +2,12 @@
 /*
  * http.c PORT FOLDER: an HTTP/1.1 server: GET and HEAD of the folder's files, POST /echo.
  *
- * A task per connection, written as one reads the protocol: keep-alive is a loop, pipelining is what
- * is left in the buffer, a slow client is a deadline. Files are read by plain calls that may block.
- * Port 0: the system chooses; the port is printed. SIGTERM ends it: no new connections; those that
- * wait for a request are closed at once, and what is being answered is finished: weft_stop cancels
- * every task, and an answer masks that, for a while that nobody who reads slowly can prolong.
+ * A task per connection, written as one reads the protocol: keep-alive is a loop, pipelining is
+ * what is left in the buffer, a slow client is a deadline. Files are read by plain calls that may
+ * block. Port 0: the system chooses; the port is printed. SIGTERM ends it: no new connections;
+ * those that wait for a request are closed at once, and what is being answered is finished:
+ * weft_stop cancels every task, and an answer masks that, for a while that nobody who reads slowly
+ * can prolong.
  *
  *     http 8080 /usr/share/doc      curl http://localhost:8080/weft/README.md
  */

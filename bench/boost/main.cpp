@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.cpp: Boost.Fiber's side of the benchmarks: the same work and the same contract as the C programs (../bench.h).
+ * main.cpp: Boost.Fiber's side of the benchmarks: the same work and the same contract as the C
+ * programs (../bench.h).
  *
- * With one processor its round robin scheduler, with more its work stealing one on as many threads, as its manual
- * recommends; its default stacks, which come from malloc and have no guards.
+ * With one processor its round robin scheduler, with more its work stealing one on as many threads,
+ * as its manual recommends; its default stacks, which come from malloc and have no guards.
  */
 #include <boost/fiber/all.hpp>
 #include <boost/version.hpp>
@@ -120,7 +121,8 @@ static const struct row rows[] = {{"yield", yields, 16, 0},	  {"spawn", spawns, 
 				  {"mutex", mutexes, 16, 0},	  {nullptr, nullptr, 0, 0}};
 
 /* The other threads steal until `over`. */
-static void help(unsigned processors, fibers::mutex &mutex, fibers::condition_variable_any &ended, bool &over)
+static void help(unsigned processors, fibers::mutex &mutex,
+		 fibers::condition_variable_any &ended, bool &over)
 {
 	fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(processors, true);
 	mutex.lock();

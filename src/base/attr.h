@@ -36,8 +36,8 @@
 #endif
 
 /*
- * A function that the storm names in its report. Its code lies in a section of its own, whose bounds and functions the
- * storm knows without a symbol table: strip(1) takes that away.
+ * A function that the storm names in its report. Its code lies in a section of its own, whose
+ * bounds and functions the storm knows without a symbol table: strip(1) takes that away.
  */
 #ifdef WEFT_FAULTS
 #define storm_frame __attribute__((__section__("weft_evidence"), __noinline__))

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runtime_x86_64.S: the functions of Go 1.24.0's runtime that matter here, and the table that names them.
+ * runtime_x86_64.S: the functions of Go 1.24.0's runtime that matter here, and the table that names
+ * them.
  *
- * Not Go's code: a miniature with the same names, the same calls in the same (wrong) order, and the same instruction
- * bytes where `weft shield --pid` looks for them. It runs and it crashes as the original does: PutState needs a longer list,
- * which allocates from the cache of a processor that mexit has handed off.
+ * Not Go's code: a miniature with the same names, the same calls in the same (wrong) order, and the
+ * same instruction bytes where `weft shield --pid` looks for them. It runs and it crashes as the
+ * original does: PutState needs a longer list, which allocates from the cache of a processor that
+ * mexit has handed off.
  *
  * With REPAIRED it has Go 1.24.3's order and name.
  *
- * Conventions of its own: rdi holds the argument, a struct m * or (vgetrandom) a struct g *; see gotwin.c.
+ * Conventions of its own: rdi holds the argument, a struct m * or (vgetrandom) a struct g *; see
+ * gotwin.c.
  */
 	.text
 	.balign 32
@@ -122,7 +125,8 @@ pclntab:
 	.long	0xfffffff1
 	.byte	0, 0, 1, 8
 	.quad	8, 0, text
-	.quad	names - pclntab, names_end - pclntab, names_end - pclntab, names_end - pclntab, functions - pclntab
+	.quad	names - pclntab, names_end - pclntab, names_end - pclntab
+	.quad	names_end - pclntab, functions - pclntab
 names:
 	NAME(handoffp, "handoffp")
 	NAME(mallocgcSmallNoscan, "mallocgcSmallNoscan")

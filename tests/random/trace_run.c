@@ -2,9 +2,11 @@
 /*
  * trace_run.c: runs a command under ptrace and looks at it, or lies to it, as no libc could notice.
  *
- *   trace_run --count NAME FILE COMMAND...   writes to FILE how many times COMMAND, its threads and
- * its children made the system call NAME (getrandom or mmap) trace_run --no-vdso COMMAND... COMMAND
- * finds no vDSO: AT_SYSINFO_EHDR is struck from what the kernel tells a new program
+ *   trace_run --count NAME FILE COMMAND...
+ *       writes to FILE how many times COMMAND, its threads and its children made the system call
+ *       NAME (getrandom or mmap)
+ *   trace_run --no-vdso COMMAND...
+ *       COMMAND finds no vDSO: AT_SYSINFO_EHDR is removed from what the kernel tells a new program
  *
  * Exit status: the command's; 77 where ptrace is not permitted.
  */

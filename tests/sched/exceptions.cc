@@ -159,7 +159,8 @@ struct waits_at_its_end {
 	{
 		wait();
 		if (std::uncaught_exceptions() != 1)
-			wrong("uncaught exceptions in a destructor", name, std::uncaught_exceptions(), 1);
+			wrong("uncaught exceptions in a destructor", name,
+			      std::uncaught_exceptions(), 1);
 	}
 };
 
@@ -250,7 +251,8 @@ int main_task(void *arg)
 	if (weft_spawn(&dead, nullptr, ends_in_a_handler, nullptr) == 0)
 		weft_join(dead, nullptr, WEFT_FOREVER);
 	for (int i = 0; i < tasks; i++)
-		if (weft_spawn(&all[i], nullptr, i ? task : begins_without, (void *)(intptr_t)i) < 0)
+		if (weft_spawn(&all[i], nullptr, i ? task : begins_without,
+			       (void *)(intptr_t)i) < 0)
 			abort();
 	for (auto &t : all)
 		weft_join(t, nullptr, WEFT_FOREVER);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * go.c: Go programs with the crash on this host: those that run, and those that lie in the
- * usual places, each with one line of advice.
+ * go.c: Go programs with the crash on this host: those that run, and those that lie in the usual
+ * places, each with one line of advice.
  *
  * A process whose program was made safe (shield, patch) is none of them. What is dormant or unknown
  * is counted, not advised on: `weft scan` tells more.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * random.c: the vDSO's getrandom, whether libc's own getrandom uses it, and how fast each
- * is.
+ * random.c: the vDSO's getrandom, whether libc's own getrandom uses it, and how fast each is.
  *
  * Whether libc enters the kernel is tried, not derived from its version: a child takes the system
  * call away from itself by a seccomp filter and sees whether getrandom() still works.

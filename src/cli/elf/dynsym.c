@@ -2,8 +2,8 @@
 /*
  * dynsym.c: names in the dynamic symbol table and in the dynamic section.
  *
- * The table says nowhere how long it is; its hash tables do. The old one states the count;
- * of the new one (DT_GNU_HASH) the name's own chain is followed, as the loader does.
+ * The table says nowhere how long it is; its hash tables do. The old one states the count; of the
+ * new one (DT_GNU_HASH) the name's own chain is followed, as the loader does.
  */
 #include <elf.h>
 #include <errno.h>

@@ -3,8 +3,7 @@
  * elf.h: an ELF file as the kernel sees it: by its program headers.
  *
  * Section headers are never read: they are not needed to run a file, tools strip them or leave them
- * wrong
- * (`e_shnum` 0xffff, an offset that wraps), and the kernel runs the file all the same.
+ * wrong (`e_shnum` 0xffff, an offset that wraps), and the kernel runs the file all the same.
  *
  * What holds after weft__elf_open gave 0: every segment's [offset, offset + file_size) lies inside
  * the view, and file_size <= memory_size (a header that says more is cut to what is there, as the
@@ -45,9 +44,8 @@ bool weft__elf_magic(const void *head, size_t length);
 bool weft__elf_packed(struct view *view);
 
 /*
- * Reads the headers of `view` (and sets its byte order).
- * -ENOEXEC: not ELF, or headers that no kernel would accept; -E2BIG: more program headers than
- * ELF_SEGMENTS; -errno of a failed read.
+ * Reads the headers of `view` (and sets its byte order). -ENOEXEC: not ELF, or headers that no
+ * kernel would accept; -E2BIG: more program headers than ELF_SEGMENTS; -errno of a failed read.
  */
 int weft__elf_open(struct elf_image *elf, struct view *view);
 

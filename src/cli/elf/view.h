@@ -8,11 +8,11 @@
  *
  * What holds:
  *   - offsets count from the view's start; no call reads outside [0, size), whatever it is asked
- * for;
+ *     for;
  *   - memory use is fixed (VIEW_WINDOWS * VIEW_WINDOW bytes), whatever the file's size;
  *   - what weft__view_at returns stays valid until the next call on the same view, no longer;
  *   - the first failed read (input/output error, or a file that shrank) stays in `error`, so a
- * caller can tell "the file does not say so" from "the file could not be read".
+ *     caller can tell "the file does not say so" from "the file could not be read".
  *
  * Rejected: mmap of the file. A file that shrinks while it is mapped kills the reader by SIGBUS,
  * and resident memory would follow the size of the file.

@@ -6,6 +6,7 @@
  *   - the function table (pclntab): every function's entry and name;
  *   - the module data, which points at that table and says where the text begins;
  *   - the keys by which the runtime looks up symbols of the vDSO.
+ *
  * The build information (the compiler's version) survives too, but versions lie in both directions:
  * it is reported, nothing is decided by it.
  *

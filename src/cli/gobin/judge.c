@@ -4,7 +4,7 @@
  *
  * Three questions, in this order:
  *   1. which order does the runtime have? (the calls inside `within`; the names where calls cannot
- * be read)
+ *      be read)
  *   2. is it disarmed? (the key of the vDSO symbol was changed, so that the look-up fails)
  *   3. can it happen? (which functions call the trigger)
  */

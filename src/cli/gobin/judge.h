@@ -46,8 +46,8 @@ struct go_judgement {
 };
 
 /*
- * Judges an image that weft__go_open accepted. 0, -ENOMEM, or -errno of a failed read; the
- * caller frees the judgement in every case.
+ * Judges an image that weft__go_open accepted. 0, -ENOMEM, or -errno of a failed read; the caller
+ * frees the judgement in every case.
  */
 int weft__go_judge(struct go_image *go, const struct go_rule *rule, struct go_judgement *j);
 /* Completes the judgement of a file whose runtime is elsewhere by that of the library at `path`. */

@@ -3,10 +3,12 @@
  * pclntab.c: Go's function table.
  *
  * Header (all numbers of pointer size after the first eight bytes):
+ *
  *   magic, 0, 0, quantum, pointer size; number of functions; of files; text start (0 from Go 1.26
- * on); offsets of names, compilation units, files, pc tables, functions. The function table holds
- * pairs {entry - text, offset of the function's record} and one last entry, the end of the text. A
- * record begins with {entry - text, offset of the name}.
+ *   on); offsets of names, compilation units, files, pc tables, functions
+ *
+ * The function table holds pairs {entry - text, offset of the function's record} and one last
+ * entry, the end of the text. A record begins with {entry - text, offset of the name}.
  *
  * Since Go 1.26 the header no longer says where the text starts, and in position-independent files
  * it may be zero on disk: the module data says it. They are recognised without knowing a version's

@@ -29,9 +29,9 @@ static uint64_t word(const struct target *t, uint64_t address)
 }
 
 /*
- * Is the page of `address` there, in memory or in swap? To read one that is not, from outside, brings
- * it in and keeps it in (Linux 6.18: process_vm_readv, /proc/PID/mem), so that a look would undo what
- * the runtime has given back of its stacks.
+ * Is the page of `address` there, in memory or in swap? To read one that is not, from outside,
+ * brings it in and keeps it in (Linux 6.18: process_vm_readv, /proc/PID/mem), so that a look would
+ * undo what the runtime has given back of its stacks.
  */
 static bool has_page(const struct target *t, uint64_t address)
 {

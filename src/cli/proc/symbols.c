@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * symbols.c: mappings, and one sorted table of function symbols per file, read when it is
- * first needed.
+ * symbols.c: mappings, and one sorted table of function symbols per file, read when it is first
+ * needed.
  *
  * The files may be anybody's (a core file names them), so every size is checked against a cap and
  * every offset against what was read. What does not fit is left out: a frame without a name is

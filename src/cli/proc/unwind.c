@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unwind.c: frame pointers, and a look at the call instruction for the innermost frame (see
- * the header).
+ * unwind.c: frame pointers, and a look at the call instruction for the innermost frame (see the
+ * header).
  */
 #include "cli/proc/unwind.h"
 

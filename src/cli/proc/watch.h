@@ -36,8 +36,7 @@ struct watch_report {
 /*
  * Forks a child that runs fn(arg) and exits with its result, waits for the child's end and fills
  * the report. The child is alone in its process group, and dies with the calling thread. The caller
- * flushes its stdio first. Returns 0, or -errno when no child could be made or waited
- * for.
+ * flushes its stdio first. Returns 0, or -errno when no child could be made or waited for.
  */
 int weft__watch_spawn(int (*fn)(void *arg), void *arg, struct watch_report *report);
 

@@ -4,8 +4,8 @@
  *
  * An item is counted in `pending` while it lies in the list; a worker that runs one is counted in
  * `busy`. The scan is over when both are zero. A worker that the watch abandons leaves `busy` at
- * that moment; what it reports later is dropped, what it pushes later is done by others or
- * not at all, and the program ends without waiting for it.
+ * that moment; what it reports later is dropped, what it pushes later is done by others or not at
+ * all, and the program ends without waiting for it.
  */
 #include "cli/scan/engine.h"
 

@@ -65,8 +65,8 @@ void weft__results_free(struct scan_result *results);
 void weft__scan_count(struct scan *scan, uint64_t files, uint64_t elf);
 
 /*
- * Judges `size` bytes of `fd` and reports what it finds. The descriptor stays the caller's.
- * Adds one result per rule when the file is Go, or packed so that this is not known.
+ * Judges `size` bytes of `fd` and reports what it finds. The descriptor stays the caller's. Adds
+ * one result per rule when the file is Go, or packed so that this is not known.
  */
 void weft__scan_judge(struct scan_worker *w, int fd, const struct stat *status,
 		      const struct scan_origin *origin);

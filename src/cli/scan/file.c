@@ -150,7 +150,8 @@ static bool hand_on(struct scan_worker *w, int fd, const struct scan_origin *ori
 }
 
 /*
- * Is it an ELF file? Its first bytes and its status decide; -1: it cannot be read, which was reported.
+ * Is it an ELF file? Its first bytes and its status decide; -1: it cannot be read, which was
+ * reported.
  */
 static int begins_elf(struct scan *scan, int fd, const char *path, struct stat *status)
 {

@@ -4,8 +4,8 @@
  *
  * The library is looked for where the loader would: RPATH and RUNPATH, then the system's folders. A
  * program may stand in a file tree that is not this machine's own (an unpacked image, another
- * disk): an absolute folder is tried below each folder above the program first, the nearest
- * first, so that no other machine's library speaks for it. What is found nowhere stays `unknown`.
+ * disk): an absolute folder is tried below each folder above the program first, the nearest first,
+ * so that no other machine's library speaks for it. What is found nowhere stays `unknown`.
  */
 #include <elf.h>
 #include <stdlib.h>

@@ -6,11 +6,11 @@
  * Use: weft__scan_new, any number of weft__scan_add_*, weft__scan_run once, then read `results` and
  * `errors`, which are sorted and final; weft__scan_free.
  *
- * The parts: weft__scan_run starts workers and watches them; a worker takes work (a directory,
- * an open file, an image) from one list, last in first out, so that the list stays short.
- * Everything in struct scan that changes after the start is written with `lock` held. A worker that
- * hangs longer than the time limit (a dead network file system) is abandoned: its place is filled,
- * its late results are dropped, the path is reported as an error.
+ * The parts: weft__scan_run starts workers and watches them; a worker takes work (a directory, an
+ * open file, an image) from one list, last in first out, so that the list stays short. Everything
+ * in struct scan that changes after the start is written with `lock` held. A worker that hangs
+ * longer than the time limit (a dead network file system) is abandoned: its place is filled, its
+ * late results are dropped, the path is reported as an error.
  *
  * A file is looked at once, whatever its number of names (device and inode decide). A failure never
  * ends the scan and never hides a finding: it is one entry of `errors`.

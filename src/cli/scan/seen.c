@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seen.c: every ELF file once: a hash table from device and inode to the names and processes
- * of a file.
+ * seen.c: every ELF file once: a hash table from device and inode to the names and processes of a
+ * file.
  *
  * Entries are never removed and never move, so a pointer to one stays valid as long as the table.
  */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * live.c: `weft shield --pid`: change two branches in a running process, or change them
- * back.
+ * live.c: `weft shield --pid`: change two branches in a running process, or change them back.
  *
- * A process may have several Go runtimes: its program's, and one of each Go library that a C program
- * has mapped. All are changed, or none.
+ * A process may have several Go runtimes: its program's, and one of each Go library that a C
+ * program has mapped. All are changed, or none.
  *
  * Nothing is remembered between the two: the files that are mapped (which open even when they were
  * deleted) say where the branches are and how they were, the memory says how they are. Each branch

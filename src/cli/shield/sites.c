@@ -2,11 +2,14 @@
 /*
  * sites.c: the known code, where it is in a file, and where in a process.
  *
- * amd64, mexit:       test rax, rax; JE over; nop; call PutState; mov rcx, [rsp+16]; mov
- * [rcx+0x518], 0; over: amd64, vgetrandom:  cmp [state size], 0; nop; JE unsupported; mov rdx,
- * [r14+48]; cmp [rdx+0x518], 0; jne arm64, mexit:       ldr x1, [x0, 1304]; CBZ x1, over; mov x0,
- * x1; bl PutState; ldr x1, [sp, 32]; str xzr, [x1, 1304] arm64, vgetrandom:  adrp x27; ldr x5,
- * [x27, state size]; CBZ x5, unsupported; ldr x5, [x28, 48]; ldr x6, [x5, 1304]; cbnz
+ *   amd64, mexit        test rax, rax; JE over; nop; call PutState; mov rcx, [rsp+16];
+ *                       mov [rcx+0x518], 0; over:
+ *   amd64, vgetrandom   cmp [state size], 0; nop; JE unsupported; mov rdx, [r14+48];
+ *                       cmp [rdx+0x518], 0; jne
+ *   arm64, mexit        ldr x1, [x0, 1304]; CBZ x1, over; mov x0, x1; bl PutState;
+ *                       ldr x1, [sp, 32]; str xzr, [x1, 1304]
+ *   arm64, vgetrandom   adrp x27; ldr x5, [x27, state size]; CBZ x5, unsupported;
+ *                       ldr x5, [x28, 48]; ldr x6, [x5, 1304]; cbnz
  *
  * The branch in capitals is the one that changes; its target stays.
  */

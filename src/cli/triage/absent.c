@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * absent.c: no core file. What the silence says, and where this machine would put the next
- * core.
+ * absent.c: no core file. What the silence says, and where this machine would put the next core.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * layer.c: one layer: a tar, whose ELF files are judged one by one from a temporary file
- * without a name.
+ * layer.c: one layer: a tar, whose ELF files are judged one by one from a temporary file without a
+ * name.
  */
 #include <elf.h>
 #include <errno.h>

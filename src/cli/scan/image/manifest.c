@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * manifest.c: puts layers together as the container's documents say, and reports what is
- * visible.
+ * manifest.c: puts layers together as the container's documents say, and reports what is visible.
  *
  * OCI: index.json names manifests (or further indexes) by digest, a manifest names its layers by
  * digest. `docker save`: manifest.json lists images, each with its layers by member name and a

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * openvex.c: the report as an OpenVEX 0.2.0 document, which other scanners take as an answer
- * about a product.
+ * openvex.c: the report as an OpenVEX 0.2.0 document, which other scanners take as an answer about
+ * a product.
  *
  * `affected-dormant` is not_affected there (the code is present and not in the execute path),
  * `mitigated` has inline mitigations, `unknown` is under investigation.
