@@ -2,9 +2,9 @@
 /*
  * core.h: what a core file says of a dead process.
  *
- * The file comes from anybody: it is read through a view, and what holds after weft__core_open gave
- * 0 is that every segment's bytes lie inside of it. Memory use is bounded by caps, not by what the
- * file claims. Little-endian 64-bit cores of x86-64 and aarch64 are read, on any host.
+ * The file comes from anybody: it is read through a view, and what holds after weft__core_open
+ * returned 0 is that every segment's bytes lie inside of it. Memory use is bounded by caps, not by
+ * what the file claims. Little-endian 64-bit cores of x86-64 and aarch64 are read, on any host.
  */
 #ifndef WEFT_CLI_CORE_CORE_H
 #define WEFT_CLI_CORE_CORE_H
@@ -45,7 +45,7 @@ struct core {
 
 /*
  * 0; -ENOEXEC: not a core file; -ENOTSUP: of a processor that is not known here; -E2BIG; -ENOMEM;
- * -errno of a failed read. To be closed when it gave 0.
+ * -errno of a failed read. To be closed when it returned 0.
  */
 int weft__core_open(struct core *core, struct view *view);
 void weft__core_close(struct core *core);

@@ -5,10 +5,10 @@
  * Section headers are never read: they are not needed to run a file, tools strip them or leave them
  * wrong (`e_shnum` 0xffff, an offset that wraps), and the kernel runs the file all the same.
  *
- * What holds after weft__elf_open gave 0: every segment's [offset, offset + file_size) lies inside
- * the view, and file_size <= memory_size (a header that says more is cut to what is there, as the
- * kernel would fault beyond it). Segments are kept in file order; where two overlap in memory the
- * later one wins, as in the kernel.
+ * What holds after weft__elf_open returned 0: every segment's [offset, offset + file_size) lies
+ * inside the view, and file_size <= memory_size (a header that says more is cut to what is there,
+ * as the kernel would fault beyond it). Segments are kept in file order; where two overlap in
+ * memory the later one wins, as in the kernel.
  *
  * Any class and byte order is read; nothing here knows an instruction set.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * callers.c: who can reach the rule's trigger.
+ * callers.c: which functions can reach the rule's trigger.
  *
  *   a direct call     told by the function that it stands in
  *   a function value  a word that holds its address: whoever gets that can call it
@@ -87,7 +87,7 @@ static int find_calls(struct go_image *go, struct caller_search *s)
 	return weft__go_each_call(go, go->table.text, end, caller_call, s);
 }
 
-/* Who calls through the dynamic linker is not seen here: other files, when it is exported. */
+/* Callers through the dynamic linker are not seen here: other files, when it is exported. */
 static int find_linked(struct caller_search *s)
 {
 	struct elf_image *elf = s->go->elf;

@@ -13,8 +13,8 @@
  * All of it is found by searching the loadable segments for the magic numbers and validating every
  * hit, never by section names. Addresses are those of the file (load bias 0).
  *
- * What holds after weft__go_open gave 0: the chosen table's regions lie inside the view, and its
- * text range inside one executable segment. Everything read later is checked again where it is
+ * What holds after weft__go_open returned 0: the chosen table's regions lie inside the view, and
+ * its text range inside one executable segment. Everything read later is checked again where it is
  * read.
  */
 #ifndef WEFT_CLI_GOBIN_GOBIN_H

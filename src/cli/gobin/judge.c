@@ -115,7 +115,7 @@ static enum order order_of(struct go_image *go, struct go_judgement *j, const ch
 	return ORDER_UNSEEN;
 }
 
-/* The order is the old one and nothing disarms it: who can make it happen? */
+/* The order is the old one and nothing disarms it: what can make it happen? */
 static int judge_trigger(struct go_image *go, struct go_judgement *j)
 {
 	const struct go_rule *rule = j->rule;

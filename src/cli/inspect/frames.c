@@ -4,7 +4,7 @@
  * (debug/unwind.h).
  *
  * A task that waits needs nothing of its process. For one that runs, its thread is stopped as long
- * as reading its registers and the chain takes, and goes on by itself should this process die.
+ * as reading its registers and the chain takes, and continues by itself should this process die.
  */
 #include <errno.h>
 #include <sys/ptrace.h>

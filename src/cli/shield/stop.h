@@ -13,7 +13,7 @@
 struct stopped {
 	size_t count;
 	pid_t *ids;
-	int *signals; /* delivered when the thread goes on */
+	int *signals; /* delivered when the thread continues */
 };
 
 /*

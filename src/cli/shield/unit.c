@@ -66,7 +66,7 @@ static void take_line(struct unit *u, char *line, bool *in_service)
 	u->start.lines[u->start.count++] = cli_strdup(value);
 }
 
-/* Does the line go on in the next one? Then its backslash is gone afterwards. */
+/* Does the line continue in the next one? Then its backslash is gone afterwards. */
 static bool join_next(char *line)
 {
 	size_t length = strlen(line);
