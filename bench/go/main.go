@@ -18,20 +18,22 @@ type row struct {
 }
 
 var rows = map[string]row{
-	"yield":     {rowYield, 16},
-	"spawn":     {rowSpawn, 16},
-	"pingpong":  {rowPingpong, 16},
-	"buffered":  {rowBuffered, 16},
-	"select":    {rowSelect, 16},
-	"mutex":     {rowMutex, 16},
-	"skynet":    {rowSkynet, 0},
-	"sleepers":  {rowSleepers, 0},
-	"parked":    {rowParked, 0},
-	"nanosleep": {rowNanosleep, 0},
-	"usleep":    {rowUsleep, 0},
-	"locked-1":  {rowLocked1, 16},
-	"locked-16": {rowLocked16, 16},
-	"echo":      {rowEcho, 0},
+	"yield":      {rowYield, 16},
+	"spawn":      {rowSpawn, 16},
+	"pingpong":   {rowPingpong, 16},
+	"buffered":   {rowBuffered, 16},
+	"select":     {rowSelect, 16},
+	"mutex":      {rowMutex, 16},
+	"skynet":     {rowSkynet, 0},
+	"sleepers":   {rowSleepers, 0},
+	"parked":     {rowParked, 0},
+	"nanosleep":  {rowNanosleep, 0},
+	"usleep":     {rowUsleep, 0},
+	"locked-1":   {rowLocked1, 16},
+	"locked-16":  {rowLocked16, 16},
+	"fair":       {rowFair, 0},
+	"fair-calls": {rowFairCalls, 0},
+	"echo":       {rowEcho, 0},
 }
 
 func fail(what string) {

@@ -25,6 +25,8 @@ static const struct row rows[] = {
 	{"locked-16", row_locked_16, 16, 0},
 	{"idle", row_idle, 0, 0},
 	{"bursts", row_bursts, 0, 0},
+	{"fair", row_fair, 0, 0},
+	{"fair-calls", row_fair_calls, 0, 0},
 	{"echo", row_echo, 0, SMALL_STACK},
 	{.name = NULL},
 };

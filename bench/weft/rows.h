@@ -26,6 +26,8 @@ uint64_t row_locked_1(const struct bench *b);
 uint64_t row_locked_16(const struct bench *b);
 uint64_t row_idle(const struct bench *b);
 uint64_t row_bursts(const struct bench *b);
+uint64_t row_fair(const struct bench *b);
+uint64_t row_fair_calls(const struct bench *b);
 uint64_t row_echo(const struct bench *b);
 
 /* Starts and joins for rows: no errors to handle, they end the program. */

@@ -12,10 +12,7 @@
  *             such takes succeed. Both tests are needed: a runnable thread that waits for a CPU
  *             burns none either, and without the second test a machine shared with two busy
  *             processes took 1,000 leases wrongly.
- *   busy      the holder computes: taken after 10 ms of CPU time; the more threads compute without
- *             a processor already, the rarer, so that many computing tasks do not become as many
- *             running threads. The rate is bounded, never the number: a bound on the number would
- *             starve all others once that many compute.
+ *   busy      the holder computes: taken after 10 ms of CPU time (holder.c)
  *
  * A take hands the processor to another thread, so the task that blocks stalls nobody. Without
  * /proc only the 10 ms rule is left. Without a thread to be had the lease stays.
@@ -47,6 +44,8 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/cache.h"
+#include "sched/elder.h"
+#include "sched/holder.h"
 #include "sched/lost.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
@@ -69,7 +68,6 @@ enum {
 #define ROUND_CALM MS(4)
 #define CALM_AFTER SECONDS(1) /* since the last take */
 #define SAME_CODE US(5)	      /* in the same user code, before its clock is looked at */
-#define BUSY MS(10)
 #define TRIM_EVERY MS(500)
 #define STREAK_GAP MS(1)
 #define STREAK_LOOKS US(100) /* with yields between them, after the last take of a streak */
@@ -83,30 +81,6 @@ static struct {
 	uint32_t streak; /* takes that followed each other closely */
 	bool stop, trimming, calm;
 } monitor;
-
-/* ---- is a thread blocked or busy? ---- */
-
-/* Has the holder of p, whose CPU time is `cpu` now, been asleep in the kernel since the last
- * look? */
-static bool holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
-{
-	bool still = cpu >= 0 && cpu == p->seen.cpu;
-	p->seen.cpu = cpu;
-	return still && weft__tid_asleep(tid);
-}
-
-/* Has the holder computed for long enough? Its own CPU time counts: beside other busy processes a
- * burst of 2 ms may well take 10 ms by the clock, and taking its processor helps nobody. But ten
- * times as long by the clock is too long.
- */
-static bool holder_busy(struct processor *p, int64_t now, int64_t cpu)
-{
-	int64_t patience = BUSY * (1 + sched.busy_away / sched.processor_count);
-	if (p->seen.cpu_start < 0)
-		p->seen.cpu_start = cpu;
-	int64_t computed = cpu < 0 ? now - p->seen.since : cpu - p->seen.cpu_start;
-	return computed >= patience || now - p->seen.since >= 10 * patience;
-}
 
 /* ---- taking ---- */
 
@@ -144,8 +118,7 @@ static bool take(struct thread *t, bool busy)
 
 static bool work_waits(const struct processor *p)
 {
-	return proc_has_work(p) || load_relaxed(&sched.global_ready.length) ||
-	       load_relaxed(&sched.global_fresh.length);
+	return proc_has_work(p) || global_work_waits();
 }
 
 /* The holder is in other user code than last time. Where the next look would come late, this one
@@ -176,8 +149,8 @@ static bool watch(struct processor *p, int64_t now)
 	if (now - p->seen.since < SAME_CODE || !work_waits(p))
 		return false;
 	int64_t cpu = weft__tid_cpu(load_relaxed(&t->tid));
-	bool blocked = holder_blocked(p, load_relaxed(&t->tid), cpu);
-	if (!blocked && !holder_busy(p, now, cpu))
+	bool blocked = weft__holder_blocked(p, load_relaxed(&t->tid), cpu);
+	if (!blocked && !weft__holder_busy(p, now, cpu))
 		return false;
 	p->seen.thread = NULL;
 	return take(t, !blocked);
@@ -235,8 +208,7 @@ static void spread(void)
 {
 	if (!load_relaxed(&sched.idle.processor_count))
 		return;
-	bool work = load_relaxed(&sched.global_ready.length) ||
-		    load_relaxed(&sched.global_fresh.length);
+	bool work = global_work_waits();
 	for (unsigned i = 0; i < sched.processor_count && !work; i++)
 		work = lies_waiting(&sched.processors[i]);
 	if (work)
@@ -333,6 +305,7 @@ static bool round_once(void)
 	store_relaxed(&sched.coarse_now, now);
 	weft__monitor_stop_tasks();
 	serve(now);
+	weft__elder_look(now);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		taken |= watch(&sched.processors[i], now);
 	spread();

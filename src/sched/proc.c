@@ -44,6 +44,7 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	check(!p->thread && !t->processor);
 	t->next = p->next;
 	p->next = NULL;
+	t->taken_busy = 0;
 	trace_new_holder(p);
 	/* pairs with monitor.c:watch */
 	store_release(&p->thread, t);
@@ -126,7 +127,7 @@ static bool sim_goes_on(void)
 /* Is there work that belongs to no processor? [S] */
 static bool work_waits(void)
 {
-	return sched.global_ready.length || sched.global_fresh.length || sim_goes_on();
+	return global_work_waits() || sim_goes_on();
 }
 
 /* Moves all that lies in the queues of p, which nobody holds, to the global ones. [S] */
@@ -265,7 +266,6 @@ bool weft__proc_return(struct thread *t)
 	lock_take(&sched.lock, RANK_SCHED);
 	t->processor = NULL;
 	sched.busy_away -= t->taken_busy;
-	t->taken_busy = 0;
 	struct processor *p = idle_pop();
 	if (p) {
 		weft__proc_attach(t, p);

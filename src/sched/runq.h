@@ -6,7 +6,7 @@
  *   deque   tasks that have never run, newest first: a tree of spawns is then walked depth first,
  *           and the stacks that it touches are as many as it is deep, not as many as it has leaves
  *
- * Thieves take the oldest.
+ * Thieves take the oldest, and what has waited for long becomes a woken task (elder.c).
  *
  *   queue  field    written by          order
  *   runq   tail     owner               store_release; pairs with the thieves' load_acquire
@@ -153,6 +153,12 @@ static inline struct task *deque_pop(struct deque *d)
 	}
 	store_relaxed(&d->bottom, bottom + 1);
 	return task;
+}
+
+/* Anyone: the oldest; it may be taken any moment. NULL: none. */
+static inline const struct task *deque_oldest(const struct deque *d)
+{
+	return deque_length(d) ? load_relaxed(&d->ring[load_relaxed(&d->top) % DEQUE_SIZE]) : NULL;
 }
 
 /* Owner, where there are no thieves. */

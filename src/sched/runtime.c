@@ -150,6 +150,7 @@ static void init_lists(void)
 	list_init(&sched.template.wanted);
 	list_init(&sched.global_ready.list);
 	list_init(&sched.global_fresh.list);
+	list_init(&sched.global_busy.list);
 }
 
 static int init(const struct runtime_options *o)

@@ -62,5 +62,5 @@ struct thread *weft__enter_slow(struct thread *t)
 		trace_exact(t, run, t->task->id, NULL);
 		return t;
 	}
-	return weft__switch_away(t, AFTER_QUEUE);
+	return weft__switch_away(t, t->taken_busy ? AFTER_BUSY : AFTER_QUEUE);
 }

@@ -168,6 +168,7 @@ enum after {
 	AFTER_YIELD, /* runnable: to the tail of the processor's queue */
 	AFTER_PARK,  /* parked: marks its waiter; runnable at once when it was woken meanwhile */
 	AFTER_QUEUE, /* runnable, but this thread has lost its processor: to the global queue */
+	AFTER_BUSY,  /* the same, and lost it because the task computed: behind all others */
 	AFTER_END,   /* ended */
 };
 
@@ -205,7 +206,7 @@ struct thread {
 	struct list all;     /* sched.threads, sched.leaving or sched.records.free [S] */
 	struct list idle;    /* sched.idle.threads [S] */
 	uint64_t chance;     /* chance.h [owner] */
-	uint32_t taken_busy; /* lost its processor while it computed [S] */
+	uint32_t taken_busy; /* lost its processor while it computed [S; owner until it has one] */
 	char *stack;	     /* above its guard; kept when the record is used again [template] */
 	size_t stack_size;   /* [template] */
 	uint32_t exit_step;  /* of thread_exit: exit.c [owner] */
@@ -216,6 +217,12 @@ struct thread {
 /* Who runs next (schedule.c): a look at everything each so many picks, and a never-run task after
  * so many woken ones. */
 enum { LOOK_EVERY = 61, FRESH_EVERY = 32 };
+
+/* elder.c: the oldest never-run task of a queue, and since when it has been that. */
+struct elder_notes {
+	uint64_t id, born_by_then;
+	int64_t since;
+};
 
 struct processor {
 	struct cache *cache;   /* cache.h [owner] */
@@ -232,8 +239,10 @@ struct processor {
 	/* When it began to help others; 0: it does not, 1: it begins now: steal.c [owner; S while
 	 * idle] */
 	int64_t helps;
-	uint64_t offered; /* `switches` when its own work was last offered [owner] */
-	struct list idle; /* sched.idle.processors [S] */
+	uint64_t offered;  /* `switches` when its own work was last offered [owner] */
+	int64_t busy_turn; /* when it last took a task from sched.global_busy [owner] */
+	uint64_t elders;   /* no never-run task with this number or less may wait: elder.c [any] */
+	struct list idle;  /* sched.idle.processors [S] */
 	/* Counters, written by the holder, read by all. */
 	uint64_t started, ended, switches, parks, steals, next_id, last_id;
 	uint32_t awaiting_poller; /* waits begun here less waits ended here: netpoll.h [owner] */
@@ -244,6 +253,7 @@ struct processor {
 		uint64_t switches;
 		int64_t since, cpu, cpu_start;
 		bool asleep; /* at the first look */
+		struct elder_notes fresh;
 	} seen cache_aligned;
 	struct runq ready;
 	struct deque fresh;
@@ -311,10 +321,13 @@ struct runtime {
 	struct list leaving; /* on their way out, for the template to reap [S] */
 	uint32_t leaving_count;
 	struct task_list global_ready, global_fresh;
-	uint32_t spinning;	     /* threads with a processor that look for work [any] */
-	struct {		     /* of work: steal.c [any] */
-		uint32_t reluctance; /* how many to pass over before the next one is accepted */
-		uint32_t passed;     /* how many were passed over since the last accepted one */
+	struct elder_notes global_oldest; /* [monitor] */
+	uint64_t elders;		  /* as a processor's, of global_fresh [any] */
+	struct task_list global_busy; /* that computed until their processor was taken: steal.c */
+	uint32_t spinning;	      /* threads with a processor that look for work [any] */
+	struct {		      /* of work: steal.c [any] */
+		uint32_t reluctance;  /* how many to pass over before the next one is accepted */
+		uint32_t passed;      /* how many were passed over since the last accepted one */
 	} offers;
 	struct {		    /* thread.c: those in use come first, more or less [S] */
 		struct thread *all; /* max_threads of them; fixed */
@@ -365,6 +378,13 @@ struct runtime {
 
 extern struct runtime weft__sched;
 #define sched weft__sched
+
+/* Is there work that belongs to no processor? */
+static inline bool global_work_waits(void)
+{
+	return load_relaxed(&sched.global_ready.length) ||
+	       load_relaxed(&sched.global_fresh.length) || load_relaxed(&sched.global_busy.length);
+}
 
 /* ---- the current thread ---- */
 

@@ -15,9 +15,11 @@
  *   2. tasks that were woken, first in first out
  *   3. tasks in the global queue (they come back from blocking code, or were woken by the poller)
  *   4. tasks that have never run, newest first
+ *   5. tasks that computed until their processor was taken
  *
  * Woken ones go ahead of never-run ones, but after FRESH_EVERY of them a never-run one gets its
- * turn; the 61st look takes the oldest never-run one. So neither kind starves.
+ * turn; the 61st look takes the oldest never-run one; and every 10 ms one that computes gets its
+ * turn. So no kind starves, and no woken task waits behind many that compute (steal.c).
  *
  * No clock is read on this path. A task is never published before its stack is left: finish_switch
  * does it.
@@ -45,6 +47,15 @@ static noinline void queue_global(struct task_list *q, struct task *task, uint32
 	sched.in_user -= from_user;
 	lock_drop(&sched.lock, RANK_SCHED);
 	weft__proc_wake();
+}
+
+/* Queues a task that comes back from user code. A locked task needs no other thread than its own,
+ * which looks for it in one queue alone. */
+static void queue_returned(struct task *task, bool busy)
+{
+	bool behind = busy && !task->locked_thread;
+	task->state = TASK_READY;
+	queue_global(behind ? &sched.global_busy : &sched.global_ready, task, 1);
 }
 
 /* Another processor may help when there is more than this one runs next. A lone task waits until
@@ -193,6 +204,7 @@ static const char *why_left(const struct task *task, enum after after)
 	case AFTER_YIELD:
 		return "yield";
 	case AFTER_QUEUE:
+	case AFTER_BUSY:
 		return "processor taken";
 	default:
 		return "end";
@@ -218,9 +230,8 @@ static always_inline void finish_switch(struct thread *t)
 		weft__ready(t, task);
 	} else if (after == AFTER_END) {
 		weft__task_ended(t, task);
-	} else if (after == AFTER_QUEUE) {
-		task->state = TASK_READY;
-		queue_global(&sched.global_ready, task, 1);
+	} else if (after == AFTER_QUEUE || after == AFTER_BUSY) {
+		queue_returned(task, after == AFTER_BUSY);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/chance.h"
+#include "sched/elder.h"
 #include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
@@ -29,6 +30,7 @@ enum {
 	LONE_RELAXES = 64,
 };
 #define TIMER_SOON US(100)
+#define BUSY_TURN MS(10)
 #define HELP_WORTH US(50) /* waking an idle CPU takes as long on a virtual machine */
 
 void weft__ready_here(struct thread *t, struct list *tasks)
@@ -111,6 +113,27 @@ static struct task *from_global_fresh(struct thread *t)
 	return n ? got[0] : NULL;
 }
 
+/*
+ * Returns a task that computes. It is known to take long, so it waits behind all others, which are
+ * done before it would be; but BUSY_TURN after the last of its kind it is its turn, whatever waits.
+ * The monitor soon takes the processor from it when a woken task waits.
+ */
+static struct task *from_global_busy(struct thread *t)
+{
+	struct processor *p = t->processor;
+	struct task *task;
+	if (!take_global(&sched.global_busy, &task, 1))
+		return NULL;
+	p->busy_turn = load_relaxed(&sched.coarse_now);
+	return task;
+}
+
+static bool busy_turn(const struct processor *p)
+{
+	return load_relaxed(&sched.global_busy.length) &&
+	       load_relaxed(&sched.coarse_now) - p->busy_turn >= BUSY_TURN;
+}
+
 static struct task *from_own(struct processor *p)
 {
 	struct task *task = runq_pop(&p->ready);
@@ -181,9 +204,7 @@ void weft__stop_spinning(struct thread *t, bool found)
 	t->spinning = 0;
 	/* pairs with proc.c:weft__proc_wake */
 	uint32_t left = sub_seq_cst(&sched.spinning, 1) - 1;
-	if (found && left == 0 &&
-	    (proc_has_work(t->processor) || load_relaxed(&sched.global_ready.length) ||
-	     load_relaxed(&sched.global_fresh.length)))
+	if (found && left == 0 && (proc_has_work(t->processor) || global_work_waits()))
 		weft__proc_wake();
 }
 
@@ -310,11 +331,17 @@ static struct task *look(struct thread *t)
 	p->tick = 0;
 	store_relaxed(&p->attention, 0);
 	run_own_timers(t, now);
-	struct task *task = oldest(t);
+	if (unlikely(elders_wait(p)))
+		weft__elder_bring(t);
+	struct task *task = busy_turn(p) ? from_global_busy(t) : NULL;
+	if (!task)
+		task = oldest(t);
 	if (!task) {
 		look_at_poller(t);
 		task = from_own(p);
 	}
+	if (!task)
+		task = from_global_busy(t);
 	if (task)
 		return task;
 	now = weft__sched_now();

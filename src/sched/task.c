@@ -44,6 +44,11 @@ static uint64_t new_id(struct processor *p)
 	return ++p->next_id;
 }
 
+uint64_t weft__task_last_id(void)
+{
+	return load_relaxed(&ids);
+}
+
 static struct task *allocate(struct thread *t, size_t stack_size)
 {
 	struct stack_class *class = stack_size ? weft__stack_class(stack_size) : sched.stack_class;

@@ -32,5 +32,7 @@ void weft__task_ended(struct thread *t, struct task *task);
 _Noreturn void weft__task_exit(int result);
 /* Tasks that have started and not ended; exact only while nothing runs. */
 uint64_t weft__task_count(void);
+/* The last number of a task that was handed out, to a task or to a processor for its next ones. */
+uint64_t weft__task_last_id(void);
 
 #endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_elder.c: never-run tasks that have waited for long (elder.c, from inside, at times of the
+ * test's own), and that a chain of starts holds nobody up.
+ */
+#include "../../src/sched/elder.c"
+
+#include "../tasks.h"
+
+enum { TASKS = 100, OLD = 5000, LINK_STEPS = 1000, LINKS_EACH = 300 };
+
+static struct processor processor;
+static struct thread holder = {.processor = &processor};
+static struct task task[TASKS];
+
+/* A processor and its holder, and tasks with the numbers 1, 2, ... in no queue. */
+static void prepare(void)
+{
+	sched.processors = &processor;
+	sched.processor_count = 1;
+	list_init(&sched.global_fresh.list);
+	for (unsigned i = 0; i < TASKS; i++)
+		task[i].id = i + 1;
+}
+
+static void queue_own(unsigned first, unsigned n)
+{
+	for (unsigned i = first; i < first + n; i++)
+		expect(deque_push(&processor.fresh, &task[i]));
+}
+
+static void queue_global(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		list_push_tail(&sched.global_fresh.list, &task[i].link);
+	sched.global_fresh.length = n;
+}
+
+static void expect_woken(unsigned first, unsigned n)
+{
+	expect_eq(runq_length(&processor.ready), n);
+	for (unsigned i = 0; i < n; i++)
+		expect_eq(runq_pop(&processor.ready), &task[first + i]);
+}
+
+TEST("when one task is the oldest for ten milliseconds, those born by then are elders")
+{
+	struct elder_notes notes = {0};
+	expect_eq(note(&notes, 5, MS), 0);
+	notes.born_by_then = 77;
+	expect_eq(note(&notes, 5, MS + PATIENCE - 1), 0);
+	expect_eq(note(&notes, 5, MS + PATIENCE), 77);
+	expect_eq(note(&notes, 6, MS + PATIENCE), 0);
+	expect_eq(note(&notes, 0, 3 * PATIENCE), 0);
+	expect_eq(note(&notes, 0, 9 * PATIENCE), 0);
+}
+
+TEST("elders come oldest first, a batch at a time, and younger ones stay")
+{
+	prepare();
+	queue_own(0, TASKS);
+	processor.elders = BATCH + 10;
+	weft__elder_bring(&holder);
+	expect_woken(0, BATCH);
+	expect(elders_wait(&processor));
+	weft__elder_bring(&holder);
+	expect_woken(BATCH, 10);
+	expect(!elders_wait(&processor));
+	expect_eq(deque_length(&processor.fresh), TASKS - BATCH - 10);
+}
+
+TEST("so they do from the global queue")
+{
+	prepare();
+	queue_global(TASKS);
+	sched.elders = BATCH + 10;
+	weft__elder_bring(&holder);
+	expect_woken(0, BATCH);
+	expect(elders_wait(&processor));
+	weft__elder_bring(&holder);
+	expect_woken(BATCH, 10);
+	expect(!elders_wait(&processor));
+	expect_eq(sched.global_fresh.length, TASKS - BATCH - 10);
+}
+
+TEST("no more are brought than the queue of woken tasks holds")
+{
+	static struct task other;
+	prepare();
+	queue_own(0, TASKS);
+	processor.elders = TASKS;
+	while (runq_length(&processor.ready) < RUNQ_SIZE - 5)
+		runq_push(&processor.ready, &other);
+	weft__elder_bring(&holder);
+	expect_eq(runq_length(&processor.ready), RUNQ_SIZE);
+	expect_eq(deque_length(&processor.fresh), TASKS - 5);
+	expect(elders_wait(&processor));
+}
+
+/* ---- for real ---- */
+
+static int old_ended, links;
+
+static void old(void *arg)
+{
+	(void)arg;
+	old_ended++;
+}
+
+/* Starts the next one while it runs: always the newest. */
+static void chain(void *arg)
+{
+	for (volatile int i = 0; i < LINK_STEPS; i++)
+		;
+	links++;
+	if (old_ended < OLD)
+		expect_eq(weft_go(chain, arg), 0);
+}
+
+static int main_task(void *arg)
+{
+	for (int i = 0; i < OLD; i++)
+		expect_eq(weft_go(old, arg), 0);
+	expect_eq(weft_go(chain, arg), 0);
+	return 0;
+}
+
+/* Newest first alone, it is one of them among 976 links. */
+TEST("old tasks have run before a chain of starts is much longer than they are many")
+{
+	expect_eq(tasks_run(1, main_task, NULL), 0);
+	expect_eq(old_ended, OLD);
+	expect_lt(links, OLD * LINKS_EACH);
+}
