@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/cgroup.h"
+#include "base/cpus.h"
 #include "base/sys.h"
 #include "sched/cache.h"
 #include "sched/chance.h"
@@ -276,17 +277,13 @@ static int run(int (*fn)(void *arg), void *arg)
 
 unsigned weft__runtime_default_processors(void)
 {
-	cpu_set_t set;
-	unsigned n = 1;
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		n = (unsigned)CPU_COUNT(&set);
-	else if (sysconf(_SC_NPROCESSORS_ONLN) > 0)
-		n = (unsigned)sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t holds */
+	int n = weft__cpu_count(0);
+	n = max_of(n, 1);
 	struct cgroup_limits limits;
 	weft__cgroup_limits("", &limits);
 	return limits.cpu_millis < 1000 * (int64_t)n
 		       ? (unsigned)max_of(1, (limits.cpu_millis + 999) / 1000)
-		       : n;
+		       : (unsigned)n;
 }
 
 /* ---- end ---- */

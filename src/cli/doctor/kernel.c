@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <linux/membarrier.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/cpus.h"
 #include "base/sys.h"
 #include "cli/doctor/doctor.h"
 
@@ -26,23 +26,10 @@ static void release(struct doctor *d)
 	doctor_fact(d, "kernel", "machine", cli_json_text(u.machine), CLI_PLAIN, "%s", u.machine);
 }
 
-/* Processors in the affinity mask, however many the machine has. */
-static int allowed_processors(void)
-{
-	for (int n = 1024; n <= 1 << 20; n *= 2) {
-		cpu_set_t *set = CPU_ALLOC(n);
-		size_t size = CPU_ALLOC_SIZE(n);
-		int count = set && !sched_getaffinity(0, size, set) ? CPU_COUNT_S(size, set) : 0;
-		CPU_FREE(set);
-		if (count)
-			return count;
-	}
-	return 1;
-}
-
 static void processors(struct doctor *d)
 {
-	int allowed = allowed_processors();
+	int allowed = weft__cpu_count(0);
+	allowed = max_of(allowed, 1);
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	doctor_fact(d, "kernel", "processors", json_integer(allowed), CLI_PLAIN,
 		    "%d allowed, %ld online", allowed, online);

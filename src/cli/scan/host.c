@@ -5,12 +5,12 @@
  * Looked at in our own vDSO, never inferred from the kernel's version: distributions backport, and
  * a shield hides it.
  */
-#include <sched.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/cpus.h"
 #include "cli/scan/process.h"
 
 #define VDSO_MAX (64u << 10) /* more than any vDSO has */
@@ -64,14 +64,13 @@ unsigned weft__scan_page_limit(unsigned cpus, unsigned page_size)
 void weft__scan_host_read(struct scan_host *host)
 {
 	struct utsname names;
-	cpu_set_t set;
 	memset(host, 0, sizeof(*host));
 	if (uname(&names) == 0) {
 		snprintf(host->kernel, sizeof(host->kernel), "%s", names.release);
 		snprintf(host->machine, sizeof(host->machine), "%s", names.machine);
 	}
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		host->cpus = (unsigned)CPU_COUNT(&set);
+	int cpus = weft__cpu_count(0);
+	host->cpus = (unsigned)max_of(cpus, 0);
 	host->page_limit = weft__scan_page_limit(host->cpus, (unsigned)sysconf(_SC_PAGESIZE));
 	host->vdso = own_vdso();
 }

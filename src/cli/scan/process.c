@@ -16,12 +16,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/cpus.h"
 #include "cli/proc/tracee.h"
 #include "cli/scan/engine.h"
 #include "cli/scan/process.h"
@@ -256,10 +256,8 @@ int weft__scan_process_pages(pid_t pid, unsigned *pages)
 
 unsigned weft__scan_process_limit(pid_t pid)
 {
-	cpu_set_t set;
-	if (sched_getaffinity(pid, sizeof(set), &set))
-		return 0;
-	return weft__scan_page_limit((unsigned)CPU_COUNT(&set), (unsigned)sysconf(_SC_PAGESIZE));
+	int cpus = weft__cpu_count(pid);
+	return weft__scan_page_limit((unsigned)max_of(cpus, 0), (unsigned)sysconf(_SC_PAGESIZE));
 }
 
 static bool is_mitigated(const struct scan *scan, const struct scan_process *p,
