@@ -93,7 +93,12 @@ class WithoutProc(unittest.TestCase):
             if "unshare" in done.stderr or done.returncode == 77:
                 self.skipTest("mounts are not permitted")
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            if not options:
+            if options:
+                seen = json.loads(done.stdout)["storm"]
+                self.assertEqual([seen[n] for n in ("threads_left", "rss_start", "rss_end")], [None] * 3)
+            else:
+                self.assertIn("threads left behind cannot be seen without /proc", done.stdout)
+                self.assertNotIn("every thread gone", done.stdout)
                 self.assertIn("no frames: its mappings cannot be read in /proc", done.stdout)
 
 

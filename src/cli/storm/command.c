@@ -51,11 +51,17 @@ static bool has_frames(const struct watch_report *w)
 	return found == array_len(chain) || !w->frame_count;
 }
 
+/* What cannot be seen is not held against anybody; the report says that it was not seen. */
+static bool left_threads(const struct storm_result *s)
+{
+	return s->threads_left > 0;
+}
+
 static bool as_predicted(const struct storm_row *row, unsigned which, const struct storm_outcome *o)
 {
 	int status = o->watch.status;
 	if (which == STORM_CAPACITY)
-		return storm_lived(o) && !o->result.threads_left && !o->result.exit_allocations;
+		return storm_lived(o) && !left_threads(&o->result) && !o->result.exit_allocations;
 	switch (row->prediction) {
 	case STORM_CRASHES:
 		return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV &&
@@ -66,7 +72,7 @@ static bool as_predicted(const struct storm_row *row, unsigned which, const stru
 	case STORM_LIVES_ALLOCATING:
 		return storm_lived(o) && o->result.exit_allocations;
 	default:
-		return storm_lived(o) && !o->result.exit_allocations && !o->result.threads_left;
+		return storm_lived(o) && !o->result.exit_allocations && !left_threads(&o->result);
 	}
 }
 
@@ -118,7 +124,7 @@ static bool storm_good(const struct storm_report *r)
 {
 	const struct storm_result *s = &r->storm.result;
 	uint64_t pages = (s->peak_owners + r->per_page - 1) / r->per_page;
-	return storm_lived(&r->storm) && !s->threads_left && !s->exit_allocations &&
+	return storm_lived(&r->storm) && !left_threads(s) && !s->exit_allocations &&
 	       s->states_mapped <= pages * r->per_page;
 }
 

@@ -105,6 +105,13 @@ static double rate(const struct storm_result *s)
 	return s->nanoseconds ? (double)s->ended * 1e9 / (double)s->nanoseconds : 0;
 }
 
+static const char *thread_words(const struct storm_result *s)
+{
+	if (s->threads_left == STORM_UNSEEN)
+		return "threads left behind cannot be seen without /proc";
+	return s->threads_left ? "THREADS LEFT BEHIND" : "every thread gone";
+}
+
 void storm_print_storm(const struct storm_report *r)
 {
 	const struct storm_result *s = &r->storm.result;
@@ -113,8 +120,7 @@ void storm_print_storm(const struct storm_report *r)
 	printf("storm  %" PRIu64 " locked tasks, %u at a time: %s%s, %s, states mapped %" PRIu64
 	       " for a peak of %" PRIu64 ", %.0f/s\n",
 	       s->ended, r->storm_job.alive, storm_lived(&r->storm) ? "0 crashes" : "",
-	       storm_lived(&r->storm) ? "" : what,
-	       s->threads_left ? "THREADS LEFT BEHIND" : "every thread gone", s->states_mapped,
+	       storm_lived(&r->storm) ? "" : what, thread_words(s), s->states_mapped,
 	       s->peak_owners, rate(s));
 }
 
@@ -134,6 +140,12 @@ void storm_print_end(const struct storm_report *r)
 
 /* ---- JSON ---- */
 
+/* What /proc alone tells is null without it. */
+static json_t *json_seen(bool seen, uint64_t value)
+{
+	return seen ? json_integer((json_int_t)value) : json_null();
+}
+
 static json_t *json_outcome(const struct storm_outcome *o)
 {
 	char what[256];
@@ -141,11 +153,12 @@ static json_t *json_outcome(const struct storm_outcome *o)
 	words(o, what, sizeof(what));
 	for (unsigned i = 0; i < o->watch.frame_count; i++)
 		cli_json_add(frames, cli_json_text(o->watch.frames[i].name));
-	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I}", "outcome", cli_json_text(what), "lived",
+	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:o}", "outcome", cli_json_text(what), "lived",
 			 storm_lived(o), "frames", frames, "exit_allocations",
 			 (json_int_t)o->result.exit_allocations, "states_mapped",
 			 (json_int_t)o->result.states_mapped, "threads_left",
-			 (json_int_t)o->result.threads_left);
+			 json_seen(o->result.threads_left != STORM_UNSEEN,
+				   (uint64_t)o->result.threads_left));
 }
 
 static json_t *json_row(const struct storm_report *r, const struct storm_row *row)
@@ -179,8 +192,8 @@ void storm_print_json(const struct storm_report *r)
 	cli_json_set(storm, "tasks_per_second", json_real(rate(s)));
 	cli_json_set(storm, "peak_owners", json_integer((json_int_t)s->peak_owners));
 	cli_json_set(storm, "threads_started", json_integer((json_int_t)s->threads_started));
-	cli_json_set(storm, "rss_start", json_integer((json_int_t)s->rss_start));
-	cli_json_set(storm, "rss_end", json_integer((json_int_t)s->rss_end));
+	cli_json_set(storm, "rss_start", json_seen(s->rss_start, s->rss_start));
+	cli_json_set(storm, "rss_end", json_seen(s->rss_end, s->rss_end));
 	cli_json_set(root, "storm", storm);
 	cli_json_set(
 		root, "draw_ns",

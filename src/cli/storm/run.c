@@ -182,23 +182,25 @@ static void write_trace(void)
 		cli_die("cannot write %s: %s", run.job->trace, strerror(errno));
 }
 
-static uint64_t threads_alive(void)
+static int64_t threads_alive(void)
 {
-	unsigned n = 0;
+	unsigned n;
+	int64_t alive = STORM_UNSEEN;
 	char line[128];
 	FILE *f = fopen("/proc/self/status", "re");
 	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "Threads: %u", &n);
+		if (sscanf(line, "Threads: %u", &n) == 1)
+			alive = n;
 	if (f)
 		fclose(f);
-	return n;
+	return alive;
 }
 
 /*
  * Other threads than this one. A joined thread may still be on its way out of the kernel: it gets
- * 100 ms.
+ * 100 ms. STORM_UNSEEN where /proc is missing or masked.
  */
-static uint64_t threads_left(void)
+static int64_t threads_left(void)
 {
 #ifdef WEFT_TSAN
 	enum { STAY = 3 }; /* this one, and the two that the sanitizer gives a forked child */
@@ -207,8 +209,8 @@ static uint64_t threads_left(void)
 #endif
 	for (int ms = 0; ms < 100 && threads_alive() > STAY; ms++)
 		usleep(1000);
-	uint64_t n = threads_alive();
-	return max_of(n, (uint64_t)STAY) - STAY;
+	int64_t n = threads_alive();
+	return n == STORM_UNSEEN ? n : max_of(n, (int64_t)STAY) - STAY;
 }
 
 static int child(void *arg)

@@ -35,11 +35,14 @@ struct storm_job {
 	const char *trace;   /* file for the steps of every thread's exit, or NULL */
 };
 
+enum { STORM_UNSEEN = -1 }; /* /proc does not say */
+
 /* Written by the child. */
 struct storm_result {
 	uint64_t ended; /* tasks */
 	uint64_t nanoseconds;
-	uint64_t threads_started, threads_left;
+	uint64_t threads_started;
+	int64_t threads_left;	   /* or STORM_UNSEEN */
 	uint64_t exit_allocations; /* from the processor's cache, in thread_exit */
 	uint64_t states_mapped, states_free, peak_owners;
 	uint64_t rss_start, rss_end; /* bytes */
