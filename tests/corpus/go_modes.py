@@ -42,6 +42,7 @@ def external(name, linker, *flags, machine="amd64", cc="gcc"):
 
 
 ARM = "aarch64-linux-gnu-gcc"
+OTHERS = {"ppc64le": "powerpc64le-linux-gnu-gcc", "s390x": "s390x-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc"}
 MODES = [
     Mode("plain"),
     Mode("stripped", ("-ldflags=-s -w",)),
@@ -77,6 +78,9 @@ MODES = [
                                    "mips64", "mips64le")),
     *(Mode(m + "-pie", ("-buildmode=pie",), m) for m in ("ppc64le", "s390x", "loong64", "riscv64")),
     *(Mode(m + "-pgo", ("-pgo={profile}",), m) for m in ("ppc64le", "s390x", "loong64")),
+    *(external(m + "-cgo", "", machine=m, cc=cc) for m, cc in OTHERS.items()),
+    *(external(m + "-cgo-pie", "", "-buildmode=pie", machine=m, cc=cc) for m, cc in OTHERS.items()),
+    *(external(m + "-noseparate", "-Wl,-z,noseparate-code", machine=m, cc=cc) for m, cc in OTHERS.items()),
     *(Mode(s, system=s) for s in ("freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos")),
     Mode("freebsd-arm64", machine="arm64", system="freebsd"),
 ]
