@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: MIT
 """The scanner on real Go binaries: those of corpus.txt, and those of this machine.
 
-usage: test_corpus.py corpus WEFT    every row of the table has its verdict (exit 77: not to be had here)
+usage: test_corpus.py corpus WEFT    every row of the table has its verdict (exit 77: not all are to be had here)
+       test_corpus.py lockers WEFT   a disassembly of all their code finds the callers of LockOSThread that it names
        test_corpus.py machine WEFT   every Go binary of the machine is found, and judged as a disassembler sees it
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
+from typing import NamedTuple
 
 import go_order
 
@@ -23,12 +26,41 @@ def scan(weft, *arguments):
     return done.returncode, json.loads(done.stdout)
 
 
-def rows():
+class Row(NamedTuple):
+    name: str  # the folder that it is unpacked into
+    arch: str
+    go: str
+    verdicts: list
+    locker: str
+
+    def facts(self):
+        return [(verdict, self.arch, None if self.go == "-" else self.go) for verdict in self.verdicts]
+
+    def harmful(self):
+        return set() if self.locker in ("-", "none", "harmless") else {self.locker}
+
+
+def verdicts_of(text):
+    for part in text.split(","):
+        *count, verdict = part.split("*")
+        yield from [verdict] * int(count[0] if count else 1)
+
+
+def rows(place):
+    """Those that are there; whether all are is fetch.sh's to say."""
     with open(os.path.join(HERE, "corpus.txt")) as f:
-        for line in f:
-            if not line.startswith("#"):
-                package, version, _, arch, go, count, verdict = line.split()
-                yield package.lstrip("@").replace("/", "-") + "-" + version, arch, go, int(count), verdict
+        for line in (line for line in f if not line.startswith("#")):
+            _, package, _, arch, go, verdicts, locker, _ = line.split()
+            name = re.sub(r"^@|^pool/.*/|\.deb$", "", package).replace("/", "-", 1).replace("@", "-", 1)
+            if os.path.isdir(os.path.join(place, name)):
+                yield Row(name, arch, go, list(verdicts_of(verdicts)), locker)
+
+
+def fetch():
+    fetched = subprocess.run([os.path.join(HERE, "fetch.sh")], stdout=subprocess.PIPE, text=True)
+    if fetched.returncode not in (0, 77):
+        sys.exit(fetched.returncode)
+    return fetched.stdout.strip(), fetched.returncode
 
 
 def check_order(result, wrong):
@@ -42,22 +74,44 @@ def check_order(result, wrong):
     return 1
 
 
+def check_name(result, row, wrong):
+    with open(result["path"], "rb") as f:
+        linked = b"runtime.LockOSThread\0" in f.read()
+    if row.locker == "none" and linked:
+        wrong.append(f"{result['path']}: has the name of LockOSThread")
+
+
 def corpus(weft):
-    fetched = subprocess.run([os.path.join(HERE, "fetch.sh")], stdout=subprocess.PIPE, text=True)
-    if fetched.returncode:
-        return fetched.returncode
-    place, wrong, compared = fetched.stdout.strip(), [], 0
-    for name, arch, go, count, verdict in rows():
-        status, report = scan(weft, os.path.join(place, name))
-        facts = [(r["verdict"], r["arch"], r["go_version"]) for r in report["results"]]
-        wanted = [(verdict, arch, None if go == "-" else go)] * count
-        if facts != wanted or status != 0 or report["errors"]:
-            wrong.append(f"{name}: {facts} and status {status} instead of {wanted}")
-        compared += sum(check_order(r, wrong) for r in report["results"])
-        harmful = [c for r in report["results"] for c in r["lock_os_thread_callers"] if not c["harmless"]]
-        if harmful:
-            wrong.append(f"{name}: {harmful}")
-    return conclude(wrong, compared)
+    (place, missing), wrong, compared = fetch(), [], 0
+    for row in rows(place):
+        status, report = scan(weft, os.path.join(place, row.name))
+        results = sorted(report["results"], key=lambda r: r["path"])
+        facts = [(r["verdict"], r["arch"], r["go_version"]) for r in results]
+        if facts != row.facts() or status != int("affected" in row.verdicts) or report["errors"]:
+            wrong.append(f"{row.name}: {facts} and status {status} instead of {row.facts()}")
+        harmful = {c["function"] for r in results for c in r["lock_os_thread_callers"] if not c["harmless"]}
+        if harmful != row.harmful():
+            wrong.append(f"{row.name}: {harmful} instead of {row.harmful()}")
+        for result in results:
+            compared += check_order(result, wrong)
+            check_name(result, row, wrong)
+    return conclude(wrong, compared) or missing
+
+
+def lockers(weft):
+    (place, missing), wrong, compared = fetch(), [], 0
+    for row in (row for row in rows(place) if row.locker not in ("-", "none")):
+        for result in scan(weft, os.path.join(place, row.name))[1]["results"]:
+            named = {c["function"] for c in result["lock_os_thread_callers"]}
+            try:
+                found = go_order.lockers(result["path"]) or set()
+            except go_order.NotKnown as why:
+                print(f"not compared: {result['path']}: {why}")
+                continue
+            compared += 1
+            if named != found:
+                wrong.append(f"{result['path']}: {named}, but the disassembly has {found}")
+    return conclude(wrong, compared) or missing
 
 
 def machine(weft):
@@ -88,4 +142,4 @@ def conclude(wrong, compared):
 
 
 if __name__ == "__main__":
-    sys.exit({"corpus": corpus, "machine": machine}[sys.argv[1]](os.path.abspath(sys.argv[2])))
+    sys.exit({"corpus": corpus, "lockers": lockers, "machine": machine}[sys.argv[1]](os.path.abspath(sys.argv[2])))
