@@ -5,7 +5,7 @@
  *   PROGRAM ROW PROCESSORS SIZE     does SIZE operations of the row, after a warm-up
  *
  * and prints lines "name value": `wall_ns` and `cpu_ns` for the measured part, and what the row
- * itself notes. A row counts the operations that really happened and gives that number; another
+ * itself notes. A row counts the operations that really happened and returns that number; another
  * number than SIZE ends the program with status 1, so that a fast wrong answer is no answer. Go's
  * and Boost's programs keep the same contract.
  */
@@ -25,7 +25,7 @@ struct bench {
 
 struct row {
 	const char *name;
-	uint64_t (*work)(const struct bench *b); /* gives how many operations were done */
+	uint64_t (*work)(const struct bench *b); /* returns the number of operations done */
 	unsigned warm_up;			 /* the warm-up does one part in so many; 0: none */
 	size_t stack_size;
 };

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """idle.py BIN-DIR [--idle N] [--rounds N] [--milliseconds N]
 
-What idle connections cost an echo server of weft's: the time of an answer to 100 busy connections
+What idle connections cost an echo server that runs on weft: the time of an answer to 100 busy connections
 alone and beside N idle ones (runs interleaved, medians), and the resident memory of each idle
 connection with its task. Server and client are those of the echo row.
 """

@@ -52,7 +52,7 @@ def spent(usage):
 
 
 def reap(child):
-    """Waits for the child; gives its CPU seconds, children included."""
+    """Waits for the child; returns its CPU seconds, children included."""
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     return spent(usage)

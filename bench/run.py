@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the benchmarks: weft beside whatever peers are built, taking turns, and prints who wins.
+"""Runs the benchmarks: weft beside whatever peers are built, taking turns, and prints which is faster.
 
     run.py [--quick | --curves | --smoke] [--rows NAME,...] [--rounds N] [--programs FOLDER] [--out FOLDER]
 
@@ -8,7 +8,7 @@ Each round does every row once with every contender, so that whatever the machin
 within a round, medians over the rounds. A run during which other processes used more than a tenth of a CPU is marked,
 and where most runs of a row are, its ratio is taken from CPU time instead of wall time.
 Writes NAME.json, NAME.txt and NAME.svg to the output folder. --smoke does a little of everything and only checks that
-each program gives its checked result. Exit status: 0, or 1 when a program failed; a lost target is a result, not a
+each program prints its checked result. Exit status: 0, or 1 when a program failed; a lost target is a result, not a
 failure.
 """
 

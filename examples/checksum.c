@@ -3,8 +3,8 @@
  * checksum.c [-j WORKERS] PATH...: a checksum of each file below the paths, and their sizes' sum.
  *
  * One task walks the tree and sends what it finds into a channel; workers read the files. All of it
- * is ordinary, blocking C: opendir, read, nothing of weft's. While one worker waits for the disk
- * its processor runs another. Output as cksum(1): checksum, size, name; the order is that of
+ * is ordinary, blocking C: opendir, read, no weft call. While one worker waits for the disk its
+ * processor runs another. Output as cksum(1): checksum, size, name; the order is that of
  * completion.
  */
 #include <dirent.h>

@@ -2,12 +2,12 @@
 /*
  * http.c PORT FOLDER: an HTTP/1.1 server: GET and HEAD of the folder's files, POST /echo.
  *
- * A task per connection, written as one reads the protocol: keep-alive is a loop, pipelining is
+ * A task for each connection, written as the protocol reads: keep-alive is a loop, pipelining is
  * what is left in the buffer, a slow client is a deadline. Files are read by plain calls that may
- * block. Port 0: the system chooses; the port is printed. SIGTERM ends it: no new connections;
- * those that wait for a request are closed at once, and what is being answered is finished:
- * weft_stop cancels every task, and an answer masks that, for a while that nobody who reads slowly
- * can prolong.
+ * block.
+ * Port 0: the system chooses; the port is printed. SIGTERM ends it: no new connections; those that
+ * wait for a request are closed at once, and what is being answered is finished: weft_stop cancels
+ * every task, and an answer masks that, for a time that a client cannot prolong by reading slowly.
  *
  *     http 8080 /usr/share/doc      curl http://localhost:8080/weft/README.md
  */
@@ -63,7 +63,7 @@ static int send_head(int fd, const struct request *r, const char *status, size_t
 	return send_all(fd, head, (size_t)n);
 }
 
-/* An error that leaves the connection as it is: the request was understood. */
+/* An error after which the connection goes on: the request was understood. */
 static int send_error(int fd, const struct request *r, const char *status)
 {
 	int err = send_head(fd, r, status, strlen(status) + 1);
@@ -197,7 +197,7 @@ static int answer(int fd, struct request *r)
 	return err;
 }
 
-/* What cannot be parsed ends the connection: nobody knows where the next request begins. */
+/* What cannot be parsed ends the connection: where would the next request begin? */
 static void refuse(int fd, struct request *r, int err)
 {
 	r->keep_alive = 0;
@@ -263,7 +263,7 @@ static int serve(void *port)
 	fflush(stdout);
 	while ((fd = weft_accept(listener, NULL, NULL, WEFT_FOREVER)) != -ECANCELED) {
 		if (fd < 0)
-			weft_sleep(10 * 1000 * 1000); /* no descriptor left: until somebody goes */
+			weft_sleep(10 * 1000 * 1000); /* no descriptor left: wait */
 		else if (weft_go(connection, (void *)(intptr_t)fd) < 0)
 			weft_close(fd);
 	}

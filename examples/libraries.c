@@ -12,7 +12,7 @@
  * of the library, so handles and connections do travel from thread to thread:
  *
  *   libcurl  curl_global_init is for the whole process: once, before any task. A handle belongs to
- *            who uses it, on whatever thread. CURLOPT_NOSIGNAL, as in every program with threads.
+ *            its user, on any thread. CURLOPT_NOSIGNAL, as in every program with threads.
  *            The write callback runs inside curl_easy_perform: it makes no weft call, so nothing
  *            moves under curl.
  *   OpenSSL  The error queue is the thread's. It is emptied before a call, since another task may
@@ -58,7 +58,7 @@ static int failed(unsigned id, const char *library, const char *why)
 	return 1;
 }
 
-/* Others get their turn in the middle of a conversation, which may go on on another thread. */
+/* Others get their turn in the middle of a conversation, which may continue on another thread. */
 static void take_turns(void)
 {
 	pid_t thread = gettid();
@@ -141,7 +141,7 @@ static int dial(const char *port)
 	return -1;
 }
 
-/* Nobody has called weft since the call that failed: this thread's queue is about that call. */
+/* No weft call was made since the call that failed: this thread's queue is about that call. */
 static int tls_failed(unsigned id)
 {
 	char why[256];
@@ -199,7 +199,7 @@ static int use_openssl(unsigned id)
 	return err;
 }
 
-/* ---- hiredis: what is set can be got, and everybody counts ---- */
+/* ---- hiredis: what is set can be got, and each task counts ---- */
 
 static redisContext *open_redis(void)
 {
@@ -244,7 +244,7 @@ static int use_redis(unsigned id)
 	return good ? 0 : 1;
 }
 
-/* ---- SQLite: everybody writes to one file ---- */
+/* ---- SQLite: all tasks write to one file ---- */
 
 static sqlite3 *open_database(void)
 {
@@ -381,7 +381,7 @@ static sqlite3 *prepare_database(void)
 	return NULL;
 }
 
-/* Raises the limit as far as it goes; gives the number of conversations that fit. */
+/* Raises the limit as far as it goes. Returns the number of conversations that fit. */
 static unsigned room(unsigned count)
 {
 	rlim_t wanted = (rlim_t)count * DESCRIPTORS_EACH + DESCRIPTORS_OURS;

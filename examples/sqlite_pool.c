@@ -3,9 +3,9 @@
  * sqlite_pool.c FILE [JOBS]: a pool of workers over an SQLite database.
  *
  * SQLite knows nothing of tasks: it blocks on the disk and on locks, and its busy handler sleeps.
- * Here that stalls nobody: each worker has a connection of its own and takes jobs (an amount to
- * move from one account to another) from a channel; a ticking task counts how often it ran
- * meanwhile. At the end the sum of all accounts must be what it was.
+ * Here no other task waits for that: each worker has a connection of its own and takes jobs (an
+ * amount to move from one account to another) from a channel; a ticking task counts how often it
+ * ran meanwhile. At the end the sum of all accounts must be what it was.
  *
  *     sqlite_pool /tmp/bank.db 1000
  */

@@ -11,7 +11,7 @@
  *	}
  *
  * TEST defines a body and registers it, both at once: there is no list of tests, so none can be
- * missing from one. A body without TEST is a static function that nobody calls, which the build
+ * missing from one. A body without TEST is a static function without a caller, which the build
  * refuses (cmake/weft.cmake). main is the kit's; `PROGRAM --help` says what it understands.
  *
  * Each run of a test is a process of its own, forked from the runner, which has one thread and has

@@ -69,7 +69,7 @@ static pid_t start(const struct kit_test *test, int nth)
 		exit(EXIT_SUCCESS);
 	}
 	if (child > 0)
-		setpgid(child, child); /* whoever of the two comes first */
+		setpgid(child, child); /* whichever of the two comes first */
 	return child;
 }
 

@@ -10,8 +10,9 @@
  * Deadlines and cancellation are those of weft/task.h, and every call leaves the stream in step:
  * what came before an error stays in the reading side's buffer and is read later, what did not go
  * out stays in the writing side's and goes out by the next flush. Common errors: -EAGAIN,
- * -ETIMEDOUT, -ECANCELED; -EINVAL `stream` is NULL; -ENOMEM; -EBADF the stream has no such side;
- * -EPIPE nobody reads any more, never SIGPIPE; whatever else reading or writing below returns.
+ * -ETIMEDOUT, -ECANCELED; -EINVAL `stream` is NULL, or the caller is not a task; -ENOMEM; -EBADF
+ * the stream has no such side; -EPIPE the other end no longer reads, never SIGPIPE; every other
+ * error of reading or writing what lies below.
  */
 #ifndef WEFT_STREAM_H
 #define WEFT_STREAM_H

@@ -93,7 +93,7 @@ TASK_TEST("a full channel takes waiting senders in their order")
 	weft_chan_unref(c);
 }
 
-TASK_TEST("a closed channel drains and then gives zero and epipe")
+TASK_TEST("a closed channel drains and then stores zero and returns epipe")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 2);
 	int item = 5;
@@ -113,7 +113,7 @@ TASK_TEST("a closed channel drains and then gives zero and epipe")
 	weft_chan_unref(c);
 }
 
-TASK_TEST("closing wakes everybody who waits")
+TASK_TEST("closing wakes all waiters")
 {
 	struct weft_task *tasks[10];
 	for (int kind = 0; kind < 2; kind++) {

@@ -83,7 +83,7 @@ struct choice {
 	int got;
 };
 
-/* Waits for any of three and gives the index and, in got, the item. */
+/* Waits for any of three. Returns the index, and the item in *got. */
 static int choose_one(void *arg)
 {
 	struct choice *c = arg;

@@ -109,7 +109,7 @@ static void must_not_return(int (*fn)(void *arg), int fd, int64_t deadline)
 	struct waiting w = {fd, deadline};
 	struct weft_task *task = tasks_start(fn, &w);
 	expect_eq(weft_join(task, NULL, weft_after(30 * MS)), -ETIMEDOUT);
-	expect_eq(weft_close(fd), 0); /* TestCloseRead, TestCloseAccept: it wakes who waits */
+	expect_eq(weft_close(fd), 0); /* TestCloseRead, TestCloseAccept: it wakes the waiters */
 	expect_eq(tasks_join(task), -EBADF);
 }
 

@@ -87,7 +87,7 @@ static int send_and_receive(void *arg)
 		if (ran < 0)
 			break;
 		if (ran == 1 && weft_chan_cap(s->chan) == 0)
-			expect_ne(in, s->number); /* nobody meets himself */
+			expect_ne(in, s->number); /* no select meets itself */
 	}
 	weft_chan_close(s->chan);
 	return 0;
@@ -146,7 +146,7 @@ static int recv_single(void *arg)
 	return 0;
 }
 
-/* One operation on each channel `count` times, in whatever order they come. */
+/* One operation on each channel `count` times, in any order. */
 static int select_all(struct stress *s, int op)
 {
 	int left[4] = {s->count, s->count, s->count, s->count}, item = 0;
@@ -387,7 +387,7 @@ PROMISE("select3")
 	/* NULL channels block. */
 	expect_eq(weft_chan_send(NULL, &item, weft_after(MS)), -ETIMEDOUT);
 	expect_eq(weft_chan_recv(NULL, &item, weft_after(MS)), -ETIMEDOUT);
-	/* A closed channel: sends fail, receives give zero; each time. */
+	/* A closed channel: each send fails, each receive stores zero. */
 	for (int i = 0; i < 10; i++) {
 		expect_eq(weft_chan_send(closed, &item, WEFT_FOREVER), -EPIPE);
 		expect_eq(weft_chan_recv(closed, &item, WEFT_FOREVER), -EPIPE);

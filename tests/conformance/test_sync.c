@@ -22,7 +22,7 @@ static void reset(void)
 	value = 0;
 }
 
-/* ---- SemaHandoff: who releases and acquires at once does not overtake those who wait ---- */
+/* ---- SemaHandoff: a task that releases and acquires at once does not overtake waiters ---- */
 
 static int acquire_one(void *arg)
 {
@@ -196,7 +196,7 @@ PROMISE("CondSignal")
 		expect_eq(tasks_join(tasks[i]), 0);
 }
 
-/* CondGenerations: who waited longer is woken first. */
+/* CondGenerations: the one that waited longer is woken first. */
 static int order[100], order_count;
 
 static int wait_and_note(void *arg)
@@ -261,8 +261,8 @@ PROMISE("CondBroadcast")
 }
 
 /*
- * CondSignalStealing: who begins to wait after a signal does not take it from one who waited
- * before.
+ * CondSignalStealing: a task that begins to wait after a signal does not take it from one that
+ * waited before.
  */
 PROMISE("CondSignalStealing")
 {

@@ -67,7 +67,7 @@ class Elf:
         raise NotKnown("no function table")
 
     def functions(self):
-        """{name: (entry, end)} with the entries that the table gives."""
+        """{name: (entry, end)} with the entries of the table."""
         table = self.table()
         if self.read("I", table)[0] not in MAGICS:
             return {}

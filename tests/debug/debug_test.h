@@ -20,12 +20,12 @@ enum { MS = 1000 * 1000, TEXT = 1 << 22 };
 extern char *said;
 extern int status;
 
-/* Runs fn(arg) in a child process, whose exit status is what fn gives, and waits for its end. */
+/* Runs fn(arg) in a child process, whose exit status is what fn returns, and waits for its end. */
 void in_child(int (*fn)(void *arg), void *arg);
 /* The same for weft_run(options, main_task, NULL). */
 void run_in_child(const struct weft_options *options, int (*main_task)(void *arg));
 
-/* Waits until somebody cancels the task. */
+/* Waits until the task is cancelled. */
 int wait_forever(void *arg);
 void go_wait_forever(void *arg);
 /* Computes for ever, in a function of its own. */

@@ -130,7 +130,7 @@ TEST("waiting for ever beside threads that die")
 	}
 }
 
-/* ---- nobody cries wolf ---- */
+/* ---- no false report ---- */
 
 static struct weft_task *sleeper;
 
@@ -351,7 +351,7 @@ static int wait_with_fault_handlers(void *arg)
 	return weft_run(NULL, wait_forever, NULL);
 }
 
-TEST("handlers of faults and ignored signals wake nobody")
+TEST("handlers of faults and ignored signals wake no task")
 {
 	in_child(wait_with_fault_handlers, NULL);
 	assert_reported();
@@ -477,7 +477,7 @@ static int wait_beside_idle_descriptors(void *arg)
 	return weft_run(NULL, wait_forever, NULL);
 }
 
-TEST("timers and descriptors that nobody waits for wake nobody")
+TEST("timers and descriptors that no task waits for wake none")
 {
 	in_child(wait_beside_idle_descriptors, NULL);
 	assert_reported();
@@ -489,7 +489,7 @@ static int wait_with_curl(void *arg)
 	return init(3) ? 1 : weft_run(NULL, wait_forever, NULL);
 }
 
-TEST("libcurl wakes nobody")
+TEST("libcurl wakes no task")
 {
 	void *library = dlopen("libcurl.so.4", RTLD_NOW);
 	if (!library)

@@ -271,7 +271,7 @@ static int misuse(void *arg)
 {
 	weft_go(sleep_in_named_function, NULL);
 	give_time();
-	weft_detach(weft_self()); /* the main task is nobody's to detach */
+	weft_detach(weft_self()); /* the main task cannot be detached */
 	return 0;
 }
 

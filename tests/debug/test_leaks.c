@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_leaks.c: exit() in a task: LeakSanitizer reports what nobody holds, and nothing that a task
- * does. */
+/*
+ * test_leaks.c: exit() in a task: LeakSanitizer reports what no pointer refers to, and nothing that
+ * a task holds.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

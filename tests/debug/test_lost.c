@@ -135,7 +135,7 @@ static void end_by(unsigned i, struct weft_options *options)
 		    chosen.name, status, said);
 }
 
-TEST("whoever ends its thread is named", .times = array_len(places), .seconds = 600)
+TEST("a task that ends its thread is named", .times = array_len(places), .seconds = 600)
 {
 #if defined(WEFT_ASAN) || defined(WEFT_TSAN)
 	skip("sanitizers end such a program by themselves, with a report of their own");

@@ -129,7 +129,7 @@ static void set_handler(void)
 static int come_and_go_on(void)
 {
 	trial.way->come(trial.signo);
-	weft_sleep(5 * MS); /* for whoever is to die of it */
+	weft_sleep(5 * MS); /* for the process that is to die of it */
 	return WENT_ON;
 }
 
@@ -214,7 +214,7 @@ static int expected(void)
 	default:
 		if (!is_fault(trial.signo))
 			return ARRIVED;
-		/* A fault whose signal is blocked kills all the same; a blocked one that is sent
+		/* A fault whose signal is blocked kills nevertheless; a blocked one that is sent
 		 * waits. */
 		return trial.setting == NOTIFIED || faults ? -trial.signo : REFUSED;
 	}

@@ -14,7 +14,7 @@ PROCESSORS, THREADS = 1, 2
 
 
 def record(path, **variables):
-    """Runs the program; gives the events of its trace and the ids of its tasks."""
+    """Runs the program; returns the events of its trace and the ids of its tasks."""
     argument = "-" if variables else path
     done = subprocess.run([RUN, argument], env={**os.environ, **variables}, stdout=subprocess.PIPE,
                           timeout=120, check=True)

@@ -119,7 +119,7 @@ TEST("what comes before the first stamp is dropped", .around = free_after)
 	expect(count == 1 && seen[0].a == 3);
 }
 
-TEST("a full ring gives its newest in order", .around = free_after)
+TEST("a full ring returns its newest in order", .around = free_after)
 {
 	for (uint64_t task = 1; task <= 100; task++) {
 		if (task % 4 == 1)

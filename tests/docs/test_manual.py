@@ -117,7 +117,7 @@ def unnamed(page):
 
 
 def lost_references(pages):
-    """References to pages of ours that are not there."""
+    """References to pages of this project that are not there."""
     known = {(name, page.suffix[1:]) for page in pages for name in [*mdoc.names(page.read_text()), page.stem]}
     return sorted({r for page in pages for r in mdoc.references(page.read_text())
                    if r[0].startswith("weft") and r not in known})

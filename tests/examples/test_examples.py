@@ -194,7 +194,7 @@ def redis_program():
 
 @contextlib.contextmanager
 def redis_server(folder):
-    for _ in range(5):  # somebody may take the port meanwhile
+    for _ in range(5):  # another process may take the port meanwhile
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
         process = subprocess.Popen(["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder],
@@ -453,7 +453,7 @@ def http_by_wrk(server):
 
 
 def http_drained():
-    """SIGTERM in the middle of an answer: it comes whole; who waits for nothing is closed at once."""
+    """SIGTERM in the middle of an answer: it comes whole; connections without a request are closed at once."""
     huge = random.Random(4).randbytes(20_000_000)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "huge").write_bytes(huge)

@@ -2,24 +2,24 @@
 /*
  * engine.c: the schedule explorer's runs; what they promise is in explore.h.
  *
- * A run is a list of choices. choose(n) gives the next of the list while it lasts and 0 beyond its
- * end, and notes n. After a run, the last choice that has an alternative left is raised and all
+ * A run is a list of choices. choose(n) returns the next of the list while it lasts and 0 beyond
+ * its end, and notes n. After a run, the last choice that has an alternative left is raised and all
  * behind it are dropped: that list starts the next run. When none has, everything was seen.
  *
- * Two kinds of choices. Who runs: before each operation the fibre goes on (0) or another one does,
- * as long as preemptions are left; a fibre that ended or waits leaves freely. What is in memory: a
- * buffered store matters to others only when they touch its address. So nothing is decided until
- * then: before any access to memory, settle() asks, for each other fibre, how many of its buffered
- * stores to that address shall have arrived (with all older ones, buffers are first in, first out).
- * That is every behaviour of TSO without a choice where none shows.
+ * There are two kinds of choices. Which fibre runs: before each operation the fibre goes on (0) or
+ * another one does, as long as preemptions are left; to leave a fibre that ended or waits costs
+ * none. What is in memory: a buffered store matters to others only when they touch its address. So
+ * nothing is decided until then: before any access to memory, settle() asks, for each other fibre,
+ * how many of its buffered stores to that address shall have arrived (with all older ones, buffers
+ * are first in, first out). That is every behaviour of TSO without a choice where none shows.
  *
  * Waiting loops call cpu_relax(): such a fibre goes on only after others have changed memory. When
- * nobody else can go on, all buffers are emptied; when they were empty, the fibre gets a few rounds
+ * no other can go on, all buffers are emptied; when they were empty, the fibre gets a few rounds
  * more (what it waits for may have come while it waited for something else, inside the loop). Then
  * the program hangs, and that is a failure.
  *
  * Rejected: threads of the kernel held back by locks (a hundred times slower), flushing buffers at
- * random points (choices that nobody can see multiply the schedules).
+ * random points (choices that have no effect multiply the schedules).
  */
 #include "explore.h"
 
@@ -56,7 +56,7 @@ struct fibre {
 	unsigned stores;
 	bool ended, relaxing, flushing;
 	unsigned long writes; /* of its own */
-	unsigned futile;      /* rounds in a loop while nobody else could go on */
+	unsigned futile;      /* rounds in a loop while no other could go on */
 	unsigned long looked; /* others' writes when it last began to look around in a loop */
 	void (*handler)(void);
 };
@@ -226,7 +226,7 @@ static uint64_t view(const void *p, size_t size)
 	return read_memory(p, size);
 }
 
-/* ---- who runs ---- */
+/* ---- which fibre runs ---- */
 
 static bool can_run(const struct fibre *f)
 {
@@ -241,7 +241,7 @@ static void switch_to(unsigned next)
 	swapcontext(&from->context, &x.fibres[next].context);
 }
 
-/* Who can run but the current fibre; gives how many. */
+/* The fibres but the current one that can run. Returns how many. */
 static unsigned others(unsigned *list)
 {
 	unsigned n = 0;

@@ -4,10 +4,10 @@
  * that matters.
  *
  * The threads of a scenario are fibres of one OS thread. Each operation of base/atomic.h is a point
- * where another fibre may go on; where the program has a choice (who runs, how much of a store
- * buffer reaches memory) the run takes one and writes it down. Then the program starts again and
- * takes the next, depth first, until there are no more (engine.c). A failing run is the string of
- * its choices: the same string replays the same run, step by step.
+ * where another fibre may go on; where the program has a choice (which fibre runs, how much of a
+ * store buffer reaches memory) the run takes one and writes it down. Then the program starts again
+ * and takes the next, depth first, until there are no more (engine.c). A failing run is the string
+ * of its choices: the same string replays the same run, step by step.
  *
  * What it covers: all schedules with at most `preemptions` switches away from a fibre that could
  * have gone on (few suffice for most bugs: Musuvathi and Qadeer, "Iterative context bounding",
@@ -78,7 +78,7 @@ int explore_membarrier(void);
 void explore_interrupt(void (*handler)(void));
 /* In a scenario: either; both are explored. */
 bool explore_maybe(void);
-/* futex.c: nobody sleeps. For setup. */
+/* futex.c: no fibre sleeps. For setup. */
 void explore_futex_reset(void);
 /* In a scenario: the calling thread's number. */
 unsigned explore_self(void);

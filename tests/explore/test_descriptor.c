@@ -6,7 +6,7 @@
  * await_token: the queue's links are plain variables.
  *
  * Each thread is a task on a thread of the runtime's. The scheduler below is test_park.c's: a task
- * leaves its stack, its word gets PARKED, and it stands until somebody makes it runnable.
+ * leaves its stack, its word gets PARKED, and it stands until it is made runnable.
  */
 #include <string.h>
 #include <sys/syscall.h>

@@ -78,7 +78,7 @@ static void second_of_thread_0_arrives_last(void)
 	explore_check(!(a == 2 && b == 2));
 }
 
-/* Two writers, two readers who must agree on who came first. */
+/* Two writers, and two readers that must agree on which came first. */
 static void readers_agree(unsigned n)
 {
 	static int first[2], second[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_lock.c: the runtime's own lock (src/base/lock.c) in every schedule: one holder at a time,
- * nobody left asleep. The kernel's half is futex.c.
+ * none left asleep. The kernel's half is futex.c.
  */
 #include "base/lock.h"
 #include "explore.h"

@@ -5,8 +5,8 @@
  * one reason, and its owner goes on.
  *
  * Thread 0 waits, as a task or as a thread that is not the runtime's. The scheduler below it is a
- * few lines here: the task leaves its stack, its word gets PARKED, and it stands until somebody
- * makes it runnable.
+ * few lines here: the task leaves its stack, its word gets PARKED, and it stands until it is made
+ * runnable.
  */
 #include <string.h>
 
@@ -69,7 +69,7 @@ static void show(struct waiter *w)
 	lock_drop(&list_lock, RANK_SYNC);
 }
 
-/* One wait; `t` NULL: not a task. Gives the reason. */
+/* One wait; `t` NULL: not a task. Returns the reason. */
 static uint32_t wait_once(struct thread *t, int64_t deadline)
 {
 	handed = 0;
@@ -115,7 +115,7 @@ static void pass_limit(void)
 		weft__ready(NULL, container_of(list_pop_head(&woken), struct task, link));
 }
 
-/* Tries until it has woken somebody, or nobody waits any more. For scenarios with one wait. */
+/* Tries until it has woken the waiter, or none waits any more. For scenarios with one wait. */
 static void wake_for_certain(uint32_t reason)
 {
 	while (handed == 0 && load_relaxed(&waits_over) == 0) {

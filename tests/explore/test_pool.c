@@ -88,7 +88,7 @@ static void give(unsigned i)
 		weft__pool_give(given);
 }
 
-/* Every slot is either somebody's or in the list, and there once. */
+/* Every slot either has an owner or is in the list, and there once. */
 static void all_accounted_for(void)
 {
 	unsigned listed = 0, taken = 0;

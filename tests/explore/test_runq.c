@@ -94,8 +94,7 @@ static void deque_emptied_and_refilled(unsigned n)
 	}
 }
 
-/* A thief who gets nothing from a queue that nobody else took from would be one that never steals.
- */
+/* A thief that gets nothing from a queue from which no other took would never steal. */
 static void thief_goes_hungry(void)
 {
 	explore_check(got[0] == 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_close.c: closing under waiters, numbers that are used again, and many who wait on one
+ * test_close.c: closing under waiters, numbers that are used again, and many waiters on one
  * descriptor.
  */
 #include <fcntl.h>
@@ -41,7 +41,7 @@ static void close_under(int fd, int (*fn)(void *arg))
 	expect_eq(weft_close(fd), -EBADF);
 }
 
-TASK_TEST("close wakes everybody who waits")
+TASK_TEST("close wakes all waiters")
 {
 	int fd[2];
 	tcp_pair(fd);
@@ -85,7 +85,7 @@ static int read_until_closed(void *arg)
 
 /*
  * Readers in every stage of a call while the descriptor goes away, and its number comes back as
- * somebody else's.
+ * another file's.
  */
 TASK_TEST("close races with calls and reuse")
 {
@@ -140,7 +140,8 @@ TASK_TEST("a library may close and reuse a number")
 }
 
 /*
- * The description outlives the number: what the poller still holds for it must wake nobody wrongly.
+ * The description outlives the number: what the poller still holds for it must not wake a task
+ * wrongly.
  */
 TASK_TEST("a descriptor that lives on elsewhere disturbs nobody")
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_lives.c: a number that is closed plainly and used again. Who waited gets -EBADF or its
- * deadline, never a byte of the next life; the next life works.
+ * test_lives.c: a number that is closed plainly and used again. A call that waited returns -EBADF,
+ * or -ETIMEDOUT at its deadline, and no byte of the next life (weft/io.h names the exceptions); the
+ * next life works.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -153,14 +154,14 @@ static void wait_across(int (*first)(void), int how)
 	end_all(fd, writer);
 }
 
-TASK_TEST("who waited learns of it and takes nothing")
+TASK_TEST("a waiter learns of it and takes nothing")
 {
 	for (int i = 0; i < LIVES * CLOSES; i++)
 		if (!first_wait(first_lives[i / CLOSES]))
 			wait_across(first_lives[i / CLOSES], i % CLOSES);
 }
 
-/* The new owner finds what it wants and never waits: it passes its token on to nobody. */
+/* The new owner finds what it wants and never waits: it passes its token on to no task. */
 static void pass_by(int (*first)(void))
 {
 	int fd = first();
@@ -182,7 +183,7 @@ TASK_TEST("a token is not passed on into another life")
 }
 
 /* weft itself opens the number again. */
-TASK_TEST("who waited leaves when weft opens the number")
+TASK_TEST("a waiter leaves when weft opens the number")
 {
 	int fd[2], next[2];
 	tcp_pair(fd);
@@ -197,7 +198,7 @@ TASK_TEST("who waited leaves when weft opens the number")
 	expect_eq(weft_close(fd[1]), 0);
 }
 
-/* Nobody uses the number by a call of weft's: the deadline stands, the bytes stay. */
+/* The number is not used by a weft call again: the deadline holds, the bytes stay. */
 TASK_TEST("a strangers bytes stay where they are")
 {
 	char c;

@@ -38,12 +38,12 @@ TASK_TEST("every address means both families")
 	expect_eq(weft_close(listener), 0);
 }
 
-TASK_TEST("what cannot be dialled gives an error")
+TASK_TEST("what cannot be dialled returns an error")
 {
 	int fd[2];
 	tcp_pair(fd);
 	char port[16];
-	strcpy(port, port_of(fd[0])); /* connected, nobody listens */
+	strcpy(port, port_of(fd[0])); /* connected, and none listens */
 	expect_eq(weft_tcp_dial("127.0.0.1", port, soon()), -ECONNREFUSED);
 	expect_eq(weft_tcp_dial("127.0.0.1", "no such service", soon()), -ENOENT);
 	expect_eq(weft_tcp_listen("127.0.0.1", "no such service", 0), -ENOENT);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_order.c: what a call that waits gives when several things hold at once. In every call: what
+ * test_order.c: what a waiting call returns when several things hold at once. In every call: what
  * is ready is delivered; else a cancelled task that is not masked gets -ECANCELED; else the
  * deadline decides. All calls that wait, by deadline, readiness and cancellation.
  */

@@ -91,7 +91,7 @@ TEST("what a sandbox refuses is done without", .times = CALLS * ERRORS)
 
 static char line[3000];
 
-/* A terminal that nobody reads; false: none to be had. */
+/* A terminal without a reader; false: none to be had. */
 static bool open_terminal(int *keyboard, int *terminal)
 {
 	*keyboard = posix_openpt(O_RDWR | O_NOCTTY);
@@ -132,7 +132,7 @@ static void stay_stuck(int out)
 	expect(!(fcntl(out, F_GETFL) & O_NONBLOCK));
 }
 
-TASK_TEST("a terminal that nobody reads keeps nobody")
+TASK_TEST("a terminal that is not read holds up no task")
 {
 	int keyboard, terminal;
 	if (!open_terminal(&keyboard, &terminal))
@@ -143,7 +143,7 @@ TASK_TEST("a terminal that nobody reads keeps nobody")
 }
 
 /* The other side has no second opening. */
-TASK_TEST("a keyboard that nobody reads keeps nobody")
+TASK_TEST("a keyboard that is not read holds up no task")
 {
 	int keyboard, terminal;
 	if (!open_terminal(&keyboard, &terminal))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_resolve.c: names. A name server that does not answer holds nobody: a getaddrinfo of the
- * test's own stands in for libc's, and blocks until the test lets it go on.
+ * test_resolve.c: names. A name server that does not answer holds no task up: a getaddrinfo of the
+ * test's own takes the place of libc's, and blocks until the test lets it go on.
  */
 #include <dlfcn.h>
 #include <netdb.h>
@@ -93,7 +93,7 @@ static int dial_in_vain(void *arg)
 }
 
 /* weft_run returns while the resolver still blocks. */
-TEST("a resolver that was given up holds nobody")
+TEST("a resolver that was given up holds up no task")
 {
 	for (int i = 0; i < 5; i++) {
 		expect_eq(tasks_run(tasks_processors[nth], dial_in_vain, NULL), 42);
@@ -142,7 +142,7 @@ TASK_TEST("more than may run at once wait their turn")
 		weft_sleep(MS / 10);
 	tasks_settle();
 	expect_eq(count(&inside), MOST);
-	expect_eq(weft_cancel(tasks[MOST + 19]), 0); /* of those who wait for a turn */
+	expect_eq(weft_cancel(tasks[MOST + 19]), 0); /* of those that wait for a turn */
 	expect_eq(tasks_join(tasks[MOST + 19]), -ECANCELED);
 	gates(1);
 	for (int i = 0; i < MOST + 19; i++)

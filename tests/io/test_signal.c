@@ -124,7 +124,7 @@ TASK_TEST("a storm of signals harms nothing")
 	weft_chan_unref(c);
 }
 
-/* Nothing but a signal can wake anybody: no deadlock is reported. */
+/* Nothing but a signal can wake a task: no deadlock is reported. */
 static int wait_for_alarm(void *arg)
 {
 	struct weft_chan *c = notified(SIGALRM, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_example.c: a task gives what its function returns. */
+/* test_example.c: a join stores what the function of a task returned. */
 #include "../tasks.h"
 
 static int twice(void *arg)
@@ -7,13 +7,13 @@ static int twice(void *arg)
 	return 2 * *(int *)arg;
 }
 
-TASK_TEST("join gives what the function returned")
+TASK_TEST("join stores what the function returned")
 {
 	int number = 21;
 	expect_eq(tasks_join(tasks_start(twice, &number)), 42);
 }
 
-TEST("outside of the runtime nobody is a task")
+TEST("outside of the runtime there is no task")
 {
 	expect_eq(weft_self(), NULL);
 }

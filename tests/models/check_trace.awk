@@ -6,7 +6,7 @@
 #
 # Prints one line for each thread that does not, and a summary. Exit status 0: all do, and there was at least one
 # exit; 1: some do not; 2: the list of steps cannot be read, or the trace holds no exits. Lines of the trace that do
-# not begin with `exit` are somebody else's. Each thread is told about once.
+# not begin with `exit` belong to other parts. Each thread is told about once.
 
 function wrong(thread, words)
 {

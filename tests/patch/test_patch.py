@@ -242,7 +242,7 @@ class Killed(Case):
 
 
 def is_loaded(image, offset, size):
-    """Whether a segment of the (64-bit) image maps these bytes of the file; between two lies what nobody sees."""
+    """Whether a segment of the (64-bit) image maps these bytes of the file; what lies between two is in none."""
     headers, = struct.unpack_from("<Q", image, 32)
     entry, count = struct.unpack_from("<HH", image, 54)
     for i in range(count):

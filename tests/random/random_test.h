@@ -3,7 +3,7 @@
  * random_test.h: what the tests of libweft-random share.
  *
  * The tests are linked with the static library and may look at its insides. Most of them need a
- * process of their own, which the kit gives to each.
+ * process of their own, in which the kit runs each.
  */
 #ifndef RANDOM_TEST_H
 #define RANDOM_TEST_H
@@ -45,8 +45,10 @@ bool all_distinct(uint64_t *words, size_t count);
 /* Runs fn on a new thread and waits for its end. */
 void on_thread(void *(*fn)(void *arg), void *arg);
 
-/* From now on this process's system call `nr` gives -error; with `droppable`, only mappings as
- * states need them. */
+/*
+ * From now on this process's system call `nr` returns -error; with `droppable`, only mappings as
+ * states need them.
+ */
 void refuse(long nr, int error, bool droppable);
 /* The same, but SIGSYS is raised instead. */
 void trap(long nr, bool droppable);

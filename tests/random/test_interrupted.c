@@ -45,7 +45,7 @@ static void on_fault(int signo)
 	page_is_back();
 }
 
-/* From now on the page of `address` is missing, and whoever touches it first calls fn. */
+/* From now on the page of `address` is missing, and the first access to it calls fn. */
 static void take_away(const void *address, void (*fn)(void))
 {
 	struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
@@ -313,7 +313,7 @@ static void child_draws(void)
 	expect_eq(end_of(child), 0);
 }
 
-/* While one thread is in the middle of a take: nobody waits, not here and not in a child that has
+/* While one thread is in the middle of a take: no other waits, not here and not in a child that has
  * no such thread. */
 TEST("a take that stands still holds up nobody")
 {

@@ -144,7 +144,7 @@ TEST("control threads that give nothing back are noticed")
 	expect_gt(info_now().pages, 1);
 }
 
-/* ---- what the dead leave is given back by who comes after them ---- */
+/* ---- what dead threads leave is given back by those that come after them ---- */
 
 static pthread_key_t last_key;
 
@@ -266,8 +266,8 @@ static void *draw_until_cancelled(void *asynchronous)
 }
 
 /*
- * Not before it has taken its state: who is cancelled between the pool and its own record loses one
- * (state.c).
+ * Not before it has taken its state: a thread that is cancelled between the pool and its own record
+ * loses one (state.c).
  */
 static void cancel_one(bool asynchronous)
 {

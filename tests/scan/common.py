@@ -42,7 +42,7 @@ def load(path):
         return json.load(f)
 
 
-# A process inherits the peak of whoever it was forked from: the scanner is started by a small one.
+# A process inherits the peak of its parent when it is forked: the scanner is started by a small one.
 STARTER = """
 import os, sys
 pid = os.fork()
@@ -54,7 +54,7 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 
 
 def measured(*arguments):
-    """Runs the command; gives its status, its seconds and its peak of resident memory in bytes."""
+    """Runs the command; returns its status, its seconds and its peak of resident memory in bytes."""
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-S", "-c", STARTER, WEFT, "scan", *arguments], capture_output=True, text=True)
     status, kibibytes = map(int, done.stdout.split()[-2:])

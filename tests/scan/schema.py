@@ -13,7 +13,7 @@ def is_type(value, name):
 
 
 def check(value, schema, root=None, where="$"):
-    """Gives a list of what is wrong, empty when `value` is as `schema` says."""
+    """Returns a list of what is wrong, empty when `value` is as `schema` says."""
     root = root or schema
     wrong = []
     for keyword, rule in schema.items():

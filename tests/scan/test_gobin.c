@@ -18,7 +18,7 @@ struct judged {
 	struct go_judgement j;
 };
 
-/* Gives weft__go_open's result; the judgement is there when it is 0. */
+/* Returns weft__go_open's result; the judgement is there when it is 0. */
 static int judge(struct judged *d, const struct twin *t)
 {
 	memset(d, 0, sizeof(*d));
@@ -134,7 +134,7 @@ TEST("calls that cannot reach are not missed")
 	expect_verdict(GO_DORMANT, .machine = EM_PPC64);
 }
 
-/* Whoever can reach the trigger is seen, wherever the linker put what tells it. */
+/* All that can reach the trigger is seen, wherever the linker put what tells it. */
 TEST("function values are callers")
 {
 	EXPECT_REASON(GO_AFFECTED, "(function value)", .value = true);

@@ -20,7 +20,7 @@ struct twin {
 	const char
 		*give_back; /* the name of the function that gives back; NULL: vgetrandomPutState */
 	bool both_names;    /* the repaired name is linked too */
-	const char *caller; /* who calls LockOSThread; NULL: nobody */
+	const char *caller; /* calls LockOSThread; NULL: no caller */
 	bool no_trigger;    /* LockOSThread is not linked */
 	bool value;	    /* its address is in a word of the read-only data */
 	bool inlined;	    /* its body is in another function */

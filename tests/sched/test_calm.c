@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_calm.c: when the monitor takes its time (monitor.c, from inside), and that it notices who
- * blocks after that.
+ * test_calm.c: when the monitor takes its time (monitor.c, from inside), and that it notices a task
+ * that blocks after that.
  *
  * Whether rounds really are rare depends on what else the machine does, so the decision is tested
  * with processors of the test's own, and the calls that block with the real ones.

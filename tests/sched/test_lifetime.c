@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_lifetime.c: what calls give before, while, and after a runtime runs, from tasks and from
+ * test_lifetime.c: what calls return before, while, and after a runtime runs, from tasks and from
  * other threads.
  */
 #include <pthread.h>
@@ -89,7 +89,7 @@ static int stop_and_go_on(void *arg)
 	return 3;
 }
 
-TEST("who stops is cancelled at once and only once", .times = 3)
+TEST("a task that stops the runtime is cancelled at once and only once", .times = 3)
 {
 	for (int i = 0; i < 20; i++)
 		expect_eq(tasks_run(tasks_processors[nth], stop_and_go_on, NULL), 3);

@@ -123,7 +123,7 @@ TEST("as many locked tasks as threads wake by themselves", .times = 3 * (MOST - 
 	expect_eq(weft_run(&o, locked_sleepers, &threads), threads);
 }
 
-/* ---- the kernel gives few ---- */
+/* ---- the kernel refuses threads ---- */
 
 /* In a child, as a user of its own without rights: root's threads are not counted. */
 static int run_with_few_threads(rlim_t threads, unsigned processors)

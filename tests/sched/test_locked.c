@@ -394,7 +394,7 @@ static int one_after_the_other(void *arg)
 /*
  * A task that a poller had just woken was in no queue for a moment, and when all others waited for
  * it, that was reported as a deadlock; a thread that was handed a task while it looked for one,
- * locked itself and ended, left the count of looking threads up, and nobody was woken any more.
+ * locked itself and ended, left the count of looking threads up, and none was woken any more.
  * With many processors both happened within seconds.
  */
 TEST("one locked sleeper after the other among many processors")

@@ -9,7 +9,7 @@
 
 static struct processor processor;
 
-/* What is offered with nobody idle wakes nobody, but is counted. True: it was passed over. */
+/* What is offered while none is idle wakes none, but is counted. True: it was passed over. */
 static bool passed_over(void)
 {
 	uint32_t before = sched.offers.passed;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_stack.c: stacks of tasks. What was asked for can be used, what lies below is a guard, and
- * who writes there dies by name: for every size of stack and of frame, with MADV_GUARD_INSTALL and
- * without, with pages of 4 KiB and of 64, in memory that is locked and in memory that is not.
+ * test_stack.c: stacks of tasks. What was asked for can be used, what lies below is a guard, and a
+ * task that writes there dies by name: for every size of stack and of frame, with
+ * MADV_GUARD_INSTALL and without, with pages of 4 KiB and of 64, in memory that is locked and in
+ * memory that is not.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -177,7 +178,7 @@ TEST("below each stack lies a guard and no record", .times = WORLDS)
 	expect_eq(tasks_run(1, look_at_guards_of_each_size, NULL), 42);
 }
 
-/* ---- who writes there dies by name ---- */
+/* ---- a task that writes there dies by name ---- */
 
 static const size_t frames[] = {4 * KIB, 8 * KIB, 24 * KIB, 40 * KIB, 64 * KIB - 128, 64 * KIB};
 static const size_t left_over[] = {0, 2048}; /* of the stack, when the frame is entered */

@@ -23,7 +23,7 @@ static int yield_then_give_back(void *arg)
 	return (int)(intptr_t)arg;
 }
 
-TASK_TEST("every task of a batch gives its own result")
+TASK_TEST("every task of a batch returns its own result")
 {
 	enum { N = 5000 };
 	static struct weft_task *task[N];

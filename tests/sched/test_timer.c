@@ -30,7 +30,7 @@ static void setup(void)
 	thread.processor = &processor;
 	processor.thread = &thread;
 	processor.timers.queue.earliest = INT64_MAX;
-	sched.poller.until = INT64_MIN; /* nobody sleeps in the poller */
+	sched.poller.until = INT64_MIN; /* no thread sleeps in the poller */
 	sched.processors = &processor;
 	sched.processor_count = 1;
 	last_fired = INT64_MIN;

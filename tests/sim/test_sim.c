@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_sim.c: the deterministic mode replays what it did, finds what it should, and blames nobody
- * else. */
+/*
+ * test_sim.c: the deterministic mode replays what it did, finds what it should, and reports nothing
+ * else.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -48,7 +50,7 @@ static int write_letters(void *arg)
 	return 0;
 }
 
-TEST("the same seed gives the same schedule")
+TEST("the same seed makes the same schedule")
 {
 	char first[LOG + 1] = "", previous[LOG + 1] = "";
 	unsigned different = 0;
@@ -62,7 +64,7 @@ TEST("the same seed gives the same schedule")
 		different += strcmp(first, previous) != 0;
 		memcpy(previous, first, sizeof(first));
 	}
-	expect_ge(different, 15); /* and others give others */
+	expect_ge(different, 15); /* and others make others */
 }
 
 static int write_letters_locked(void *arg)
@@ -106,7 +108,7 @@ static int poll_the_clock(void *arg)
 	return 0;
 }
 
-TEST("time passes for who polls the clock")
+TEST("time passes for a task that polls the clock")
 {
 	expect_eq(weft_sim_run(1, NULL, poll_the_clock, NULL), 0);
 }
@@ -221,7 +223,7 @@ static void run_42_in_child(int (*main_task)(void *arg))
 	in_child(sim_run_42, &main_task);
 }
 
-TEST("who fails says its seed")
+TEST("a run that fails says its seed")
 {
 	run_42_in_child(fail_by_result);
 	assert_status(3);
@@ -401,7 +403,7 @@ static int read_on(void *arg)
 	return weft_read(ends[0], bytes, 1, WEFT_FOREVER) != 1;
 }
 
-/* When the locked thread has most likely gone, and perhaps nobody is left who sees a descriptor. */
+/* When the locked thread has most likely gone, and perhaps none is left that sees a descriptor. */
 static void *write_from_outside(void *arg)
 {
 	while (!load_relaxed(&locked_ends))
@@ -459,7 +461,7 @@ static int search_locked_ends(void *max_threads)
 }
 
 /* Any number of threads; and no more than two or three, of which the dying hold theirs for a while. */
-TEST("a locked end strands nobody", .times = 3)
+TEST("a locked end strands no task", .times = 3)
 {
 	static unsigned limits[] = {0, 2, 3};
 	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
@@ -470,7 +472,7 @@ TEST("a locked end strands nobody", .times = 3)
 	weft_chan_unref(chan);
 }
 
-TEST("who succeeds says nothing")
+TEST("a run that succeeds says nothing")
 {
 	run_42_in_child(correct);
 	assert_status(0);

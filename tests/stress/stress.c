@@ -134,7 +134,7 @@ static void spin(int64_t ns)
 		cpu_relax();
 }
 
-/* Now and then somebody waits long enough to be woken by the next who comes here. */
+/* Now and then a task waits long enough to be woken by the next one that comes here. */
 static void wait_for_futex(int64_t ns)
 {
 	static uint32_t word;
@@ -171,7 +171,7 @@ void pause_somehow(struct draw *d)
 	}
 }
 
-/* ---- who works in a round ---- */
+/* ---- the tasks of a round ---- */
 
 bool team_start(struct team *team, int (*fn)(void *arg), void *arg)
 {
@@ -315,7 +315,7 @@ static uint64_t progress(void)
 	return sum;
 }
 
-/* Waits for the child; gives its status. */
+/* Waits for the child. Returns its status. */
 static int look_after(const char *name, pid_t child)
 {
 	int status;

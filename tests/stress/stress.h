@@ -34,7 +34,7 @@ uint64_t draw(struct draw *d);
 /* 0 .. bound-1. */
 unsigned draw_below(struct draw *d, unsigned bound);
 bool draw_one_in(struct draw *d, unsigned n);
-/* A generator of its own for somebody else. */
+/* A generator of its own for another task. */
 struct draw draw_fork(struct draw *d);
 /* A deadline: 0, one that has passed, one in up to 200 us. */
 int64_t draw_deadline(struct draw *d);
@@ -74,7 +74,7 @@ void stress_result(int result);
 	} while (0)
 __attribute__((__noreturn__)) void stress_fail(const char *file, int line, const char *what);
 
-/* ---- who works in a round ---- */
+/* ---- the tasks of a round ---- */
 
 enum { TEAM_MAX = 48 };
 
@@ -87,7 +87,7 @@ struct team {
 bool team_start(struct team *team, int (*fn)(void *arg), void *arg);
 /* Cancels members at random for a while, and stops all when the round says so. */
 void team_disturb(struct team *team, struct round *r);
-/* Joins all, each of which must give 0. */
+/* Joins all, each of which must return 0. */
 void team_join(struct team *team);
 /* Joins one task that the caller owns, however often the caller is cancelled. */
 int join_always(struct weft_task *task);

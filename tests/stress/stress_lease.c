@@ -8,7 +8,7 @@
  * children, end locked.
  *
  * Required: no task runs on two threads at once, nor two on one thread; a locked task stays on its
- * thread; stack and task-local value stay what they are; nobody's call is lost (a sum under a
+ * thread; stack and task-local value stay what they are; no call is lost (a sum under a
  * mutex, units of a semaphore, timers that must fire, children that must end); random bytes go on.
  */
 #include <errno.h>

@@ -7,14 +7,14 @@
  * them), share a few channels of random capacity, while channels are closed, tasks are cancelled,
  * deadlines pass, weft_stop may come, and threads that are not the runtime's take part.
  *
- * Every item has a number of its own, which its sender marks when the send gave 0, and its receiver
- * when it came. Required at the end: the two marks agree for every item, no mark is made twice, and
- * each receiver has seen the items that one sender put into one channel in their order. What failed
- * by deadline, cancel or close is sent again under the same number: had "nothing happened" been a
- * lie, it would come twice.
+ * Every item has a number of its own, which its sender marks when the send returned 0, and its
+ * receiver when it came. Required at the end: the two marks agree for every item, no mark is made
+ * twice, and each receiver has seen the items that one sender put into one channel in their order.
+ * What failed by deadline, cancel or close is sent again under the same number: had "nothing
+ * happened" been a lie, it would come twice.
  *
  * The first receiver never stops before all channels are closed and empty, so senders that wait for
- * ever are served; whoever is passed over by a wake-up leaves a deadlock behind.
+ * ever are served; a task that a wake-up passes over leaves a deadlock behind.
  */
 #include <errno.h>
 #include <pthread.h>

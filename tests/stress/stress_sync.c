@@ -3,12 +3,12 @@
  * stress_sync.c: mutex, rwmutex, condition, semaphore, wait group, group and once, with deadlines,
  * cancellation and weft_stop, between tasks and with threads that are not the runtime's.
  *
- * Required: who holds a lock is alone, or among readers; a semaphore never gives more than it has;
- * a bounded queue made of a mutex and two conditions passes on every item, with waits that have no
- * deadline, so that a lost signal is a deadlock; a wait group opens when all are done and not
- * before; a group gives a result that one of its members had, and none only when all gave 0; what
- * is done once is done, and seen, by all. What a lock protects is not atomic: ThreadSanitizer sees
- * a lock that does not order.
+ * Required: the holder of a lock is alone, or among readers; a semaphore never hands out more units
+ * than it has; a bounded queue made of a mutex and two conditions passes on every item, with waits
+ * that have no deadline, so that a lost signal is a deadlock; a wait group opens when all are done
+ * and not before; a group returns the result of one of its members, and 0 only when all returned 0;
+ * what weft_once did is done once, and all callers see it. What a lock protects is not atomic:
+ * ThreadSanitizer sees a lock that does not order.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -171,7 +171,7 @@ static void waitgroup(struct worker *w)
 /* ---- group ---- */
 
 struct club {
-	uint32_t left, results; /* bits of what members gave */
+	uint32_t left, results; /* bits of what members returned */
 	struct draw draw;
 	struct weft_mutex mutex;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_cond.c: signals reach who waits, one or all, and are never lost. */
+/* test_cond.c: signals reach waiters, one or all, and are never lost. */
 #include <pthread.h>
 
 #include "misuse.h"
@@ -85,7 +85,7 @@ TASK_TEST("a broadcast wakes all threads included")
 	expect_eq(tickets, 0);
 }
 
-TASK_TEST("nobody waits nobody is woken")
+TASK_TEST("a signal without a waiter wakes none")
 {
 	weft_cond_signal(&cond);
 	weft_cond_broadcast(&cond);
@@ -115,7 +115,7 @@ TASK_TEST("cancelling ends a wait with the mutex held")
 	weft_mutex_unlock(&mutex);
 }
 
-/* Signals race against deadlines: each reaches somebody as long as somebody waits. */
+/* Signals race against deadlines: each reaches a waiter as long as there is one. */
 static int taken, given;
 
 static int wait_briefly(void *arg)

@@ -53,7 +53,7 @@ static int acquire_many(void *arg)
 	return err;
 }
 
-TASK_TEST("who came first is served first however much it wants")
+TASK_TEST("the first to come is served first however much it wants")
 {
 	int three = 3, one = 1;
 	struct weft_task *big = tasks_start(acquire_many, &three);
@@ -124,7 +124,7 @@ static void slowly(void *arg)
 static int call_once(void *arg)
 {
 	weft_once(&once, slowly, NULL);
-	return done; /* the first call has returned by now, whoever made it */
+	return done; /* the first call has returned by now, whichever task made it */
 }
 
 TASK_TEST("it happens once and everybody waits for it")
@@ -214,7 +214,7 @@ static int finish_job(void *arg)
 	return 0;
 }
 
-TASK_TEST("who has waited may free it")
+TASK_TEST("a task that has waited may free it")
 {
 	for (int i = 0; i < 300; i++) {
 		struct job *job = calloc(1, sizeof(*job));

@@ -25,7 +25,7 @@ static int call_once(void *arg)
 	return 0;
 }
 
-/* The call that weft_exit ended, and the one around it, count as done; who waits goes on. */
+/* The call that weft_exit ended, and the one around it, count as done; waiters go on. */
 TASK_TEST("once is over when its task exits")
 {
 	struct weft_task *tasks[4];

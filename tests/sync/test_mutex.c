@@ -120,7 +120,7 @@ TASK_TEST("locking is not cancellable")
 	expect_eq(tasks_join(task), 100);
 }
 
-/* Holds the mutex almost always: who wants it in between has to be given it. */
+/* Holds the mutex almost always: it has to be handed to the one that wants it in between. */
 static int hog(void *arg)
 {
 	int *rounds = arg;
@@ -134,7 +134,7 @@ static int hog(void *arg)
 	return 0;
 }
 
-TASK_TEST("who has waited a millisecond is next")
+TASK_TEST("a waiter of a millisecond is next")
 {
 	int rounds = 0;
 	struct weft_task *task = tasks_start(hog, &rounds);
@@ -216,7 +216,7 @@ static int unlock_shared(void *arg)
 	return 0;
 }
 
-TASK_TEST("a mutex may be freed by who locked it last")
+TASK_TEST("a mutex may be freed by the one that locked it last")
 {
 	for (int i = 0; i < 200; i++) {
 		struct weft_mutex *m = calloc(1, sizeof(*m));

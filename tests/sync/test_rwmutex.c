@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_rwmutex.c: readers together, writers alone, nobody starved, misuse. */
+/* test_rwmutex.c: readers together, writers alone, none starved, misuse. */
 #include <pthread.h>
 
 #include "misuse.h"
@@ -200,7 +200,7 @@ TASK_TEST("readers join when the writer before them gives up")
 	expect_eq(weft_join(writer, &result, soon()), 0);
 	expect_eq(result, -ETIMEDOUT);
 	weft_rwmutex_rdunlock(&rw);
-	expect_eq(weft_rwmutex_trywrlock(&rw), 0); /* nothing is left of those who waited */
+	expect_eq(weft_rwmutex_trywrlock(&rw), 0); /* nothing is left of those that waited */
 	weft_rwmutex_wrunlock(&rw);
 }
 
@@ -236,8 +236,8 @@ static int use_until(void *arg)
 	return 0;
 }
 
-/* Waiters of both kinds come and give up at every moment: nobody is lost, nothing is left. */
-TASK_TEST("those who give up leave nothing behind")
+/* Waiters of both kinds come and give up at every moment: none is lost, nothing is left. */
+TASK_TEST("waiters that give up leave nothing behind")
 {
 	struct weft_task *tasks[TASKS];
 	for (int i = 0; i < TASKS; i++)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # test_headers.sh ROOT: every public header stands alone, is clean in strict C11 and in C++17 with
-# every compiler that is here, needs no macro, and gives a program names of weft's alone.
+# every compiler that is here, needs no macro, and declares names of weft alone.
 
 set -eu
 root=$1
@@ -50,7 +50,7 @@ fi
 
 # The same checks must refuse what they are for.
 mkdir -p "$work/weft"
-# refused CODE: does not compile, or gives a foreign name
+# refused CODE: does not compile, or declares a foreign name
 refused() {
 	printf '%s\n' "$1" >"$work/weft/bad.h"
 	if compiles "$work" weft/bad.h gcc 2>/dev/null && ! foreign_names "$work" >/dev/null; then

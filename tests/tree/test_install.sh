@@ -3,7 +3,7 @@
 #
 # test_install.sh BUILD CC: what `make install` puts below DESTDIR works for a user.
 #
-# Installs into a folder, compiles and runs small programs against it by way of pkg-config and of
+# Installs into a folder, compiles and runs small programs against it through pkg-config and
 # find_package, shared and static, and lets `make uninstall` leave nothing behind.
 
 set -eu
@@ -63,7 +63,7 @@ for program in "$work"/cmake/random-* "$work"/cmake/tasks-*; do
 	[ ! -x "$program" ] || "$program"
 done
 
-# The version that pkg-config and the header give is one.
+# pkg-config and the header name the same version.
 [ "$(pkg-config --modversion weft-random)" = "$("$build/weft" --version | cut -d ' ' -f 2)" ] ||
 	fail "pkg-config and the header disagree about the version"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# test_symbols.sh ROOT LIBDIR: the built libraries export and define names of weft's alone, need libc
+# test_symbols.sh ROOT LIBDIR: the built libraries export and define weft_* names alone, need libc
 # alone, and export exactly what the public headers declare. The checker's own test is test_tree.sh.
 
 set -eu

@@ -109,7 +109,7 @@ static int open_image(struct core *core, struct view *view, const struct image *
 	return weft__core_open(core, view);
 }
 
-TEST("who died of what and where")
+TEST("which thread died of what and where")
 {
 	struct image i;
 	struct core core;

@@ -189,7 +189,7 @@ static int exit_with(void *arg)
 	return (int)(intptr_t)arg;
 }
 
-TEST("a child that exits gives its status and no fault")
+TEST("a child that exits has its status and no fault")
 {
 	struct watch_report report = watch(exit_with, (void *)42);
 

@@ -17,7 +17,7 @@ void explore_store(void *p, size_t size, uint64_t value);
 void explore_fence(void);
 void explore_relax(void);
 
-/* Read, change, write in one step: gives the old value. */
+/* Read, change, write in one step: returns the old value. */
 enum explore_change { EXPLORE_SWAP, EXPLORE_ADD, EXPLORE_SUB, EXPLORE_OR, EXPLORE_AND };
 uint64_t explore_change(void *p, size_t size, enum explore_change change, uint64_t operand);
 bool explore_cas(void *p, size_t size, void *expected, uint64_t value);
