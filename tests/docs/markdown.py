@@ -51,6 +51,11 @@ def files(text):
     return [path for found in FILE.findall(text) if found for path in alternatives(found)]
 
 
+def functions(text):
+    """(file, function) of what a page names as file.c:function."""
+    return re.findall(r"((?:[\w.-]+/)*[\w-]+\.(?:c|h|py|sh)):([a-z_]\w+)", text)
+
+
 def anchors(text):
     """What a page's headings are called in links, as GitHub does it."""
     names = set()

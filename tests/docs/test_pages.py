@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Pages agree with the tree: links resolve, examples are listed, pictures are whole, translations keep up.
+"""Pages agree with the tree: links resolve, files and functions are there, examples are listed, pictures are whole,
+translations keep up.
 
 usage: test_pages.py ROOT
 """
@@ -8,6 +9,7 @@ usage: test_pages.py ROOT
 import fnmatch
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -53,6 +55,14 @@ def missing_files(page, paths):
     return [name for name in markdown.files(page.read_text()) if name not in READERS_OWN and not is_there(name)]
 
 
+def missing_functions(page, root, paths):
+    """What a page names as file:function although no file of that name has such a word."""
+    def has(path, function):
+        return re.search(rf"\b{function}\b", (root / path).read_text())
+    return [f"{name}:{function}" for name, function in markdown.functions(page.read_text())
+            if not any(has(path, function) for path in paths if f"/{path}".endswith(f"/{name}"))]
+
+
 def unlisted(folder, text):
     """Programs of a folder that a page does not link to."""
     linked = {pathlib.PurePath(link).name for link in markdown.links(text)}
@@ -82,6 +92,11 @@ class Pages(unittest.TestCase):
         paths = list(paths_of(ROOT))
         for page in markdown.pages(ROOT):
             self.assertEqual(missing_files(page, paths), [], page)
+
+    def test_named_functions_are_there(self):
+        paths = list(paths_of(ROOT))
+        for page in markdown.pages(ROOT):
+            self.assertEqual(missing_functions(page, ROOT, paths), [], page)
 
     def test_examples_are_listed(self):
         for name in READMES:
@@ -114,6 +129,15 @@ class TheChecksCanFail(unittest.TestCase):
             page.write_text("chan.c, `api/chan.c`, src/{api,gone}/chan.c; tools/*.py, *.awk. `src/api/`, src/b/\n"
                             "```\nlost.h\n```\nhello.c, e.g. read/write(2), https://x.org/page.md ../tools/a.py")
             self.assertEqual(missing_files(page, paths), ["src/gone/chan.c", "*.awk", "src/b/", "lost.h"])
+
+    def test_named_functions(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / "a").mkdir()
+            (root / "a/one.c").write_text("static int there(void)\n")
+            page = root / "page.md"
+            page.write_text("`one.c:there`, one.c:gone, a/one.c:there, b/one.c:there; one.c:17, one.c: so")
+            self.assertEqual(missing_functions(page, root, ["a/one.c"]), ["one.c:gone", "b/one.c:there"])
 
     def test_examples(self):
         with tempfile.TemporaryDirectory() as folder:
