@@ -12,6 +12,10 @@ A task that waits has no thread whose registers gdb could show. For such a task 
 words that a context switch leaves on the task's stack (src/arch/*/switch.h), as the caller of whatever the selected
 thread does; from there on gdb's own unwinding goes on.
 """
+import contextlib
+import os
+import sys
+
 import gdb
 import gdb.unwinder
 
@@ -58,22 +62,47 @@ def slot_base(stack_class, slot):
     return int(stack_class["regions"][region]) + (slot - first) * int(stack_class["size"])
 
 
-def record_at(stack_class, slot, task_type):
+def record_address(stack_class, slot, task_type):
     top = slot_base(stack_class, slot) + int(stack_class["size"]) - slot % COLOURS * COLOUR_STEP
-    address = (top - task_type.sizeof) & ~(CACHE_LINE - 1)
-    return gdb.Value(address).cast(task_type.pointer()).dereference()
+    return (top - task_type.sizeof) & ~(CACHE_LINE - 1)
 
 
-def all_tasks():
-    runtime()
+def open_pagemap():
+    """The process's table of pages; None where it cannot be asked: a core file, another machine."""
+    inferior = gdb.selected_inferior()
+    connection = getattr(inferior, "connection", None)
+    if connection is None or connection.type != "native":
+        return None
+    try:
+        return open(f"/proc/{inferior.pid}/pagemap", "rb", buffering=0)
+    except OSError:
+        return None
+
+
+def has_page(pagemap, address):
+    """Is the page there? To read one that is not brings it in for good, though the runtime had given it back."""
+    if pagemap is None:
+        return True
+    entry = os.pread(pagemap.fileno(), 8, address // os.sysconf("SC_PAGESIZE") * 8)
+    return len(entry) < 8 or int.from_bytes(entry, sys.byteorder) >> 62 != 0
+
+
+def all_records():
     task_type = gdb.lookup_type("struct task")
     classes = stack_classes()
     for number in range(classes.type.range()[1] + 1):
         stack_class = classes[number]
         for slot in range(int(stack_class["used"])):
-            task = record_at(stack_class, slot, task_type)
-            if int(task["state"]) != FREE:
-                yield task
+            yield gdb.Value(record_address(stack_class, slot, task_type)).cast(task_type.pointer())
+
+
+def all_tasks():
+    runtime()
+    pagemap = open_pagemap()
+    with pagemap or contextlib.nullcontext():
+        for record in all_records():
+            if has_page(pagemap, int(record)) and int(record["state"]) != FREE:
+                yield record.dereference()
 
 
 def find_task(number):

@@ -334,6 +334,40 @@ def proxy():
         server.end()
 
 
+def proxy_drained():
+    """SIGTERM in the middle of a conversation: it goes on to its end, nobody new is let in, and then the proxy ends."""
+    listener, reached = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def shout_and_tell(s):
+        with s:
+            data = s.recv(1)
+            reached.set()
+            s.sendall((data + read_all(s)).upper())
+
+    upstream(listener, shout_and_tell)
+    first, rest = b"first " * 1000, random.Random(5).randbytes(5_000_000)
+    with Server(example("proxy"), "0", "127.0.0.1", str(listener.getsockname()[1])) as server, server.dial() as busy:
+        busy.sendall(first)
+        reached.wait()
+        server.process.send_signal(signal.SIGTERM)
+        while is_let_in(server):
+            time.sleep(0.01)
+        sender = threading.Thread(target=lambda: (busy.sendall(rest), busy.shutdown(socket.SHUT_WR)))
+        sender.start()
+        expect("the answer is whole", read_all(busy) == (first + rest).upper(), True)
+        sender.join()
+        server.process.communicate(timeout=LIMIT)
+        expect("exit status", server.process.returncode, 0)
+
+
+def is_let_in(server):
+    try:
+        server.dial().close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def memo():
     with Server(example("memo"), "0") as server:
         before = server.descriptors()
@@ -577,6 +611,7 @@ def kill_clients(server, rng, count):
 
 
 CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "daemon": daemon, "memo": memo,
-         "proxy": proxy, "http": http, "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
+         "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
+         "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()
