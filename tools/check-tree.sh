@@ -6,7 +6,7 @@
 #   check-tree.sh tree ROOT       includes point down the floors, and from one tool of the command to another only where
 #                                 listed; files are short, folders of the command small, each file has its SPDX line
 #   check-tree.sh code ROOT       what tools/tree/*.py say of the C files: their comments, their atomic operations,
-#                                 names that nothing uses
+#                                 names that nothing uses, docs/HEADERS.md
 #   check-tree.sh shared LIB...   a shared library exports weft_* alone and needs libc alone
 #   check-tree.sh static LIB...   a static library defines no global outside weft_*
 #
@@ -157,6 +157,7 @@ for subject in "$@"; do
 		for rule in layout atomics unused; do
 			python3 "$(dirname "$0")/tree/$rule.py" "${subject%/}" || status=1
 		done
+		python3 "$(dirname "$0")/tree/headers.py" "${subject%/}" check || status=1
 		;;
 	shared)
 		check_symbols "$subject" "$public|$private" -D || status=1

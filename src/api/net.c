@@ -20,7 +20,6 @@
 #include "api/attempt.h"
 #include "base/sys.h"
 #include "base/time.h"
-#include "sched/sched.h"
 #include "weft/io.h"
 #include "weft/task.h"
 

@@ -19,7 +19,6 @@
 
 #include "api/attempt.h"
 #include "base/sys.h"
-#include "sched/sched.h"
 #include "weft/io.h"
 
 /* ---- waiting ---- */

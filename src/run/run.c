@@ -12,6 +12,7 @@
 #include "debug/observe.h"
 #include "sched/monitor.h"
 #include "sched/runtime.h"
+#include "sched/sched.h"
 #include "sched/stack.h"
 #include "weft/weft.h"
 

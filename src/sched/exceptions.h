@@ -21,6 +21,7 @@
 
 #include "base/attr.h"
 
+/* The layout is the ABI's. */
 struct exceptions {
 	void *caught;	   /* innermost first */
 	unsigned uncaught; /* how many */

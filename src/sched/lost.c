@@ -26,7 +26,6 @@
 
 #include "base/sys.h"
 #include "base/time.h"
-#include "sched/monitor.h"
 #include "sched/task.h"
 #include "sched/tid.h"
 

@@ -3,7 +3,6 @@
 #ifndef WEFT_SCHED_MONITOR_H
 #define WEFT_SCHED_MONITOR_H
 
-#include "sched/sched.h"
 
 int weft__monitor_start(void);
 void weft__monitor_stop(void);

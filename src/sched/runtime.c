@@ -31,7 +31,6 @@
 #include "base/sys.h"
 #include "sched/cache.h"
 #include "sched/chance.h"
-#include "sched/lockthread.h"
 #include "sched/lost.h"
 #include "sched/monitor.h"
 #include "sched/netpoll.h"

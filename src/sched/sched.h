@@ -360,7 +360,7 @@ struct runtime {
 	struct {
 		uint32_t wake;	  /* futex: 1 = look */
 		uint32_t asleep;  /* 1: sleeps until woken */
-		uint32_t rescues; /* rounds that did what a poller should have done [monitor] */
+		uint32_t rescues; /* for tests: rounds that did a poller's work [monitor] */
 		pid_t tid;
 	} monitor;
 	/* Every task waits and nothing of ours can wake one; [S] is held. Returns true: ask again

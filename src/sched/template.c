@@ -37,7 +37,6 @@
 #include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/thread.h"
-#include "sched/trace.h"
 
 #define RETRY_FIRST MS(1)   /* until the next try to start a thread; doubles each time ... */
 #define RETRY_LAST MS(10)   /* ... up to this */

@@ -136,6 +136,15 @@ class Unused(Rules):
         self.says("unused.py", "src/a.c", "struct s {\n\tint a, b;\n};\nint main(void)\n{\n\tint n = s->a++;\n"
                   "\treturn s->b == n;\n}\n")
 
+    def test_a_member_that_is_written_through_is_read(self):
+        self.says("unused.py", "src/a.c", "struct s {\n\tint **a;\n};\nint main(void)\n{\n\t*s->a = 0;\n"
+                  "\treturn 0;\n}\n")
+
+    def test_members_for_tests(self):
+        member = "struct s {\n\tint a; /* for tests: %s */\n\tint b;\n};\nint main(void)\n{\n\treturn %s;\n}\n"
+        self.says("unused.py", "src/a.c", member % ("a count", "s->b"))
+        self.says("unused.py", "src/a.c", member % ("a count", "0"), "member b is never read")
+
     def test_layouts_of_others(self):
         self.says("unused.py", "src/a.c", "/* The layout of a file. */\nstruct s {\n\tint a;\n};\n")
 
@@ -148,6 +157,51 @@ class Unused(Rules):
         self.write("src/a.c", "int main(void)\n{\n\treturn RANK_ONE;\n}\n")
         self.says("unused.py", "src/lockrank.def", "LOCK_RANK(ONE) /* a */\nLOCK_RANK(TWO) /* b */\n",
                   "lock rank TWO is never used")
+
+
+class Headers(Rules):
+    HEAD = "/* a.h: one thing. */\nstruct a {\n\tint b;\n};\n__attribute__((pure)) int weft__a(struct a *a);\n"
+    USER = '#include "sched/a.h"\nint weft_b(struct a *a)\n{\n\treturn weft__a(a);\n}\n'
+
+    def setUp(self):
+        super().setUp()
+        self.write("src/sched/a.h", self.HEAD)
+        self.write("src/api/b.c", self.USER)
+        self.write("docs/HEADERS.md", "")
+        (self.tree / "docs/HEADERS.md").write_text(self.run_rule("headers.py").stdout)
+
+    def check(self):
+        return [line.split(": ", 1) for line in self.offences("headers.py", "check")]
+
+    def test_page(self):
+        page = (self.tree / "docs/HEADERS.md").read_text()
+        self.assertIn("## `a.h`: one thing\n\n| included by | for |\n| --- | --- |\n"
+                      "| `api/b.c` | `a`, `weft__a` |\n", page)
+        self.assertEqual(self.check(), [])
+
+    def test_out_of_date(self):
+        self.write("src/debug/c.c", self.USER)
+        self.assertEqual([file for file, _ in self.check()], ["docs/HEADERS.md:1"])
+
+    def test_includes_for_nothing(self):
+        self.write("src/api/b.c", '#include "sched/a.h"\n')
+        self.assertIn(["src/api/b.c:1", "includes sched/a.h and uses none of its names"], self.check())
+
+
+class TheTree(Rules):
+    """The tree itself keeps them all."""
+
+    def setUp(self):
+        self.tree = ROOT
+
+    def tearDown(self):
+        pass
+
+    def test_atomics(self):
+        self.assertEqual(self.offences("atomics.py"), [])
+
+    def test_headers(self):
+        self.assertEqual(self.offences("headers.py", "check"), [])
 
 
 class Format(Rules):

@@ -5,11 +5,13 @@
 usage: unused.py ROOT
 
 A name counts as used where it appears in other code of src than what declares or defines it: a
-function outside of its own body, a member where it is read, or is an argument of a macro, an enumerator and a rank anywhere else. What a test alone uses is unused. Two
-things of the same name hide each other; nothing that is used is ever reported.
+function outside of its own body, a member where it is read, or is an argument of a macro, an
+enumerator and a rank anywhere else. Two things of the same name hide each other; nothing that is used
+is ever reported.
 
-Not asked for: public functions and everything in include/weft, members and enumerators of a layout
-that somebody else reads or fixed ("layout" or "ABI" in the comment of the struct or enumeration), and
+What a test alone uses is unused, unless the comment of the function or member says "for tests". Not
+asked for: public functions and everything in include/weft, members and enumerators of a layout that
+somebody else reads or fixed ("layout" or "ABI" in the comment of the struct or enumeration), and
 members whose name says that they fill a gap (spare, pad, unused, reserved).
 
 Prints one line per offence; status 1 when there is any.
@@ -69,8 +71,9 @@ def records(files):
             body = file.code[start:body_end(file.code, start - 1)]
             body = re.sub(r"^#.*$", lambda m: " " * len(m[0]), body, flags=re.M)
             for name, at in members(body):
-                if not GAP.match(name):
-                    yield file, file.line(start + at), name
+                line = file.line(start + at)
+                if not GAP.match(name) and not is_for_tests(file, line):
+                    yield file, line, name
 
 
 WRITTEN = re.compile(
@@ -82,8 +85,14 @@ NAMED = re.compile(r"\b(?:offsetof|container_of|[A-Z][A-Z0-9_]*)\(([^()]*)\)")
 
 
 def without_writes(code):
-    """The same code, with nothing in the places that only write a member."""
-    return WRITTEN.sub(lambda found: found[0].replace(found[found.lastindex], ""), code)
+    """The same code, with nothing in the places that only write a member; `*s->m = x` reads m."""
+    def blank_member(found):
+        line = code[code.rfind("\n", 0, found.start()) + 1:found.start()]
+        if re.match(r"\s*\*\w", line):
+            return found[0]
+        return found[0].replace(found[found.lastindex], "")
+
+    return WRITTEN.sub(blank_member, code)
 
 
 def unused_members(files):
@@ -139,7 +148,7 @@ def unused_functions(files):
                 continue
             if count[name] > own[name] or is_called_from_outside(file, function):
                 continue
-            if not is_for_tests(file, function):
+            if not is_for_tests(file, function.first):
                 yield file, function.first, f"function {name} is never used"
 
 
@@ -151,8 +160,13 @@ def is_called_from_outside(file, function):
         file.path.endswith(".c") and region[-1:] == ["push"]
 
 
-def is_for_tests(file, function):
-    return any(re.search(r"\b[Ff]or tests\b", c.text) for c in file.comments if c.last == function.first - 1)
+def is_for_tests(file, line):
+    """Does the comment on the line say so, or one above that has lines of its own?"""
+    def belongs(comment):
+        alone = file.text.split("\n")[comment.first - 1].lstrip().startswith("/*")
+        return comment.last == line or (comment.last == line - 1 and alone)
+
+    return any(re.search(r"\b[Ff]or tests\b", c.text) and belongs(c) for c in file.comments)
 
 
 def main(root):
