@@ -146,8 +146,8 @@ static bool withdraw(struct task *task, struct waiter *w)
 	if (cas_acq_rel(&task->join, &seen, JOIN_RUNNING)) /* pairs with sched/task.c:tell_joiner */
 		return true;
 	/* A few instructions: pairs with sched/task.c:tell_joiner. */
-	while (load_acquire(&task->join) != JOIN_ENDED)
-		weft__yield_cpu();
+	for (unsigned i = 0; load_acquire(&task->join) != JOIN_ENDED; i++)
+		weft__await_other(i);
 	return false;
 }
 

@@ -6,8 +6,13 @@
 #include <linux/futex.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/attr.h"
 #include "base/time.h"
+
+/* Of weft__await_other: rounds of each kind, and what each sleep lasts. */
+enum { AWAIT_SPINS = 64, AWAIT_YIELDS = 64 };
+#define AWAIT_PAUSE US(100)
 
 #if defined(__x86_64__)
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
@@ -106,6 +111,17 @@ void weft__unmap(void *p, size_t size)
 void weft__yield_cpu(void)
 {
 	weft__syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+void weft__await_other(unsigned round)
+{
+	const struct timespec pause = timespec_of(AWAIT_PAUSE);
+	if (round < AWAIT_SPINS)
+		cpu_relax();
+	else if (round < AWAIT_SPINS + AWAIT_YIELDS)
+		weft__yield_cpu();
+	else
+		sys_nanosleep(&pause);
 }
 
 int64_t weft__clock(void)

@@ -51,10 +51,8 @@ enum {
 	ENDINGS_MAX = 3,
 	BACKOFF_MIN = 64,
 	BACKOFF_MAX = 1 << 16,
-	WAIT_YIELDS = 64,
 };
 
-#define WAIT_PAUSE US(100)
 #define WAIT_LIMIT SECONDS(10)
 
 __thread struct thread_state weft__thread_state __attribute__((tls_model("initial-exec")));
@@ -186,15 +184,6 @@ static no_tsan int key_state(void)
 	return got < 0 ? (int)got : 0;
 }
 
-static void wait_a_little(unsigned round)
-{
-	struct timespec pause = timespec_of(WAIT_PAUSE);
-	if (round < WAIT_YIELDS)
-		weft__yield_cpu();
-	else
-		sys_nanosleep(&pause);
-}
-
 static no_tsan int take_waiting(void)
 {
 	int64_t give_up = weft__clock() + WAIT_LIMIT;
@@ -202,7 +191,7 @@ static no_tsan int take_waiting(void)
 	for (unsigned round = 0; (error = take_alone()) == POOL_BUSY; round++) {
 		if (weft__clock() > give_up)
 			return -ETIMEDOUT;
-		wait_a_little(round);
+		weft__await_other(round);
 	}
 	return error;
 }

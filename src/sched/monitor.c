@@ -444,8 +444,8 @@ void weft__monitor_stop(void)
 {
 	/* pairs with monitor_main */
 	store_release(&monitor.stop, true);
-	do { /* it may be just before its sleep */
-		weft__monitor_poke();
-		weft__yield_cpu();
-	} while (pthread_tryjoin_np(monitor.pthread, NULL) != 0);
+	for (unsigned i = 0; pthread_tryjoin_np(monitor.pthread, NULL) != 0; i++) {
+		weft__monitor_poke(); /* it may be just before its sleep */
+		weft__await_other(i);
+	}
 }

@@ -52,12 +52,8 @@ static struct thread *park(struct thread *t, struct task *task)
  * before. */
 static void await_publish(struct waiter *w)
 {
-	for (unsigned i = 0; wait_open(w); i++) {
-		if (i < 64)
-			cpu_relax();
-		else
-			weft__yield_cpu();
-	}
+	for (unsigned i = 0; wait_open(w); i++)
+		weft__await_other(i);
 }
 
 static void give_up(struct waiter *w, enum wake_reason reason)
