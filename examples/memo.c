@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memo.c PORT: remembers text under names, for whoever connects: a protocol of lines over streams.
+ * memo.c PORT: remembers text under names, for all its clients: a protocol of lines over streams.
  *
  *     set NAME LENGTH, a line feed, LENGTH bytes     ok
  *     get NAME                                       LENGTH, a line feed, the bytes;  or: none

@@ -25,8 +25,8 @@ extern "C" {
 int weft_dump(int fd);
 
 /*
- * Counters of the runtime. The caller sets `size`, the call fills what fits. Exact when nothing
- * runs, else close.
+ * Counters of the runtime. The caller sets `size`, the call fills what fits; what the library does
+ * not know, being older than the program, is set to 0. Exact when nothing runs, else close.
  */
 struct weft_stats {
 	size_t size;		  /* set by the caller: sizeof(struct weft_stats) */

@@ -59,7 +59,7 @@ uint32_t weft_random_below(uint32_t bound);
 
 /*
  * Where the bytes come from and what the states cost. The caller sets `size`, the call fills what
- * fits.
+ * fits; what the library does not know, being older than the program, is set to 0.
  */
 struct weft_random_info {
 	size_t size;	      /* set by the caller: sizeof(struct weft_random_info) */

@@ -249,7 +249,7 @@ TASK_TEST("four hundred tasks block at once")
 	enum { N = 400 };
 	static struct weft_task *crowd[N];
 	struct weft_stats stats = start_crowd(crowd, N);
-	/* Each but the last few, who keep the processors that nobody else wants. */
+	/* Each but the last few, which keep the processors that no other task wants. */
 	expect_ge(stats.leases_taken, N - tasks_processors[nth]);
 	expect_ge(stats.threads, N);
 	end_crowd(crowd, N);

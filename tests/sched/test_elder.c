@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_elder.c: never-run tasks that have waited for long (elder.c, from inside, at times of the
- * test's own), and that a chain of starts holds nobody up.
+ * test's own), and that a chain of starts holds no task up.
  */
 #include "../../src/sched/elder.c"
 

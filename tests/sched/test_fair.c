@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_fair.c: who waits for whom beside tasks that compute: how long a holder is left alone
+ * test_fair.c: the order of tasks beside some that compute: how long a holder is left alone
  * (holder.c, from inside, with processors of the test's own), and that a task which lost its
  * processor because it computed goes behind all others.
  */

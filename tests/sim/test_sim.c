@@ -460,7 +460,7 @@ static int search_locked_ends(void *max_threads)
 	return 0;
 }
 
-/* Any number of threads; and no more than two or three, of which the dying hold theirs for a while. */
+/* Any number of threads; and at most two or three, a dying one of which counts for a while. */
 TEST("a locked end strands no task", .times = 3)
 {
 	static unsigned limits[] = {0, 2, 3};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stream_test.h: something to lie a stream over, which does exactly what it is told: gives and
- * takes so many bytes at a time, and fails when it is to fail.
+ * stream_test.h: something that a stream can lie over, and that does exactly what it is told: it
+ * delivers and takes so many bytes at a time, and fails when it is to fail.
  */
 #ifndef STREAM_TEST_H
 #define STREAM_TEST_H
@@ -27,10 +27,10 @@ struct wire {
 	int masked; /* the caller's mask at the last write */
 };
 
-/* Gives `text` and takes everything, both in one go. */
+/* Delivers `text` and takes everything, each at once. */
 struct wire wire_of(const char *text);
 struct weft_stream *wire_stream(struct wire *wire);
-/* Closes, and expects what a good end is. */
+/* Closes, and expects a good end. */
 void wire_close(struct weft_stream *stream, struct wire *wire);
 
 /* The next piece up to a line feed, and what it is. */

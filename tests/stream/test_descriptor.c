@@ -149,7 +149,7 @@ TASK_TEST("nothing goes twice when deadlines stop writes and flushes half way")
 	stream_pair(s);
 	for (size_t i = 0; i < BULK; i++)
 		bulk[i] = pattern(i);
-	/* Until nothing goes any more, before anybody reads. */
+	/* Until no more fits, before the other end reads. */
 	for (size_t n = 100000; at + n < BULK / 2;) {
 		ssize_t wrote = weft_stream_write(s[0], bulk + at, n, 0);
 		at += wrote > 0 ? (size_t)wrote : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mix.h: what the workers of stress_mix share, and the acts that bear nobody (mix_acts.c).
+ * mix.h: what the workers of stress_mix share, and the acts that start no workers (mix_acts.c).
  */
 #ifndef TESTS_STRESS_MIX_H
 #define TESTS_STRESS_MIX_H
@@ -24,7 +24,7 @@ struct place {
 	struct weft_rwmutex rwmutex;
 	struct weft_cond filled;
 	struct weft_sem sem;
-	struct weft_waitgroup others; /* tasks that nobody joins */
+	struct weft_waitgroup others; /* tasks that are not joined */
 	struct weft_chan *chans[CHANS];
 	int shared[2], silent[2];     /* pairs of sockets; reads of the latter block, for a while */
 	uint64_t tokens, left, right; /* not atomic: the locks are what protects them */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mix_acts.c: the acts of stress_mix that bear nobody: time, channels, bytes, locks. See mix.h.
+ * mix_acts.c: the acts of stress_mix that start no workers: time, channels, bytes, locks. See
+ * mix.h.
  */
 #include "mix.h"
 
@@ -51,7 +52,7 @@ void sleep_to_the_beat(struct worker *w)
 		stress_result(weft_sleep_until((weft_now() / BEAT + 1) * BEAT));
 }
 
-/* Some 0.1 ms, now and then more than the monitor lets anybody compute undisturbed. */
+/* Some 0.1 ms, now and then more than the monitor lets a task compute undisturbed. */
 void compute(struct worker *w)
 {
 	unsigned n = draw_below(&w->draw, draw_one_in(&w->draw, 200) ? 20000000 : 100000);

@@ -3,20 +3,20 @@
  * stress_mix.c: everything at once, in proportions that each round draws anew: locked tasks among
  * sleepers, readers and writers, channels, selects, groups, timers, locks, blocking and computing
  * tasks, child processes, and threads that are not the runtime's. What one kind of wait leaves
- * undone, another one has to suffer: whoever goes, hands on what others wait for.
+ * undone shows in another one: a thread that goes must hand on what others wait for.
  *
- * A worker draws its acts by the weights of its round. An act may bear workers of its own, which
- * bear others down to the depth of DEEPEST, alone or as a group, and joins them; so what is locked,
- * cancelled or without a processor holds others up in turn.
+ * A worker draws its acts by the weights of its round. An act may start workers of its own, which
+ * start others down to the depth of DEEPEST, alone or as a group, and joins them; so what is
+ * locked, cancelled or without a processor holds others up in turn.
  *
  * Required: each wait that must end does (the parent looks on, stress.h); what was sent is what
  * came and what is left, for items of channels, bytes of pipes and sockets, tokens of a condition;
  * what a lock protects is whole; every task, timer's task and child process comes to its end; a
- * locked task stays on its thread; a descriptor closed behind a waiter's back hurts nobody who has
- * its number next.
+ * locked task stays on its thread; a descriptor closed behind a waiter's back does no harm to the
+ * next user of its number.
  *
  * In rounds with few threads (struct round, may_lock) a task is locked only where a permit is left,
- * and nobody blocks in the kernel for what another task does: else to stand still would be right.
+ * and no task blocks in the kernel for what another one does: else standing still would be right.
  *
  * With MIX_DETERMINISTIC each round runs in the deterministic mode, without threads from outside.
  */
@@ -45,7 +45,7 @@ static void act(struct worker *w);
 
 /* ---- bytes ---- */
 
-/* A pipe or a pair of sockets of one's own, closed by whoever has done with his end. */
+/* A pipe or a pair of sockets of one worker; each side closes its end when it has done. */
 struct flow {
 	int ends[2];
 	struct draw draw;
@@ -425,7 +425,7 @@ static void place_open(struct place *p, struct draw *d)
 	require(setsockopt(p->silent[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
 }
 
-/* Takes out what nobody came for. */
+/* Takes out what was not fetched. */
 static void drain(struct place *p)
 {
 	uint64_t item;
