@@ -146,9 +146,10 @@ WEFT_MUST_CHECK int weft_join(struct weft_task *task, int *result, int64_t deadl
 int weft_detach(struct weft_task *task);
 
 /*
- * Cancels a task: its cancellable waits, the one it is in included, return -ECANCELED from now on.
- * Does not wait for the task. The handle must not have been joined or detached. Returns 0, also
- * when the task has ended, or -EINVAL when `task` is NULL or no runtime runs.
+ * Cancels a task: its cancellable waits, the one it is in included, return -ECANCELED from now on;
+ * groups that it has made and not waited for are cancelled with it (weft/group.h). Does not wait
+ * for the task. The handle must not have been joined or detached. Returns 0, also when the task has
+ * ended, or -EINVAL when `task` is NULL or no runtime runs.
  */
 int weft_cancel(struct weft_task *task);
 
@@ -157,7 +158,10 @@ int weft_cancel(struct weft_task *task);
  */
 int weft_cancelled(void);
 
-/* Takes the calling task's cancellation back: its waits wait again, until the next weft_cancel. */
+/*
+ * Takes the calling task's cancellation back: its waits wait again, until the next weft_cancel.
+ * Groups that were cancelled with it stay cancelled.
+ */
 void weft_cancel_clear(void);
 
 /*
@@ -166,6 +170,22 @@ void weft_cancel_clear(void);
  * not lost.
  */
 int weft_cancel_mask(int on);
+
+/*
+ * Bounds the calling task: from now on no cancellable wait of it lasts beyond `deadline`; such a
+ * wait ends with -ETIMEDOUT, weft_sleep, too. What is ready is delivered even so, and a call whose
+ * own deadline is 0 still returns -EAGAIN. Only shortens: of two limits the earlier one holds.
+ * weft_cancel_mask(1) masks it. Returns the former limit, WEFT_FOREVER if there was none; so
+ * weft_limit(WEFT_FOREVER) asks. Members of groups inherit it (weft/group.h), other tasks do not.
+ * Outside a task it does nothing and returns WEFT_FOREVER. Since 0.2.
+ *
+ *	int64_t former = weft_limit(weft_after(second));
+ *	...
+ *	weft_limit_end(former);
+ */
+int64_t weft_limit(int64_t deadline);
+/* Sets the limit to what weft_limit returned. Outside a task: nothing. Since 0.2. */
+void weft_limit_end(int64_t former);
 
 /* Lets other ready tasks run first. Outside a task: sched_yield. */
 void weft_yield(void);
@@ -179,7 +199,8 @@ __attribute__((__noreturn__)) void weft_exit(int result);
 
 /*
  * Sleeps. Returns 0 when the time was reached, at once for a duration <= 0. Errors: -ECANCELED;
- * -EINVAL outside a task. Signals do not cut it short.
+ * -ETIMEDOUT the task's limit (weft_limit) comes first; -EINVAL outside a task. Signals do not cut
+ * it short.
  */
 int weft_sleep(int64_t nanoseconds);
 /* The same until a moment on weft_now's clock; returns 0 at once when it has passed. */

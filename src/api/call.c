@@ -33,7 +33,8 @@ int weft__would_wait(void)
 {
 	struct thread *t = weft__thread_self();
 	const struct task *task = t ? t->task : NULL;
-	return task && load_relaxed(&task->cancelled) && !task->cancel_masked ? -ECANCELED
+	/* pairs with park.c:weft__task_cancel */
+	return task && load_acquire(&task->cancelled) && !task->cancel_masked ? -ECANCELED
 									      : -EAGAIN;
 }
 

@@ -66,6 +66,9 @@ int weft__would_wait(void);
 /* Waits for nothing but the deadline or a cancel. */
 int weft__wait_alone(const char *why, int64_t deadline);
 
+/* The handle was not joined or detached before; else misuse. */
+void weft__require_live(const struct task *task, const char *call);
+
 /* Lets a new task run; it is cancelled when weft_stop was called before. */
 void weft__task_launch(struct thread *t, struct task *task);
 

@@ -130,7 +130,7 @@ static _Noreturn cold void misuse(const struct task *task, const char *call, con
 	weft__misuse(call, text);
 }
 
-static void require_live(const struct task *task, const char *call)
+void weft__require_live(const struct task *task, const char *call)
 {
 	if (unlikely(task->state == TASK_FREE))
 		misuse(task, call, "was joined or detached before");
@@ -176,7 +176,7 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 	int err = 0;
 	if (!t)
 		return weft__outside();
-	require_live(task, "weft_join");
+	weft__require_live(task, "weft_join");
 	if (unlikely(task == t->task))
 		err = -EDEADLK;
 	else if (load_acquire(&task->join) != JOIN_ENDED) /* pairs with sched/task.c:tell_joiner */
@@ -200,7 +200,7 @@ int weft_detach(struct weft_task *handle)
 	struct thread *t = enter();
 	if (!t && weft__foreign_enter() < 0)
 		return weft__outside();
-	require_live(task, "weft_detach");
+	weft__require_live(task, "weft_detach");
 	if (!cas_acq_rel(&task->join, &seen,
 			 JOIN_DETACHED)) { /* pairs with sched/task.c:tell_joiner */
 		if (unlikely(seen != JOIN_ENDED))
@@ -215,56 +215,13 @@ int weft_detach(struct weft_task *handle)
 	return 0;
 }
 
-/* ---- cancellation ---- */
+/* ---- the calling task ---- */
 
-int weft_cancel(struct weft_task *handle)
-{
-	struct task *task = task_of(handle);
-	if (!task)
-		return -EINVAL;
-	struct thread *t = enter();
-	if (!t && weft__foreign_enter() < 0)
-		return weft__outside();
-	require_live(task, "weft_cancel");
-	weft__task_cancel(t, task);
-	if (t)
-		leave(t);
-	else
-		weft__foreign_leave();
-	return 0;
-}
-
-/* What belongs to the calling task alone needs no entry into the runtime. */
 static struct task *self(void)
 {
 	struct thread *t = weft__thread_self();
 	return t ? t->task : NULL;
 }
-
-int weft_cancelled(void)
-{
-	struct task *task = self();
-	return task && load_relaxed(&task->cancelled);
-}
-
-void weft_cancel_clear(void)
-{
-	struct task *task = self();
-	if (task)
-		store_relaxed(&task->cancelled, 0);
-}
-
-int weft_cancel_mask(int on)
-{
-	struct task *task = self();
-	if (!task)
-		return -EINVAL;
-	int old = task->cancel_masked;
-	task->cancel_masked = on != 0;
-	return old;
-}
-
-/* ---- the calling task ---- */
 
 void weft_yield(void)
 {
@@ -294,9 +251,11 @@ static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct wait
 	if (!t)
 		return weft__outside();
 	struct waiter *w = weft__wait_begin(t, NULL, "sleep", true);
-	uint32_t reason = park(&t, w, deadline);
+	int64_t until = weft__wait_until(w, deadline);
+	uint32_t reason = park(&t, w, until);
 	leave(t);
-	return reason == WAKE_TIMEOUT ? 0 : weft__wait_result(reason, deadline);
+	return reason == WAKE_TIMEOUT && until == deadline ? 0
+							   : weft__wait_result(reason, deadline);
 }
 
 /* The moment of the deadline has come: the sleep succeeds, for a cancelled task, too. */

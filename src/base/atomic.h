@@ -45,6 +45,7 @@
 #define and_release(p, v) __atomic_fetch_and((p), (v), __ATOMIC_RELEASE)
 #define and_seq_cst(p, v) __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
 
+#define swap_relaxed(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELAXED)
 #define swap_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define swap_release(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 #define swap_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)

@@ -52,6 +52,7 @@
 #include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
+#include "sched/task.h"
 #include "sched/template.h"
 #include "sched/thread.h"
 #include "sched/tid.h"
@@ -227,15 +228,23 @@ static void cancel_one(struct task *task, void *arg)
 		weft__task_cancel(NULL, task);
 }
 
-/* weft_stop: every task is cancelled, once. A spawn reads sched.stopping after its task is in
- * place, this walk reads the tasks after sched.stopping is set, with a barrier on all threads
- * between: no task is missed. */
+static void cancel_groups(struct task *task, void *arg)
+{
+	if (load_relaxed(&task->state) != TASK_FREE && load_relaxed(&task->groups))
+		weft__on_stop(task);
+}
+
+/* weft_stop: every task is cancelled, once, and its groups before. A spawn reads sched.stopping
+ * after its task is in place, this walk reads the tasks after sched.stopping is set, with a barrier
+ * on all threads between: no task is missed. */
 void weft__monitor_stop_tasks(void)
 {
 	if (!stop_wanted())
 		return;
 	if (sched.membarrier)
 		barrier();
+	if (load_relaxed(&weft__on_stop))
+		weft__stack_each(cancel_groups, NULL);
 	weft__stack_each(cancel_one, NULL);
 	store_relaxed(&sched.stopped, 1);
 	weft__proc_look_stuck(); /* those that cannot be cancelled may wait for ever */

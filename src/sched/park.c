@@ -132,8 +132,17 @@ uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t dead
 	return ended(w);
 }
 
+int64_t weft__wait_until(const struct waiter *w, int64_t deadline)
+{
+	const struct task *task = w->task;
+	if (likely(!task) || likely(!task->limited) || !(load_relaxed(&w->word) & WAIT_CANCEL))
+		return deadline;
+	return min_of(deadline, task->limit);
+}
+
 uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline)
 {
+	deadline = weft__wait_until(w, deadline);
 	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
 		give_up(w, WAKE_TIMEOUT);
 	return weft__wait_park_ahead(t, w, deadline);
@@ -200,7 +209,8 @@ int weft__wait_result(uint32_t reason, int64_t deadline)
 void weft__task_cancel(struct thread *t, struct task *task)
 {
 	/* A task opens its word first and then looks at `cancelled`: pairs with
-	 * park.h:wait_begin_inline. */
+	 * park.h:wait_begin_inline. What was done to its groups before is seen with the mark: pairs
+	 * with api/cancel.c:weft_cancelled, api/call.c:weft__would_wait. */
 	store_seq_cst(&task->cancelled, 1);
 	/* pairs with park.h:wait_begin_inline */
 	fence_seq_cst();

@@ -68,13 +68,20 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 					       const char *why, bool cancellable);
 
 /*
- * Waits until somebody publishes or `deadline` passes (WAKE_TIMEOUT; 0 and past deadlines end the
- * wait at once unless it is claimed already; WAKE_NO_TIMER when there is no memory to watch the
- * deadline). Returns the reason. *t is the caller's thread, perhaps another one afterwards.
+ * Waits until somebody publishes or `deadline` passes, or the task's limit if the wait is
+ * cancellable (WAKE_TIMEOUT; 0 and past deadlines end it at once unless it was claimed already;
+ * WAKE_NO_TIMER when there is no memory to watch it). Returns the reason. *t is the caller's
+ * thread, another one perhaps when it returns.
  */
 static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline);
 
-/* The same for a deadline that was in the future a moment ago: the clock is not read again. */
+/* Until when a wait that was just begun may last, asked for `deadline`: the task's limit counts. */
+int64_t weft__wait_until(const struct waiter *w, int64_t deadline);
+
+/*
+ * The same for what weft__wait_until returned, if that was ahead a moment ago: the clock is not
+ * read again.
+ */
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline);
 
 /*
@@ -182,6 +189,12 @@ void weft__wait_cancelled(struct waiter *w);
 uint32_t weft__wait_park_forever(struct thread **t, struct waiter *w);
 uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t deadline);
 
+/* Of a waiter that is a task's. */
+static always_inline struct task *waiter_task(struct waiter *w)
+{
+	return container_of(w, struct task, waiter);
+}
+
 static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *lone,
 					       const char *why, bool cancellable)
 {
@@ -213,7 +226,7 @@ struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const cha
 
 static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
 {
-	if (likely(deadline == WEFT_FOREVER) && likely(*t))
+	if (likely(deadline == WEFT_FOREVER) && likely(*t) && likely(!waiter_task(w)->limited))
 		return weft__wait_park_forever(t, w);
 	return weft__wait_park_until(t, w, deadline);
 }

@@ -56,6 +56,7 @@ struct cache;
 struct stack_class;
 struct trace_ring;
 struct values;
+struct weft_group;
 
 /* ---- waiting: the protocol is in park.h ---- */
 
@@ -117,8 +118,8 @@ struct task {
 	uint32_t state;	       /* enum task_state; for dumps [owner] */
 	uint8_t plain;	       /* which of the two kinds of function */
 	uint8_t cancelled;     /* sticky [any] */
-	uint8_t cancel_masked; /* [owner] */
-	uint8_t named;	       /* `name` is set [owner] */
+	uint8_t cancel_masked; /* [owner; weft_cancel reads it, atomically] */
+	uint8_t limited;       /* `limit` is set; beside what every wait looks at anyway [owner] */
 
 	/* A wait. */
 	const char *why;      /* what it waits for: a string constant; for dumps [owner] */
@@ -141,9 +142,27 @@ struct task {
 	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
 	/* It called weft_stop, which cancelled it: the walk over all tasks leaves it alone
 	 * [owner]. */
-	uint32_t called_stop;
+	uint8_t called_stop;
+	uint8_t named; /* `name` is set [owner] */
+
+	/* Rare: neither a birth nor a wait touches it. */
 	char name[32];
+	int64_t limit;	  /* no cancellable wait of it lasts longer, if `limited` [owner] */
+	struct lock made; /* rank MADE; not reset with the record, as weft_stop's walk takes it */
+	struct weft_group *groups; /* that it has made and not waited for: api/cancel.c [made] */
 };
+
+/* WEFT_FOREVER: none. */
+static inline int64_t task_limit(const struct task *task)
+{
+	return task->limited ? task->limit : WEFT_FOREVER;
+}
+
+static inline void task_set_limit(struct task *task, int64_t limit)
+{
+	task->limit = limit;
+	task->limited = limit != WEFT_FOREVER;
+}
 
 /* What a new task is to run: */
 static inline void task_set_function(struct task *task, int (*fn)(void *arg), void *arg)

@@ -30,6 +30,7 @@
 enum { ID_BATCH = 1024 };
 
 void (*weft__on_member_end)(struct thread *t, struct task *task);
+void (*weft__on_stop)(struct task *task);
 
 static uint64_t ids; /* handed out to processors in batches */
 
@@ -92,7 +93,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	task->locked_thread = NULL;
 	task->locks = 0;
 	debug_check(task->timer.index == 0);
-	task->cancelled = task->cancel_masked = 0;
+	task->cancelled = task->cancel_masked = task->limited = 0;
 	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
 	task->values = NULL;
 	task->onces = NULL;
@@ -143,6 +144,14 @@ static _Noreturn cold void exit_forked(int result)
 	_exit(result);
 }
 
+/* Members that nobody waits for would run on after what their maker gave them is gone. */
+static _Noreturn cold void groups_left(const struct task *task)
+{
+	weft__fatal("the end of a task: it has not waited for a group of its own (called by task "
+		    "%llu '%s')",
+		    (unsigned long long)task->id, task_name(task));
+}
+
 void weft__task_exit(int result)
 {
 	if (unlikely(!weft__thread_self()))
@@ -150,6 +159,8 @@ void weft__task_exit(int result)
 	struct task *task = weft__thread_self()->task;
 	if (task->values)
 		task->values->end(task);
+	if (unlikely(task->groups))
+		groups_left(task);
 	struct thread *t = enter(); /* perhaps another one by now */
 	task->result = result;
 	if (unlikely(task == sched.main.task)) {

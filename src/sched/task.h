@@ -24,6 +24,8 @@ static inline const char *task_name(const struct task *task)
 void weft__task_drop(struct thread *t, struct task *task);
 /* What a task with JOIN_MEMBER is given to when it has ended; set before there is any. */
 extern void (*weft__on_member_end)(struct thread *t, struct task *task);
+/* weft_stop: called with each record before the tasks are cancelled; NULL: there are no groups. */
+extern void (*weft__on_stop)(struct task *task);
 /* Frees an ended task. */
 void weft__task_free(struct thread *t, struct task *task);
 /* The second half of a task's end, on another stack. */

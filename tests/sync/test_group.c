@@ -93,26 +93,6 @@ TASK_TEST("an unfinished wait leaves the group alone")
 	expect_eq(weft_group_wait(g, &result, soon()), 0);
 }
 
-static int wait_group(void *arg)
-{
-	return weft_group_wait(arg, NULL, WEFT_FOREVER);
-}
-
-TASK_TEST("a cancelled waiter does not cancel the members")
-{
-	struct weft_group *g = weft_group_new();
-	int result = 0;
-	expect_eq(weft_group_go(g, wait_for_cancel, NULL), 0);
-	await_running(1);
-	struct weft_task *waiter = tasks_start(wait_group, g);
-	tasks_settle();
-	weft_cancel(waiter);
-	expect_eq(tasks_join(waiter), -ECANCELED);
-	expect_eq(running, 1);
-	weft_group_cancel(g);
-	expect_eq(weft_group_wait(g, &result, soon()), 0);
-}
-
 static unsigned key;
 static int destroyed;
 

@@ -53,6 +53,7 @@ bool explore_cas(void *p, size_t size, void *expected, uint64_t value);
 #define and_release(p, v) explore_change_as(p, EXPLORE_AND, v)
 #define and_seq_cst(p, v) explore_change_as(p, EXPLORE_AND, v)
 
+#define swap_relaxed(p, v) explore_change_as(p, EXPLORE_SWAP, v)
 #define swap_acquire(p, v) explore_change_as(p, EXPLORE_SWAP, v)
 #define swap_release(p, v) explore_change_as(p, EXPLORE_SWAP, v)
 #define swap_acq_rel(p, v) explore_change_as(p, EXPLORE_SWAP, v)
