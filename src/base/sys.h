@@ -8,6 +8,7 @@
 #define WEFT_BASE_SYS_H
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 struct epoll_event;
 struct io_uring_params;
@@ -94,6 +96,14 @@ static inline int sys_clock_gettime(clockid_t clock, struct timespec *ts)
 static inline int sys_membarrier(int command)
 {
 	return (int)weft__syscall(SYS_membarrier, command, 0, 0, 0, 0, 0);
+}
+
+/* Does the calling thread have a child of its own, alive or not yet waited for? */
+static inline bool sys_thread_has_child(void)
+{
+	siginfo_t unused;
+	int flags = WEXITED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD;
+	return weft__syscall(SYS_waitid, P_ALL, 0, (long)&unused, flags, 0, 0) == 0;
 }
 
 static inline pid_t sys_wait4(pid_t pid, int *end, int flags)

@@ -45,6 +45,7 @@ void weft__proc_attach(struct thread *t, struct processor *p)
 	t->next = p->next;
 	p->next = NULL;
 	t->taken_busy = 0;
+	t->parent = 0;
 	trace_new_holder(p);
 	/* pairs with monitor.c:watch */
 	store_release(&p->thread, t);

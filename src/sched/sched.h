@@ -214,6 +214,7 @@ struct thread {
 	/* The scheduler's loop must run it next [owner, or whoever hands t a processor]. */
 	struct task *next;
 	uint32_t leaving; /* its locked task has ended: thread_exit is next [owner] */
+	uint32_t parent;  /* not to be retired: it has a child [owner] */
 
 	uint32_t wake cache_aligned; /* futex: 1 = go on [any] */
 	uint32_t phase;		     /* enum thread_phase [owner] */

@@ -134,18 +134,37 @@ static bool sleep_begin(struct thread *t, bool *poll)
 	return awake || ending;
 }
 
+/*
+ * t is to be retired, but has started a child: one that asked for a signal at its parent's death
+ * (PR_SET_PDEATHSIG) gets it when the thread that started it ends. So t stays, until it has run
+ * something again.
+ */
+static bool stays_a_parent(struct thread *t)
+{
+	t->parent = t->leaving && load_relaxed(&sched.running) == RUNTIME_RUNS &&
+		    sys_thread_has_child();
+	if (t->parent)
+		t->leaving = 0;
+	return t->parent;
+}
+
+static void sleep_once(struct thread *t, bool poll)
+{
+	if (unlikely(load_relaxed(&sched.template.missed)))
+		weft__proc_serve_waiting(); /* by t itself, if need be */
+	if (poll)
+		sleep_polling(t);
+	/* pairs with proc.c:start_on, template.c:wake_everybody, thread.c:weft__thread_trim */
+	else
+		weft__futex_wait(&t->wake, 0, INT64_MAX);
+}
+
 bool weft__thread_sleep(struct thread *t)
 {
 	bool poll = false;
-	while (!sleep_begin(t, &poll)) {
-		if (unlikely(load_relaxed(&sched.template.missed)))
-			weft__proc_serve_waiting(); /* t itself may be the thread for it */
-		if (poll)
-			sleep_polling(t);
-		/* pairs with proc.c:start_on, template.c:wake_everybody,
-		 * thread.c:weft__thread_trim */
-		else
-			weft__futex_wait(&t->wake, 0, INT64_MAX);
-	}
+	do
+		while (!sleep_begin(t, &poll))
+			sleep_once(t, poll);
+	while (stays_a_parent(t));
 	return t->processor != NULL;
 }

@@ -193,17 +193,26 @@ int weft__thread_create(struct thread *t)
 	return err;
 }
 
+/* How many idle threads stay because they have children. [S] */
+static uint32_t idle_parents(void)
+{
+	uint32_t n = 0;
+	list_each (l, &sched.idle.threads)
+		n += container_of(l, struct thread, idle)->parent;
+	return n;
+}
+
 bool weft__thread_trim(void)
 {
 	lock_take(&sched.lock, RANK_SCHED);
-	uint32_t keep = sched.processor_count + 1;
+	uint32_t keep = sched.processor_count + 1 + idle_parents();
 	uint32_t spare = sched.idle.thread_low > keep ? (sched.idle.thread_low - keep + 1) / 2 : 0;
 	struct list *before;
 	for (struct list *l = sched.idle.threads.prev; spare && l != &sched.idle.threads;
 	     l = before) {
 		struct thread *t = container_of(l, struct thread, idle);
 		before = l->prev; /* from the one that has slept longest */
-		if (t->polling)
+		if (t->polling || t->parent)
 			continue;
 		spare--;
 		list_remove(l);
