@@ -3,7 +3,6 @@
 #ifndef WEFT_SCHED_MONITOR_H
 #define WEFT_SCHED_MONITOR_H
 
-
 int weft__monitor_start(void);
 void weft__monitor_stop(void);
 /* Something runs again, or there is something to look at. Async-signal-safe. */
