@@ -11,7 +11,10 @@
  *   connect   SO_SNDTIMEO bounds connect(2); set to the shortest time during the call, it makes
  *             connect return EINPROGRESS after one tick of the kernel's clock, often earlier
  *
- *   record's accept   0 free   1 somebody accepts   2 the same, and others were turned away
+ *   move of the record's `accept`   who
+ *   FREE -> BUSY                    a task, before it accepts
+ *   BUSY -> AWAITED                 a task that is turned away, and waits for a token
+ *   BUSY, AWAITED -> FREE           the first task; after AWAITED it gives a token
  */
 #include <errno.h>
 #include <poll.h>
@@ -47,17 +50,18 @@ int weft_wait_fd(int fd, short events, int64_t deadline)
 static bool accept_begin(struct descriptor *d)
 {
 	for (;;) {
-		uint32_t seen = 0;
-		if (cas_acquire(&d->accept, &seen, 1)) /* pairs with accept_end */
+		uint32_t seen = ACCEPT_FREE;
+		if (cas_acquire(&d->accept, &seen, ACCEPT_BUSY)) /* pairs with accept_end */
 			return true;
-		if (seen == 2 || cas_relaxed(&d->accept, &seen, 2))
+		if (seen == ACCEPT_AWAITED || cas_relaxed(&d->accept, &seen, ACCEPT_AWAITED))
 			return false;
 	}
 }
 
 static void accept_end(struct descriptor *d)
 {
-	if (swap_release(&d->accept, 0) == 2) /* pairs with accept_begin */
+	/* pairs with accept_begin */
+	if (swap_release(&d->accept, ACCEPT_FREE) == ACCEPT_AWAITED)
 		weft__descriptor_give(d, POLLIN);
 }
 

@@ -85,10 +85,17 @@ enum descriptor_flags {
 	DESCRIPTOR_OTHER = 16, /* was no socket when it was last tried: a hint */
 };
 
+/* One accept at a time per descriptor. */
+enum accept_state {
+	ACCEPT_FREE,
+	ACCEPT_BUSY,	/* a task is in accept(2) */
+	ACCEPT_AWAITED, /* the same, and others were turned away */
+};
+
 struct descriptor {
 	uint64_t word;	     /* tokens, calls under way, CLOSING [any] */
 	uint32_t flags;	     /* enum descriptor_flags [any, atomically] */
-	uint32_t accept;     /* api/socket.c: one accept at a time [any] */
+	uint32_t accept;     /* enum accept_state: api/socket.c [any] */
 	struct list waiting; /* struct wait_node [lock] */
 	struct lock lock;    /* rank NETPOLL */
 	struct lock closing; /* rank IO */

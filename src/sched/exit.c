@@ -22,6 +22,7 @@
 #include "random/state.h"
 #include "sched/proc.h"
 #include "sched/template.h"
+#include "sched/thread.h"
 #include "sched/trace.h"
 
 enum { REAP_BATCH = 16 }; /* dead threads for which the template is not woken: each costs a stack */
@@ -73,10 +74,7 @@ static bool unlink_thread(struct thread *t)
 {
 	lock_take(&sched.lock, RANK_SCHED);
 	list_remove(&t->all);
-	if (!list_empty(&t->idle)) {
-		list_remove(&t->idle);
-		sched.idle.thread_count--;
-	}
+	thread_idle_remove(t);
 	list_push_tail(&sched.leaving, &t->all);
 	bool reap = ++sched.leaving_count >= REAP_BATCH || sched.running == RUNTIME_ENDS ||
 		    sched.thread_count >= sched.max_threads; /* its place is needed */

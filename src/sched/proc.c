@@ -406,7 +406,7 @@ void weft__proc_wake(void)
 	struct processor *p = idle_pop();
 	struct thread *to = p ? start(p) : NULL;
 	if (to && to->processor == p)
-		p->helps = 1;
+		p->helps = HELPS_SOON;
 	if (to)
 		to->spinning = 1;
 	/* A thread that must be started first does not look for work yet: pairs with

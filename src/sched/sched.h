@@ -244,6 +244,9 @@ struct elder_notes {
 	int64_t since;
 };
 
+/* What processor->helps holds when it is no time. */
+enum { HELPS_NOT, HELPS_SOON /* it was woken for that, and has not looked yet */ };
+
 struct processor {
 	struct cache *cache;   /* cache.h [owner] */
 	struct thread *thread; /* holder [S, owner] */
@@ -256,8 +259,7 @@ struct processor {
 	uint32_t tick;	 /* picks; every 61st looks at the global queues and timers first [owner] */
 	uint32_t looks;	 /* regular looks at everything [owner] */
 	uint32_t streak; /* picks of woken tasks since the last never-run one [owner] */
-	/* When it began to help others; 0: it does not, 1: it begins now: steal.c [owner; S while
-	 * idle] */
+	/* When it began to help others, or HELPS_*: steal.c [owner; S while idle]. */
 	int64_t helps;
 	uint64_t offered;  /* `switches` when its own work was last offered [owner] */
 	int64_t busy_turn; /* when it last took a task from sched.global_busy [owner] */

@@ -15,6 +15,7 @@
 #include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
+#include "sched/thread.h"
 #include "sched/timer.h"
 
 /* Becomes the poller when there is none. [S] */
@@ -33,10 +34,8 @@ static void poller_end(struct thread *t)
 	lock_take(&sched.lock, RANK_SCHED);
 	t->polling = 0;
 	store_relaxed(&sched.poller.until, INT64_MIN);
-	if (t->processor == NULL && !t->locked_task && !list_empty(&t->idle)) {
-		list_remove(&t->idle);
-		sched.idle.thread_count--;
-	}
+	if (t->processor == NULL && !t->locked_task)
+		thread_idle_remove(t);
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 

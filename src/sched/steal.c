@@ -305,18 +305,18 @@ void weft__offer(struct processor *p)
 static void help_ends(struct processor *p, int64_t now)
 {
 	uint32_t reluctance = load_relaxed(&sched.offers.reluctance);
-	if (!p->helps)
+	if (p->helps == HELPS_NOT)
 		return;
 	bool worth = now - p->helps >= HELP_WORTH;
 	store_relaxed(&sched.offers.reluctance, worth ? 0 : min_of(2 * reluctance + 1, RELUCTANT));
-	p->helps = 0;
+	p->helps = HELPS_NOT;
 }
 
 /* The time of a look. Where nothing is timed the monitor's will do: reading the clock is 2 % of a
  * ping-pong. */
 static int64_t look_time(const struct processor *p)
 {
-	bool timed = p->helps == 1 || load_relaxed(&p->timers.queue.earliest) != INT64_MAX;
+	bool timed = p->helps == HELPS_SOON || load_relaxed(&p->timers.queue.earliest) != INT64_MAX;
 	return timed ? weft__sched_now() : load_relaxed(&sched.coarse_now);
 }
 
@@ -324,7 +324,7 @@ static struct task *look(struct thread *t)
 {
 	struct processor *p = t->processor;
 	int64_t now = look_time(p);
-	if (unlikely(p->helps == 1))
+	if (unlikely(p->helps == HELPS_SOON))
 		p->helps = now;
 	if (p->tick >= LOOK_EVERY)
 		look_at_poller(t); /* a processor with work must not starve the poller */

@@ -74,6 +74,13 @@ void weft__thread_want(struct processor *p)
 	store_relaxed(&sched.template.wanted_count, sched.template.wanted_count + 1);
 }
 
+/* A thread without a processor is idle before it has begun, and taken last. [S] */
+static void count_as_idle(struct thread *t)
+{
+	list_push_tail(&sched.idle.threads, &t->idle);
+	sched.idle.thread_count++;
+}
+
 /* Returns a new record for a wanted processor; or, while threads are in demand, for none: it counts
  * as idle at once, and whoever finds it there may give it a processor before it has begun. NULL: no
  * thread is needed. */
@@ -88,8 +95,7 @@ static struct thread *record_wanted(void)
 		weft__proc_attach(t, container_of(l, struct processor, idle));
 	} else if (sched.idle.thread_count < sched.template.spares &&
 		   sched.running == RUNTIME_RUNS && (t = weft__thread_record_take())) {
-		list_push_tail(&sched.idle.threads, &t->idle);
-		sched.idle.thread_count++;
+		count_as_idle(t);
 	}
 	sched.counts.threads_started += t != NULL;
 	lock_drop(&sched.lock, RANK_SCHED);
@@ -103,10 +109,8 @@ static void unborn(struct thread *t)
 	struct processor *p = t->processor ? weft__proc_detach(t) : NULL;
 	if (p)
 		p->next = t->next;
-	else if (!list_empty(&t->idle)) { /* unless weft__thread_trim has taken it out */
-		list_remove(&t->idle);
-		sched.idle.thread_count--;
-	}
+	else
+		thread_idle_remove(t);
 	/* pairs with proc.c:weft__proc_wake */
 	if (t->spinning)
 		sub_seq_cst(&sched.spinning, 1);
@@ -158,8 +162,7 @@ int weft__thread_first(void)
 	struct thread *t = weft__thread_record_take();
 	if (t) {
 		sched.counts.threads_started++;
-		list_push_tail(&sched.idle.threads, &t->idle);
-		sched.idle.thread_count++;
+		count_as_idle(t);
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
 	int err = t ? weft__thread_create(t) : -EAGAIN;

@@ -215,8 +215,7 @@ bool weft__thread_trim(void)
 		if (t->polling || t->parent)
 			continue;
 		spare--;
-		list_remove(l);
-		sched.idle.thread_count--;
+		thread_idle_remove(t);
 		t->leaving = 1;
 		/* pairs with sleep.c:weft__thread_sleep: its futex */
 		store_release(&t->wake, 1);

@@ -5,6 +5,15 @@
 
 #include "sched/sched.h"
 
+/* Takes t off the list of idle threads if it is on it. [S] is held. */
+static inline void thread_idle_remove(struct thread *t)
+{
+	if (list_empty(&t->idle))
+		return;
+	list_remove(&t->idle);
+	sched.idle.thread_count--;
+}
+
 /* Ends half of the threads that have been idle since the last call. Returns true when there may be
  * more to do. */
 bool weft__thread_trim(void);
