@@ -65,6 +65,8 @@ TEST("order and callers decide")
 	expect_verdict(GO_DORMANT, .no_trigger = true);
 	expect_verdict(GO_DORMANT, .caller = "example.org/pkg.init.0");
 	expect_verdict(GO_DORMANT, .caller = "runtime.ensureSigM.func1");
+	expect_verdict(GO_DORMANT, .caller = "github.com/moby/sys/mountinfo.parseMountTable");
+	expect_verdict(GO_AFFECTED, .caller = "github.com/moby/sys/mountinfo.parse");
 	expect_verdict(GO_AFFECTED, .caller = "example.org/pkg.init.0.func1");
 	expect_verdict(GO_NOT_AFFECTED, .caller = "main.work", .repaired = true,
 		       .give_back = "runtime.vgetrandomDestroy");
