@@ -61,7 +61,7 @@ MODES = [
     external("gold-pie", "-fuse-ld=gold", "-buildmode=pie"),
     external("lld", "-fuse-ld=lld"),
     external("lld-pie", "-fuse-ld=lld", "-buildmode=pie"),
-    external("lld-packed", "-fuse-ld=lld -Wl,--pack-dyn-relocs=relr", "-buildmode=pie"),
+    external("packed", "-Wl,-z,pack-relative-relocs", "-buildmode=pie"),
     external("noseparate", "-Wl,-z,noseparate-code"),
     external("noseparate-pie", "-Wl,-z,noseparate-code", "-buildmode=pie"),
     external("noseparate-static", "-Wl,-z,noseparate-code -static"),
