@@ -47,7 +47,7 @@ ERROR = re.compile(r"-(E[A-Z0-9]+)\b")
 IN_A_CHILD = {"ENOTSUP"}  # weft/error.h says it for every call
 OF_A_WAIT = {"EAGAIN", "ETIMEDOUT", "ECANCELED"}
 OF_OTHER_CALLS = {"weft_cancel": {"ECANCELED"}, "weft_stop": {"ESHUTDOWN"}, "weft_error_name": {"ETIMEDOUT"},
-                  "weft_error_text": {"ETIMEDOUT"}}
+                  "weft_error_text": {"ETIMEDOUT"}, "weft_limit": {"EAGAIN", "ETIMEDOUT"}}
 
 
 def comments(header, wanted):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_realtime.c: a real-time thread that waits for a few instructions of a thread below it, on the
- * same CPU, lets that one run: it sleeps. Whoever only yields burns its CPU until RLIMIT_RTTIME,
- * which counts CPU time between two sleeps, ends the process.
+ * test_realtime.c: a real-time thread that waits for a few instructions of a thread below it, on
+ * the same CPU, lets that one run: it sleeps. A thread that only yields burns its CPU until
+ * RLIMIT_RTTIME, which counts CPU time between two sleeps, ends the process.
  */
 #include "../../src/api/task.c"
 
