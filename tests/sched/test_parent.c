@@ -38,7 +38,8 @@ static pid_t start_child(void)
 	return pid;
 }
 
-/* In blocking code until all are, so that each has a thread of its own. */
+/* In blocking code until all are, so that each has a thread of its own. Those that start a child
+ * end first: threads that have been idle for longest are retired first. */
 static void one_of_many(void *arg)
 {
 	int number = __atomic_fetch_add(&inside, 1, __ATOMIC_ACQ_REL);
@@ -46,6 +47,8 @@ static void one_of_many(void *arg)
 		usleep(1000);
 	if (number < CHILDREN)
 		child[number] = start_child();
+	while (number >= CHILDREN && flag(&gone) < CHILDREN)
+		usleep(1000);
 	__atomic_fetch_add(&gone, 1, __ATOMIC_ACQ_REL);
 }
 
