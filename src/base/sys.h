@@ -47,8 +47,8 @@ int64_t weft__clock(void);
 /* Lets another thread of this CPU run. */
 void weft__yield_cpu(void);
 /*
- * Waits for another thread to do a few instructions; `round` counts the calls from 0 on. Spins, then
- * yields, then sleeps: to yield lets nobody run who is below a real-time thread on its CPU.
+ * Waits for another thread to do a few instructions; `round` counts the calls from 0 on. Spins,
+ * then yields, then sleeps: to yield lets nobody run who is below a real-time thread on its CPU.
  */
 void weft__await_other(unsigned round);
 

@@ -113,7 +113,7 @@ static struct thread *start_on(struct processor *p, struct thread *t)
 		t->given = p; /* its thread has not let go yet: sleep_begin takes it */
 	else
 		weft__proc_attach(t, p);
-	/* pairs with sleep.c:weft__thread_sleep: its futex */
+	/* pairs with sleep.c:sleep_once: its futex */
 	store_release(&t->wake, 1);
 	return t;
 }

@@ -150,7 +150,7 @@ static bool stays_a_parent(struct thread *t)
 static void sleep_once(struct thread *t, bool poll)
 {
 	if (unlikely(load_relaxed(&sched.template.missed)))
-		weft__proc_serve_waiting(); /* by t itself, if need be */
+		weft__proc_serve_waiting(); /* t itself may be the thread for it */
 	if (poll)
 		sleep_polling(t);
 	/* pairs with proc.c:start_on, template.c:wake_everybody, thread.c:weft__thread_trim */

@@ -309,7 +309,7 @@ static void wake_everybody(void)
 	lock_take(&sched.lock, RANK_SCHED);
 	list_each (l, &sched.threads) {
 		struct thread *t = container_of(l, struct thread, all);
-		/* pairs with sleep.c:weft__thread_sleep: its futex */
+		/* pairs with sleep.c:sleep_once: its futex */
 		store_release(&t->wake, 1);
 		weft__futex_wake(&t->wake, 1);
 	}

@@ -217,7 +217,7 @@ bool weft__thread_trim(void)
 		spare--;
 		thread_idle_remove(t);
 		t->leaving = 1;
-		/* pairs with sleep.c:weft__thread_sleep: its futex */
+		/* pairs with sleep.c:sleep_once: its futex */
 		store_release(&t->wake, 1);
 		weft__futex_wake(&t->wake, 1);
 	}
