@@ -7,7 +7,6 @@ the example, or its peer, is not here.
 """
 import concurrent.futures
 import contextlib
-import http.server
 import json
 import os
 import random
@@ -23,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 BIN = Path(sys.argv[1])
@@ -128,7 +128,7 @@ def sqlite_pool():
 # ---- libcurl, OpenSSL, hiredis and SQLite ----
 
 
-class Pages(http.server.BaseHTTPRequestHandler):
+class Pages(BaseHTTPRequestHandler):
     """What it is asked for, after a while."""
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -393,6 +393,34 @@ def memo():
         server.end()
 
 
+def crawler():
+    pages = {f"/{i}": f'<a href="/{2 * i + 1}">x</a><a href="/{(2 * i + 2) % 200}">y</a>' + "." * i for i in range(200)}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            text = pages.get(self.path, "").encode()
+            self.send_response(200 if text else 404)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = str(server.server_address[1])
+        done = subprocess.run([example("crawler"), "127.0.0.1", port, "/0"], capture_output=True, text=True,
+                              timeout=120, check=False)
+        server.shutdown()
+    *lines, last = done.stdout.splitlines()
+    sizes = dict(line.split() for line in lines)
+    expect("pages of the server", {p: int(n) for p, n in sizes.items() if p in pages},
+           {p: len(t) for p, t in pages.items()})
+    expect("the last line", last, f"{len(lines)} pages")
+    gone = subprocess.run([example("crawler"), "127.0.0.1", port], capture_output=True, text=True, timeout=120, check=False)
+    expect("nobody listens", (gone.returncode, gone.stderr), (1, "crawler: 127.0.0.1: Connection refused\n"))
+
+
 def await_no_more(what, count, before):
     end = time.monotonic() + LIMIT
     while (left := count()) > before and time.monotonic() < end:
@@ -610,8 +638,8 @@ def kill_clients(server, rng, count):
         s.close()  # with a reset
 
 
-CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "daemon": daemon, "memo": memo,
-         "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
+CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "crawler": crawler,
+         "daemon": daemon, "memo": memo, "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
          "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()
