@@ -82,6 +82,20 @@ WEFT_MUST_CHECK int weft_connect(int fd, const struct sockaddr *address, socklen
 				 int64_t deadline);
 
 /*
+ * Files by place and by name: pread(2), pwrite(2) until all is written, fsync(2), open(2) with
+ * O_CLOEXEC. weft_pread returns 0 at the end; weft_pwrite returns less only when an error came
+ * after that much; weft_open returns the descriptor, which the caller owns. -EINVAL also: `path` is
+ * NULL. Any thread may call them. They are plain calls, each of which holds a thread while it
+ * lasts, and other tasks run meanwhile; a file is always ready, so neither a deadline nor
+ * weft_cancel ends them, a named pipe that waits for its other side included. Since 0.2.
+ */
+WEFT_MUST_CHECK ssize_t weft_pread(int fd, void *buf, size_t len, off_t at, int64_t deadline);
+WEFT_MUST_CHECK ssize_t weft_pwrite(int fd, const void *buf, size_t len, off_t at,
+				    int64_t deadline);
+WEFT_MUST_CHECK int weft_fsync(int fd, int64_t deadline);
+WEFT_MUST_CHECK int weft_open(const char *path, int flags, mode_t mode, int64_t deadline);
+
+/*
  * Waits for any of `events` (POLLIN, POLLOUT, ... of <poll.h>) and returns those that are ready, as
  * poll(2) would, POLLERR and POLLHUP included.
  */

@@ -157,9 +157,14 @@ static inline ssize_t sys_process_madvise(int pidfd, const struct iovec *v, size
 
 /* ---- files ---- */
 
+static inline int sys_openat_mode(int dir, const char *path, int flags, mode_t mode)
+{
+	return (int)weft__syscall(SYS_openat, dir, (long)path, flags | O_CLOEXEC, mode, 0, 0);
+}
+
 static inline int sys_openat(int dir, const char *path, int flags)
 {
-	return (int)weft__syscall(SYS_openat, dir, (long)path, flags | O_CLOEXEC, 0, 0, 0);
+	return sys_openat_mode(dir, path, flags, 0);
 }
 
 /* `how` has `size` bytes, as openat2(2) describes it; nothing is added to it. */
@@ -181,6 +186,21 @@ static inline ssize_t sys_read(int fd, void *buf, size_t len)
 static inline ssize_t sys_write(int fd, const void *buf, size_t len)
 {
 	return weft__syscall(SYS_write, fd, (long)buf, (long)len, 0, 0, 0);
+}
+
+static inline ssize_t sys_pread(int fd, void *buf, size_t len, off_t at)
+{
+	return weft__syscall(SYS_pread64, fd, (long)buf, (long)len, at, 0, 0);
+}
+
+static inline ssize_t sys_pwrite(int fd, const void *buf, size_t len, off_t at)
+{
+	return weft__syscall(SYS_pwrite64, fd, (long)buf, (long)len, at, 0, 0);
+}
+
+static inline int sys_fsync(int fd)
+{
+	return (int)weft__syscall(SYS_fsync, fd, 0, 0, 0, 0, 0);
 }
 
 static inline ssize_t sys_readv(int fd, const struct iovec *v, int count)

@@ -46,6 +46,7 @@ def prototypes(text, wanted):
 ERROR = re.compile(r"-(E[A-Z0-9]+)\b")
 IN_A_CHILD = {"ENOTSUP"}  # weft/error.h says it for every call
 OF_A_WAIT = {"EAGAIN", "ETIMEDOUT", "ECANCELED"}
+HOLD_A_THREAD = {"weft_fsync", "weft_open", "weft_pread", "weft_pwrite"}  # their deadline ends nothing
 OF_OTHER_CALLS = {"weft_cancel": {"ECANCELED"}, "weft_stop": {"ESHUTDOWN"}, "weft_error_name": {"ETIMEDOUT"},
                   "weft_error_text": {"ETIMEDOUT"}, "weft_limit": {"EAGAIN", "ETIMEDOUT"}}
 
@@ -73,7 +74,7 @@ def named_errors(headers):
         said |= comments(text, names)
         heads |= dict.fromkeys(names, common_errors(text))
         if common_errors(text):
-            waits |= {name for name, (_, parameters) in prototypes(text, names).items() if "deadline" in parameters}
+            waits |= {name for name, (_, parameters) in prototypes(text, names).items() if "deadline" in parameters} - HOLD_A_THREAD
     found = {}
     for name, comment in said.items():
         errors = set(ERROR.findall(comment)) | (OF_A_WAIT if name in waits else set())
