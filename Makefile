@@ -48,6 +48,9 @@ debug-test asan-test tsan-test: ## the same tests as `test`, in that build alone
 	@$(MAKE) $(@:-test=) TESTS=ON PACKAGES="build test all"
 	@tests/run.sh $(@:-test=) -j $(JOBS) -LE slow
 
+test-systems: ## the README's two commands, install and packages on fresh Debians: SYSTEMS="debian-13 ..." picks
+	@tests/systems/run.sh $(SYSTEMS)
+
 SECONDS = 600
 stress: ## each stress program: SECONDS in a release build, a fifth of that under ASan and TSan
 	@$(MAKE) release asan tsan TESTS=ON PACKAGES="build test all"
@@ -100,5 +103,5 @@ deb: ## Debian packages in build/package/deb: libweft0 libweft-dev weft-tools
 clean: ## remove every build folder
 	rm -rf build
 
-.PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test stress bench \
+.PHONY: help run release debug asan tsan test test-all debug-test asan-test tsan-test test-systems stress bench \
 	bench-quick format lint install uninstall deb package static static-aarch64 clean
