@@ -94,7 +94,7 @@ static-aarch64: ## the same for 64-bit ARM; cmake/aarch64.cmake names what it ne
 	@cmake --preset static-aarch64 >/dev/null
 	@cmake --build --preset static-aarch64 -j $(JOBS)
 
-deb: ## Debian packages in build/package/deb: libweft0 libweft-dev weft-tools
+deb: ## Debian packages in build/package/deb: libweft1 libweft-dev weft-tools
 	@$(MAKE) package PACKAGES="build package"
 	@cpack --config build/package/CPackConfig.cmake -B build/package/deb
 	@ls build/package/deb/*.deb

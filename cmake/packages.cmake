@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Debian packages, one for each component: `make deb`.
 #
-#   libweft0     runtime      the shared libraries
+#   libweft1     runtime      the shared libraries
 #   libweft-dev  development  headers, static libraries, pkg-config and CMake files
 #   weft-tools   tools        the weft command, the preload library
 set(CPACK_GENERATOR DEB)
@@ -16,7 +16,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS OFF)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libweft0)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libweft1)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
@@ -26,7 +26,7 @@ their thread; and the kernel's random bytes through the vDSO.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libweft-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libweft0 (= ${PROJECT_VERSION}), libc6-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libweft1 (= ${PROJECT_VERSION}), libc6-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
   "Headers, static libraries, pkg-config and CMake files.")
 
@@ -41,7 +41,7 @@ set(CPACK_COMPONENT_TOOLS_DESCRIPTION
 Go 1.24.0-1.24.2, makes them safe on disk or while they run, recognises the crash
 in core files, reproduces it; and looks into programs that use libweft.")
 
-foreach(pair runtime:libweft0 development:libweft-dev tools:weft-tools)
+foreach(pair runtime:libweft1 development:libweft-dev tools:weft-tools)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 component)
   list(GET pair 1 package)

@@ -11,7 +11,7 @@
 #define WEFT_VERSION_H
 
 #define WEFT_VERSION_MAJOR 0
-#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_MINOR 2
 #define WEFT_VERSION_PATCH 0
 
 #ifdef __cplusplus
@@ -19,7 +19,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-/* Returns the version of the library that runs, "0.1.0": a constant string. */
+/* Returns the version of the library that runs, "0.2.0": a constant string. */
 const char *weft_version(void);
 
 #pragma GCC visibility pop

@@ -3,7 +3,7 @@
  * dump.c: writes every task, in a form close to Go's:
  *
  *   task 17 'resolver' [chan recv, 3 minutes, locked to thread 5]:
- *   	weft_chan_recv+0x4c (libweft.so.0)
+ *   	weft_chan_recv+0x4c (libweft.so.1)
  *   	resolve+0x31 (server)
  *
  * The runtime is not stopped: records are type-stable and read as they are, stacks within their

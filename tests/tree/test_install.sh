@@ -31,7 +31,7 @@ by_pkg_config() {
 	# shellcheck disable=SC2046
 	$cc "$here/install/$program.c" -o "$work/$program" $(pkg-config --cflags --libs "$package")
 	"$work/$program"
-	readelf -d "$work/$program" | grep -q "NEEDED.*lib$package.so.0" || fail "$program is not shared"
+	readelf -d "$work/$program" | grep -q "NEEDED.*lib$package.so.[01]" || fail "$program is not shared"
 	# shellcheck disable=SC2046
 	$cc -static "$here/install/$program.c" -o "$work/$program-static" \
 		$(pkg-config --static --cflags --libs "$package")

@@ -24,8 +24,8 @@ contains() {
 	dpkg-deb -c "$work/deb/$1"_*.deb | awk '{print $6}' | grep -qE "^\./usr/$2\$" || fail "$1 lacks $2"
 }
 
-contains libweft0 'lib/.*/libweft\.so\.0'
-contains libweft0 'lib/.*/libweft-random\.so\.0'
+contains libweft1 'lib/.*/libweft\.so\.1'
+contains libweft1 'lib/.*/libweft-random\.so\.0'
 contains libweft-dev 'lib/.*/libweft\.so'
 contains libweft-dev 'include/weft/weft\.h'
 contains libweft-dev 'lib/.*/pkgconfig/weft\.pc'
@@ -33,15 +33,15 @@ contains weft-tools 'bin/weft'
 contains weft-tools 'libexec/weft/weft-scan-textfile'
 contains weft-tools 'share/man/man1/weft-doctor.1'
 contains weft-tools 'lib/systemd/system/weft-scan.timer'
-for package in libweft0 libweft-dev weft-tools; do
+for package in libweft1 libweft-dev weft-tools; do
 	contains $package "share/doc/$package/copyright"
 	dpkg-deb -x "$work/deb/${package}"_*.deb "$work/root"
 done
-dpkg-deb -f "$work/deb/libweft-dev"_*.deb Depends | grep -q 'libweft0 (= ' || fail "libweft-dev is not tied to libweft0"
+dpkg-deb -f "$work/deb/libweft-dev"_*.deb Depends | grep -q 'libweft1 (= ' || fail "libweft-dev is not tied to libweft1"
 dpkg-deb -f "$work/deb/weft-tools"_*.deb Depends | grep -q 'libjansson4' || fail "weft-tools has no dependencies"
 
 "$work/root/usr/bin/weft" --version
-lib=$(dirname "$(find "$work/root" -name libweft.so.0)")
+lib=$(dirname "$(find "$work/root" -name libweft.so.1)")
 # shellcheck disable=SC2046
 PKG_CONFIG_PATH="$lib/pkgconfig" cc "$here/install/tasks.c" -o "$work/tasks" \
 	$(PKG_CONFIG_PATH="$lib/pkgconfig" pkg-config --cflags --libs weft)

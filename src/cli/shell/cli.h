@@ -144,7 +144,7 @@ void cli_table_free(struct cli_table *t);
 
 /* JSON (json.c) */
 
-/* {"schema": 1, "command": command, "version": "0.1.0"}: where every report begins. */
+/* {"schema": 1, "command": command, "version": "0.2.0"}: where every report begins. */
 json_t *cli_json_report(const char *command);
 /* A JSON string from bytes of any kind: exact, or by cli_clean where that is not possible. */
 json_t *cli_json_text(const char *text);
