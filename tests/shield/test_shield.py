@@ -341,7 +341,7 @@ class Real(unittest.TestCase):
                 yield path, self.WAITING[os.path.basename(path)]
 
     def test_the_code_of_all_is_known(self):
-        done = run(SITES, "--", corpus.place())
+        done = run(SITES, "--", *corpus.programs(corpus.place()))
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, r"[1-9]\d* programs of amd64 and [1-9]\d* of arm64")
 
