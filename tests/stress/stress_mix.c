@@ -98,6 +98,16 @@ static void close_both(const int *ends)
 	require(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
 
+/* ThreadSanitizer does not see that weft_close closes, and takes the number's next life for a race. */
+static int close_somehow(struct worker *w, int fd)
+{
+#ifdef WEFT_TSAN
+	return close(fd);
+#else
+	return draw_one_in(&w->draw, 2) ? close(fd) : weft_close(fd);
+#endif
+}
+
 static void flow(struct worker *w)
 {
 	struct flow f;
@@ -110,7 +120,7 @@ static void flow(struct worker *w)
 	size_t went = write_some(w, f.ends[1]);
 	if (draw_one_in(&w->draw, 4))
 		weft_cancel(reader);
-	require((draw_one_in(&w->draw, 2) ? close(f.ends[1]) : weft_close(f.ends[1])) == 0);
+	require(close_somehow(w, f.ends[1]) == 0);
 	require(join_always(reader) == 0);
 	require(f.came == went);
 }
@@ -248,7 +258,7 @@ static void group(struct worker *w)
 		weft_group_cancel(g);
 	while ((err = weft_group_wait(g, &result, some_deadline(&w->draw))) != 0)
 		stress_result(err);
-	require(result == 0 || result == 7);
+	require(result == 0 || result == 7 || result == -ECANCELED);
 }
 
 static void count_me(void *arg)
