@@ -446,7 +446,11 @@ int weft__monitor_start(void)
 	monitor.last_trim = weft__clock();
 	monitor.last_take = monitor.last_trim - ROUND_LONG; /* neither calm nor just after a take */
 	store_relaxed(&sched.coarse_now, monitor.last_trim);
-	return -pthread_create(&monitor.pthread, NULL, monitor_main, NULL);
+	weft__tid_begin();
+	int err = pthread_create(&monitor.pthread, NULL, monitor_main, NULL);
+	if (err)
+		weft__tid_end();
+	return -err;
 }
 
 void weft__monitor_stop(void)
@@ -457,4 +461,5 @@ void weft__monitor_stop(void)
 		weft__monitor_poke(); /* it may be just before its sleep */
 		weft__await_other(i);
 	}
+	weft__tid_end();
 }
