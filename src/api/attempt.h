@@ -64,6 +64,9 @@ static inline void io_hold(struct io *io)
 /* poll(2) at once: what of `events` is ready, 0, or -EBADF. */
 int weft__io_ready(int fd, short events);
 
+/* What a wait for these events of poll(2) waits for. */
+uint32_t weft__io_tokens(short events);
+
 /* What io_run does after a failed try (`tried`), or a failed wait (err). */
 ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline);
 

@@ -66,6 +66,16 @@ int weft__would_wait(void);
 /* Waits for nothing but the deadline or a cancel. */
 int weft__wait_alone(const char *why, int64_t deadline);
 
+/*
+ * A wait for a task's end in parts: shows the waiter to it (false: it has ended); takes the waiter
+ * back (false: it has ended, and nobody will touch the waiter any more); has it ended?; takes its
+ * result and frees it.
+ */
+bool weft__join_queue(struct task *task, struct waiter *w);
+bool weft__join_unqueue(struct task *task, struct waiter *w);
+bool weft__join_ended(const struct task *task);
+int weft__join_free(struct thread *t, struct task *task);
+
 /* The handle was not joined or detached before; else misuse. */
 void weft__require_live(const struct task *task, const char *call);
 

@@ -319,7 +319,7 @@ struct weft_group *weft_group_new(void)
 
 enum { LIMIT_PASSED = -ETIME }; /* in place of what a deadline gives */
 
-static void require_maker(const struct thread *t, const struct weft_group *g)
+void weft__group_require_maker(const struct thread *t, const struct weft_group *g)
 {
 	if (unlikely(is_member(t, g)))
 		weft__misuse("weft_group_wait", "the calling task is a member of the group");
@@ -327,19 +327,31 @@ static void require_maker(const struct thread *t, const struct weft_group *g)
 		weft__misuse("weft_group_wait", "another task has made the group");
 }
 
-/* Shows a waiter to the last member. NULL: there is no member, or no time to wait. */
-static struct waiter *announce(struct thread *t, struct weft_group *g, struct waiter *lone,
-			       bool cancellable, bool *ended, bool may_wait)
+bool weft__group_ended(struct weft_group *g)
 {
-	struct waiter *w = NULL;
+	lock_take(&g->lock, RANK_GROUP);
+	bool ended = group_ended(g);
+	lock_drop(&g->lock, RANK_GROUP);
+	return ended;
+}
+
+bool weft__group_queue(struct weft_group *g, struct waiter *w)
+{
 	lock_take(&g->lock, RANK_GROUP);
 	if (unlikely(g->waiter))
 		weft__misuse("weft_group_wait", "another thread waits for this group already");
-	*ended = group_ended(g);
-	if (!*ended && may_wait)
-		g->waiter = w = weft__wait_begin(t, lone, "group", cancellable);
+	bool ended = group_ended(g);
+	if (!ended)
+		g->waiter = w;
 	lock_drop(&g->lock, RANK_GROUP);
-	return w;
+	return !ended;
+}
+
+void weft__group_unqueue(struct weft_group *g)
+{
+	lock_take(&g->lock, RANK_GROUP);
+	g->waiter = NULL;
+	lock_drop(&g->lock, RANK_GROUP);
 }
 
 /* A call that may not wait: has the limit passed? */
@@ -354,17 +366,18 @@ static int would_wait(const struct thread *t, bool cancellable)
 static int await(struct thread **t, struct weft_group *g, int64_t deadline, bool cancellable)
 {
 	struct waiter lone;
-	bool ended;
-	struct waiter *w = announce(*t, g, &lone, cancellable, &ended, deadline != 0);
-	if (!w)
-		return ended ? 0 : would_wait(*t, cancellable);
+	if (!deadline)
+		return weft__group_ended(g) ? 0 : would_wait(*t, cancellable);
+	struct waiter *w = weft__wait_begin(*t, &lone, "group", cancellable);
+	if (!weft__group_queue(g, w)) {
+		weft__wait_abandon(w);
+		return 0;
+	}
 	int64_t until = weft__wait_until(w, deadline);
 	uint32_t reason = weft__wait_park(t, w, deadline);
 	if (reason == WAKE_USER)
 		return 0;
-	lock_take(&g->lock, RANK_GROUP);
-	g->waiter = NULL;
-	lock_drop(&g->lock, RANK_GROUP);
+	weft__group_unqueue(g);
 	/* a limit that cannot be watched counts as passed */
 	if (until < deadline && (reason == WAKE_TIMEOUT || reason == WAKE_NO_TIMER))
 		return LIMIT_PASSED;
@@ -390,7 +403,7 @@ static int await_members(struct thread **t, struct weft_group *g, int64_t deadli
 	return await(t, g, deadline, false);
 }
 
-static int retire(struct thread *t, struct weft_group *g)
+int weft__group_retire(struct thread *t, struct weft_group *g)
 {
 	int result = g->result ? g->result : g->cut;
 	if (g->maker)
@@ -406,10 +419,10 @@ int weft_group_wait(struct weft_group *group, int *result, int64_t deadline)
 	struct thread *t = enter();
 	if (!t)
 		return weft__outside();
-	require_maker(t, group);
+	weft__group_require_maker(t, group);
 	int err = await_members(&t, group, deadline);
 	if (!err) {
-		int ended = retire(t, group);
+		int ended = weft__group_retire(t, group);
 		if (result)
 			*result = ended;
 	}

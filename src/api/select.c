@@ -14,37 +14,56 @@
  * The nodes of up to FEW cases lie on the stack; for more, one allocation by malloc, outside of the
  * runtime.
  *
+ * Cases that are not of channels (select_other.c) take part in steps 1, 3 and 4, where they are
+ * queued once the locks are dropped. That nothing is ready is then not seen of all at one moment,
+ * but each is looked at once more as it is queued.
+ *
  * Rejected: shuffling the cases first (a random number for each, also when only one is ready),
  * locking all channels always (most selects find something).
  */
 #include <stdlib.h>
 
-#include "api/call.h"
-#include "api/chan.h"
+#include "api/select.h"
 
 enum { FEW = 16 };
 
-struct selection {
-	struct weft_case *cases;
-	struct chan_node *nodes; /* of the cases, by index */
-	uint32_t *order; /* indices of the `live` cases; from step 2 on by address of the channel */
-	uint32_t live;
-};
-
 /* ---- step 1 ---- */
 
-/* Returns a ready case, each with the same chance; -1: none seems ready. */
+static always_inline bool chan_case_ready(const struct weft_case *k)
+{
+	return chan_ready(k->chan, k->op);
+}
+
+/*
+ * A ready one of `n` cases from place `first` on, in which each has the same chance, or `chosen`
+ * out of *ready that came before.
+ */
+static always_inline int choose_from(const struct selection *s, struct thread *t, uint32_t first,
+				     uint32_t n, bool (*is_ready)(const struct weft_case *k),
+				     uint32_t *ready, int chosen)
+{
+	for (uint32_t i = first; i < first + n; i++)
+		/* The n-th ready one replaces the choice with chance 1/n. */
+		if (is_ready(&s->cases[s->order[i]]) &&
+		    (++*ready == 1 || weft__pick(t, *ready) == 0))
+			chosen = (int)s->order[i];
+	return chosen;
+}
+
+/* A channel's ready case, each with the same chance; -1: none seems ready. */
 static int choose(const struct selection *s, struct thread *t)
 {
 	uint32_t ready = 0;
-	int chosen = -1;
-	for (uint32_t i = 0; i < s->live; i++) {
-		const struct weft_case *k = &s->cases[s->order[i]];
-		/* The n-th ready one replaces the choice with chance 1/n. */
-		if (chan_ready(k->chan, k->op) && (++ready == 1 || weft__pick(t, ready) == 0))
-			chosen = (int)s->order[i];
-	}
-	return chosen;
+	return choose_from(s, t, 0, s->live, chan_case_ready, &ready, -1);
+}
+
+/* The same of all cases. */
+static noinline int choose_any(const struct selection *s, struct thread *t)
+{
+	uint32_t ready = 0;
+	int chosen = choose_from(s, t, 0, s->live, chan_case_ready, &ready, -1);
+	return choose_from(s, t, s->count - s->others, s->others, weft__select_ready, &ready,
+			   chosen);
 }
 
 /* ---- step 2 ---- */
@@ -124,7 +143,7 @@ static void enqueue_all(const struct selection *s, struct waiter *w)
 {
 	for (uint32_t i = 0; i < s->live; i++) {
 		const struct weft_case *k = &s->cases[s->order[i]];
-		struct chan_node *node = &s->nodes[s->order[i]];
+		struct chan_node *node = &s->nodes[s->order[i]].chan;
 		*node = (struct chan_node){.link.waiter = w, .item = k->item, .result = CHAN_WAIT};
 		waitq_push_tail(chan_queue(k->chan, k->op), &node->link);
 	}
@@ -136,7 +155,7 @@ static int dequeue_all(const struct selection *s, bool woken)
 	int ran = -1;
 	for (uint32_t i = 0; i < s->live; i++) {
 		struct weft_case *k = &s->cases[s->order[i]];
-		struct chan_node *node = &s->nodes[s->order[i]];
+		struct chan_node *node = &s->nodes[s->order[i]].chan;
 		if (woken && node->result != CHAN_WAIT) { /* its waker took it out */
 			k->result = node->result;
 			ran = (int)s->order[i];
@@ -149,12 +168,41 @@ static int dequeue_all(const struct selection *s, bool woken)
 	return ran;
 }
 
+/* The descriptors among the cases count as one wait for the poller. */
+static uint32_t park(struct thread **t, struct waiter *w, bool polls, int64_t deadline)
+{
+	if (polls)
+		count_owned(&(*t)->processor->awaiting_poller, 1);
+	uint32_t reason = weft__wait_park(t, w, deadline);
+	if (polls)
+		count_owned(&(*t)->processor->awaiting_poller, -1u);
+	return reason;
+}
+
+/* The same where there are other cases than channels', which are queued already. */
+static noinline int await_any(const struct selection *s, struct thread **t, struct waiter *w,
+			      int64_t deadline)
+{
+	int own = weft__select_queue(s, *t, w);
+	uint32_t reason = park(t, w, weft__select_polls(s), deadline);
+	int ran = dequeue_all(s, reason == WAKE_USER);
+	int other = weft__select_unqueue(s, *t, w, reason == WAKE_USER && own < 0 && ran < 0);
+	if (own >= 0 || ran >= 0)
+		return own >= 0 ? own : ran;
+	if (other >= 0)
+		return other;
+	int err = weft__wait_result(reason, deadline);
+	return err ? err : SELECT_AGAIN;
+}
+
 static int await(const struct selection *s, struct thread **t, int64_t deadline)
 {
 	struct waiter lone;
 	struct waiter *w = weft__wait_begin(*t, &lone, "select", true);
 	enqueue_all(s, w);
 	unlock_all(s);
+	if (unlikely(s->others))
+		return await_any(s, t, w, deadline);
 	uint32_t reason = weft__wait_park(t, w, deadline);
 	int ran = dequeue_all(s, reason == WAKE_USER);
 	return ran >= 0 ? ran : weft__wait_result(reason, deadline);
@@ -162,22 +210,24 @@ static int await(const struct selection *s, struct thread **t, int64_t deadline)
 
 /* ---- the call ---- */
 
-static int try_chosen(struct thread *t, struct weft_case *k)
+static bool try_chosen(struct thread *t, struct weft_case *k)
 {
 	struct chan_node *peer = NULL;
+	if (unlikely(k->op > WEFT_CHAN_RECV))
+		return weft__select_try(t, k);
 	lock_take(&k->chan->lock, RANK_CHAN);
 	int result = try_case(k, &peer);
 	lock_drop_lightly(&k->chan->lock, RANK_CHAN);
 	if (peer)
 		call_wake(t, peer->link.waiter, WAKE_USER);
-	return result;
+	return result != CHAN_WAIT;
 }
 
 static int run_one(struct selection *s, struct thread **t, int64_t deadline)
 {
 	struct chan_node *peer = NULL;
-	int chosen = choose(s, *t);
-	if (chosen >= 0 && try_chosen(*t, &s->cases[chosen]) != CHAN_WAIT)
+	int chosen = unlikely(s->others) ? choose_any(s, *t) : choose(s, *t);
+	if (chosen >= 0 && try_chosen(*t, &s->cases[chosen]))
 		return chosen;
 	shuffle(s, *t);
 	sort_by_address(s);
@@ -191,36 +241,62 @@ static int run_one(struct selection *s, struct thread **t, int64_t deadline)
 	return chosen < 0 ? weft__would_wait() : chosen;
 }
 
-static int run(struct selection *s, int64_t deadline)
+static int run_once(struct selection *s, int64_t deadline)
 {
 	struct thread *t = enter();
 	if (call_forked(t))
 		return -ENOTSUP;
 	int ran = run_one(s, &t, deadline);
 	call_leave(t);
+	if (unlikely(s->others) && deadline)
+		weft__select_leave(s);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a case that ran is one of them */
 	if (ran >= 0 && s->cases[ran].op == WEFT_CHAN_RECV && s->cases[ran].result == -EPIPE)
 		chan_zero(s->cases[ran].chan, s->cases[ran].item);
 	return ran;
 }
 
-/* Fills in the cases that can ever be ready. 0 or -EINVAL. */
+static int run(struct selection *s, int64_t deadline)
+{
+	int ran;
+	do
+		ran = run_once(s, deadline);
+	while (unlikely(ran == SELECT_AGAIN));
+	return ran;
+}
+
+/* One more case that is not of a channel. 0 or an error. */
+static noinline int add_other(struct selection *s, uint32_t i)
+{
+	int err = weft__select_check(s, &s->cases[i]);
+	if (err)
+		return err;
+	s->others++;
+	s->order[s->count - s->others] = i;
+	s->nodes[i].d = NULL;
+	return 0;
+}
+
+/* Fills in the cases that can ever be ready. 0 or an error. */
 static int check_cases(struct selection *s, unsigned count)
 {
-	s->live = 0;
-	for (unsigned i = 0; i < count; i++) {
+	int err = 0;
+	s->count = count;
+	s->live = s->others = 0;
+	for (unsigned i = 0; i < count && !err; i++) {
 		const struct weft_case *k = &s->cases[i];
-		if (k->op != 0 && k->op != WEFT_CHAN_SEND && k->op != WEFT_CHAN_RECV)
-			return -EINVAL;
-		if (k->op && k->chan)
+		bool channel = k->op == WEFT_CHAN_SEND || k->op == WEFT_CHAN_RECV;
+		if (unlikely(!channel) && k->op)
+			err = add_other(s, i);
+		else if (channel && k->chan)
 			s->order[s->live++] = i;
 	}
-	return 0;
+	return err;
 }
 
 static int select_few(struct weft_case *cases, unsigned count, int64_t deadline)
 {
-	struct chan_node nodes[FEW];
+	struct select_node nodes[FEW];
 	uint32_t order[FEW];
 	struct selection s = {.cases = cases, .nodes = nodes, .order = order};
 	int err = check_cases(&s, count);
@@ -229,7 +305,7 @@ static int select_few(struct weft_case *cases, unsigned count, int64_t deadline)
 
 static int select_many(struct weft_case *cases, unsigned count, int64_t deadline)
 {
-	struct chan_node *nodes = calloc(count, sizeof(*nodes) + sizeof(uint32_t));
+	struct select_node *nodes = calloc(count, sizeof(*nodes) + sizeof(uint32_t));
 	if (!nodes)
 		return -ENOMEM;
 	struct selection s = {.cases = cases, .nodes = nodes, .order = (uint32_t *)(nodes + count)};

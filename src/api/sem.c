@@ -7,10 +7,11 @@
  * to the first waiter as soon as there are as many as it wants. QUEUED is set only while the first
  * cannot be served.
  */
+#include "api/sem.h"
+
 #include "api/call.h"
 #include "api/waitq.h"
 #include "base/lock.h"
-#include "weft/sync.h"
 
 #define QUEUED ((uint64_t)1 << 63)
 enum { MOST = UINT32_MAX / 2 };
@@ -23,11 +24,6 @@ struct sem {
 };
 _Static_assert(sizeof(struct sem) == sizeof(struct weft_sem), "ABI");
 
-struct wish {
-	struct waitq_node link;
-	unsigned units;
-};
-
 static struct sem *sem_of(struct weft_sem *s)
 {
 	return (struct sem *)s;
@@ -37,7 +33,7 @@ static bool take(struct sem *s, unsigned n)
 {
 	uint64_t word = load_relaxed(&s->word);
 	while (!(word & QUEUED) && word >= n)
-		/* pairs with serve, give_in_turn, weft_sem_release */
+		/* pairs with serve, weft__sem_give, weft_sem_release */
 		if (cas_acquire(&s->word, &word, word - n))
 			return true;
 	return false;
@@ -67,6 +63,7 @@ static void serve(struct sem *s, uint64_t units, struct waitq *served)
 		waitq_remove(&s->waiting, &first->link);
 		if (wait_claim(first->link.waiter)) {
 			units -= first->units;
+			first->served = true;
 			waitq_push_tail(served, &first->link);
 		}
 	}
@@ -75,8 +72,9 @@ static void serve(struct sem *s, uint64_t units, struct waitq *served)
 }
 
 /* A wish that ends unfulfilled may have kept smaller ones behind it waiting. */
-static void withdraw(struct thread *t, struct sem *s, struct wish *wish)
+void weft__sem_unqueue(struct thread *t, struct weft_sem *sem, struct wish *wish)
 {
+	struct sem *s = sem_of(sem);
 	struct waitq served = {0};
 	lock_take(&s->lock, RANK_SYNC);
 	waitq_remove(&s->waiting, &wish->link);
@@ -87,24 +85,36 @@ static void withdraw(struct thread *t, struct sem *s, struct wish *wish)
 	weft__wake_all(t, &served);
 }
 
-static noinline int await(struct sem *s, unsigned n, int64_t deadline)
+bool weft__sem_ready(const struct weft_sem *sem)
+{
+	uint64_t word = load_relaxed(&((const struct sem *)sem)->word);
+	return word && !(word & QUEUED);
+}
+
+bool weft__sem_queue(struct weft_sem *sem, struct wish *wish)
+{
+	struct sem *s = sem_of(sem);
+	lock_take(&s->lock, RANK_SYNC);
+	bool taken = take_or_announce(s, wish->units);
+	if (!taken)
+		waitq_push_tail(&s->waiting, &wish->link);
+	lock_drop(&s->lock, RANK_SYNC);
+	return taken;
+}
+
+static noinline int await(struct weft_sem *sem, unsigned n, int64_t deadline)
 {
 	struct waiter lone;
 	struct thread *t = enter();
 	struct wish wish = {.units = n};
 	uint32_t reason = WAKE_USER;
 	wish.link.waiter = weft__wait_begin(t, &lone, "semaphore", true);
-	lock_take(&s->lock, RANK_SYNC);
-	bool taken = take_or_announce(s, n);
-	if (!taken)
-		waitq_push_tail(&s->waiting, &wish.link);
-	lock_drop(&s->lock, RANK_SYNC);
-	if (taken)
+	if (weft__sem_queue(sem, &wish))
 		weft__wait_abandon(wish.link.waiter);
 	else
 		reason = weft__wait_park(&t, wish.link.waiter, deadline);
 	if (reason != WAKE_USER)
-		withdraw(t, s, &wish);
+		weft__sem_unqueue(t, sem, &wish);
 	call_leave(t);
 	return weft__wait_result(reason, deadline);
 }
@@ -113,7 +123,7 @@ int weft_sem_acquire(struct weft_sem *sem, unsigned count, int64_t deadline)
 {
 	if (likely(take(sem_of(sem), count)))
 		return 0;
-	return deadline == 0 ? weft__would_wait() : await(sem_of(sem), count, deadline);
+	return deadline == 0 ? weft__would_wait() : await(sem, count, deadline);
 }
 
 static void check_units(uint64_t units)
@@ -122,10 +132,10 @@ static void check_units(uint64_t units)
 		weft__misuse("weft_sem_release", "more than UINT32_MAX / 2 units");
 }
 
-static noinline void give_in_turn(struct sem *s, unsigned n)
+void weft__sem_give(struct thread *t, struct weft_sem *sem, unsigned n)
 {
+	struct sem *s = sem_of(sem);
 	struct waitq served = {0};
-	struct thread *t = enter();
 	lock_take(&s->lock, RANK_SYNC);
 	uint64_t word = load_relaxed(&s->word);
 	while (!(word & QUEUED) && !cas_release(&s->word, &word, word + n)) /* pairs with take */
@@ -135,6 +145,12 @@ static noinline void give_in_turn(struct sem *s, unsigned n)
 		serve(s, (word & ~QUEUED) + n, &served);
 	lock_drop(&s->lock, RANK_SYNC);
 	weft__wake_all(t, &served);
+}
+
+static noinline void give_in_turn(struct weft_sem *sem, unsigned n)
+{
+	struct thread *t = enter();
+	weft__sem_give(t, sem, n);
 	call_leave(t);
 }
 
@@ -146,5 +162,5 @@ void weft_sem_release(struct weft_sem *sem, unsigned count)
 		if (cas_release(&sem_of(sem)->word, &word, word + count)) /* pairs with take */
 			return;
 	}
-	give_in_turn(sem_of(sem), count);
+	give_in_turn(sem, count);
 }

@@ -32,16 +32,20 @@ static ssize_t try_poll(struct io *io)
 	return ready ? ready : -EAGAIN;
 }
 
-int weft_wait_fd(int fd, short events, int64_t deadline)
+uint32_t weft__io_tokens(short events)
 {
 	const short known = POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
+	if (events & (POLLRDNORM | POLLRDBAND))
+		events |= POLLIN;
+	if (events & (POLLWRNORM | POLLWRBAND))
+		events |= POLLOUT;
+	return (uint32_t)(events & known) | POLLERR | POLLHUP;
+}
+
+int weft_wait_fd(int fd, short events, int64_t deadline)
+{
 	struct io io = {.attempt = try_poll, .why = "poll", .fd = fd, .flags = events};
-	short normal = events;
-	if (normal & (POLLRDNORM | POLLRDBAND))
-		normal |= POLLIN;
-	if (normal & (POLLWRNORM | POLLWRBAND))
-		normal |= POLLOUT;
-	io.token = (uint32_t)(normal & known) | POLLERR | POLLHUP;
+	io.token = weft__io_tokens(events);
 	return (int)weft__io_run(&io, deadline);
 }
 

@@ -140,7 +140,7 @@ void weft__require_live(const struct task *task, const char *call)
  * Takes the joiner's waiter back. False: the task has ended, and nobody will touch the waiter any
  * more.
  */
-static bool withdraw(struct task *task, struct waiter *w)
+bool weft__join_unqueue(struct task *task, struct waiter *w)
 {
 	struct waiter *seen = w;
 	if (cas_acq_rel(&task->join, &seen, JOIN_RUNNING)) /* pairs with sched/task.c:tell_joiner */
@@ -151,18 +151,38 @@ static bool withdraw(struct task *task, struct waiter *w)
 	return false;
 }
 
-static int await_end(struct thread **t, struct task *task, int64_t deadline)
+bool weft__join_queue(struct task *task, struct waiter *w)
 {
 	struct waiter *seen = JOIN_RUNNING;
+	if (cas_acq_rel(&task->join, &seen, w)) /* pairs with sched/task.c:tell_joiner */
+		return true;
+	if (unlikely(seen != JOIN_ENDED && seen != JOIN_CLAIMING))
+		misuse(task, "weft_join", "is being joined, or was detached before");
+	return false;
+}
+
+bool weft__join_ended(const struct task *task)
+{
+	return load_acquire(&task->join) == JOIN_ENDED; /* pairs with sched/task.c:tell_joiner */
+}
+
+int weft__join_free(struct thread *t, struct task *task)
+{
+	tsan_acquire(task);
+	int result = task->result;
+	weft__task_free(t, task);
+	return result;
+}
+
+static int await_end(struct thread **t, struct task *task, int64_t deadline)
+{
 	struct waiter *w = weft__wait_begin(*t, NULL, "join", true);
-	if (!cas_acq_rel(&task->join, &seen, w)) { /* pairs with sched/task.c:tell_joiner */
-		if (unlikely(seen != JOIN_ENDED && seen != JOIN_CLAIMING))
-			misuse(task, "weft_join", "is being joined, or was detached before");
+	if (!weft__join_queue(task, w)) {
 		weft__wait_abandon(w);
 		return 0;
 	}
 	uint32_t reason = weft__wait_park(t, w, deadline);
-	if (reason == WAKE_USER || !withdraw(task, w))
+	if (reason == WAKE_USER || !weft__join_unqueue(task, w))
 		return 0;
 	return weft__wait_result(reason, deadline);
 }
@@ -179,13 +199,12 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 	weft__require_live(task, "weft_join");
 	if (unlikely(task == t->task))
 		err = -EDEADLK;
-	else if (load_acquire(&task->join) != JOIN_ENDED) /* pairs with sched/task.c:tell_joiner */
+	else if (!weft__join_ended(task))
 		err = await_end(&t, task, deadline);
 	if (!err) {
-		tsan_acquire(task);
+		int ended = weft__join_free(t, task);
 		if (result)
-			*result = task->result;
-		weft__task_free(t, task);
+			*result = ended;
 	}
 	leave(t);
 	return err;

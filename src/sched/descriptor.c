@@ -16,17 +16,6 @@
 #define BELIEVED MS(100)
 enum { WAKE_DOUBT = WAKE_USER + 1 };
 
-/* A task that waits; it lies on the task's stack. */
-struct wait_node {
-	struct list link;
-	struct waiter *waiter;
-	uint32_t tokens; /* it waits for any of them */
-	int fd;
-	bool borrowed;	    /* it counts in the poller's interest */
-	bool checked;	    /* the poller knew the number after the wait began [any, atomically] */
-	struct timer doubt; /* checks it later, when it is not */
-};
-
 /* ---- the table ---- */
 
 /* Region k holds the records of numbers FIRST << k up to twice that, less FIRST. */
@@ -115,6 +104,17 @@ static void drop_lock(struct descriptor *d)
 	lock_drop_lightly(&d->lock, RANK_NETPOLL);
 }
 
+/* A node of one wait for several things is told that this was the one; its owner takes the lock
+ * before it looks. [lock] */
+static bool finish(struct wait_node *node, enum wake_reason reason, struct list *woken)
+{
+	uint32_t *hit = node->hit; /* not in the node, which may be gone once its wait has ended */
+	bool finished = weft__wait_finish(node->waiter, reason, woken);
+	if (finished && hit)
+		*hit = reason;
+	return finished;
+}
+
 /*
  * Ends the waits for any of `tokens`, or the first for each of them. A node belongs to its task
  * again once its wait has ended, and a node whose wait somebody else has ended is of no use here:
@@ -131,7 +131,7 @@ static uint32_t end_waits(struct descriptor *d, uint32_t tokens, enum wake_reaso
 		if (!(wanted & tokens))
 			continue;
 		list_remove(l);
-		if (weft__wait_finish(node->waiter, reason, woken) && reason == WAKE_USER)
+		if (finish(node, reason, woken) && reason == WAKE_USER)
 			tokens &= ~wanted;
 	}
 	return tokens;
@@ -160,8 +160,7 @@ static void end_life(struct descriptor *d, struct list *woken)
 		if (node->tokens == TOKEN_UNUSED)
 			continue;
 		list_remove(l);
-		weft__wait_finish(node->waiter,
-				  load_relaxed(&node->checked) ? WAKE_CLOSED : WAKE_USER, woken);
+		finish(node, load_relaxed(&node->checked) ? WAKE_CLOSED : WAKE_USER, woken);
 	}
 	if (descriptor_is(d, DESCRIPTOR_OWN))
 		weft__netpoll_interest(-1);
@@ -373,6 +372,26 @@ int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const c
 		weft__netpoll_interest(-1);
 	leave(t);
 	return min_of(err, 0);
+}
+
+int weft__descriptor_queue(struct thread *t, struct descriptor *d, struct wait_node *node)
+{
+	struct list woken;
+	list_init(&woken);
+	int err = await_token(d, node, true, &woken);
+	wake_all(t, &woken);
+	if (err && node->borrowed)
+		weft__netpoll_interest(-1);
+	return err;
+}
+
+void weft__descriptor_unqueue(struct descriptor *d, struct wait_node *node)
+{
+	take_lock(d);
+	list_remove(&node->link);
+	drop_lock(d);
+	if (node->borrowed)
+		weft__netpoll_interest(-1);
 }
 
 void weft__descriptor_event(int fd, uint32_t events, struct list *woken)

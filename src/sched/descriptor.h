@@ -69,6 +69,7 @@
 #include "base/attr.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "sched/sched.h"
 
 /* Tokens are poll's bits, and one more, which says that the last call under way has ended. */
 enum { TOKEN_UNUSED = 1u << 16 };
@@ -191,6 +192,26 @@ void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
  */
 int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
 			  int64_t deadline, bool tried);
+
+/* A task that waits; it lies on the task's stack. */
+struct wait_node {
+	struct list link;
+	struct waiter *waiter;
+	uint32_t tokens; /* it waits for any of them */
+	int fd;
+	bool borrowed;	    /* it counts in the poller's interest */
+	bool checked;	    /* the poller knew the number after the wait began [any, atomically] */
+	uint32_t *hit;	    /* where to write how this node's wait was ended, or NULL [lock] */
+	struct timer doubt; /* checks it later, when it is not */
+};
+
+/*
+ * The same in two parts, for a wait for several things, inside of the runtime: puts the node, whose
+ * waiter is announced, into the queue: 0. Returns 1 when a token was there, which the caller has
+ * now; -errno as above. What was queued must be unqueued, after which *node->hit is fixed.
+ */
+int weft__descriptor_queue(struct thread *t, struct descriptor *d, struct wait_node *node);
+void weft__descriptor_unqueue(struct descriptor *d, struct wait_node *node);
 
 /* Closes as said above. Tasks only, outside of the runtime. 0 or -errno. */
 int weft__descriptor_close(int fd, struct descriptor *d);

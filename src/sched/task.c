@@ -176,7 +176,7 @@ void weft__task_exit(int result)
 
 static void tell_joiner(struct thread *t, struct task *task)
 {
-	/* pairs with api/task.c:await_end, api/task.c:weft_detach */
+	/* pairs with api/task.c:weft__join_queue, api/task.c:weft_detach */
 	struct waiter *seen = load_acquire(&task->join);
 	for (;;) {
 		if (seen == JOIN_DETACHED || seen == JOIN_MEMBER) {
@@ -186,16 +186,16 @@ static void tell_joiner(struct thread *t, struct task *task)
 			return;
 		}
 		struct waiter *to = seen == JOIN_RUNNING ? JOIN_ENDED : JOIN_CLAIMING;
-		/* pairs with api/task.c:withdraw, api/task.c:await_end, api/task.c:weft_detach,
-		 * api/task.c:weft_join */
+		/* pairs with api/task.c:weft__join_unqueue, api/task.c:weft__join_queue, api/task.c:weft_detach,
+		 * api/task.c:weft__join_ended */
 		if (cas_acq_rel(&task->join, &seen, to))
 			break;
 	}
 	if (seen == JOIN_RUNNING)
 		return;
 	bool claimed = wait_claim(seen);
-	/* From here on the joiner may free the task: pairs with api/task.c:withdraw,
-	 * api/task.c:weft_join. */
+	/* From here on the joiner may free the task: pairs with api/task.c:weft__join_unqueue,
+	 * api/task.c:weft__join_ended. */
 	store_release(&task->join, JOIN_ENDED);
 	if (claimed)
 		weft__wait_end(t, seen, WAKE_USER);

@@ -43,8 +43,9 @@ def macros(headers):
 
 
 def structs(text):
-    """Struct -> its members as (name, type), in order."""
+    """Struct -> its members as (name, type), in order; those of a union without a name are the struct's."""
     for name, body in re.findall(r"struct (weft_\w+) \{(.*?)\n\};", text, re.S):
+        body = re.sub(r"\bunion \{(.*?)\}", r"\1", body, flags=re.S)
         members = [" ".join(m.split()) for m in body.split(";") if m.strip()]
         yield name, [split_member(m) for m in members]
 

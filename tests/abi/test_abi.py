@@ -93,8 +93,8 @@ class Planted(unittest.TestCase):
     def test_a_constant(self):
         found = self.planted("chan.h", "WEFT_CHAN_RECV = 2", "WEFT_CHAN_RECV = 3")
         self.assertEqual(found, ["~ constant WEFT_CHAN_RECV: 2 -> 3"])
-        found = self.planted("chan.h", "WEFT_CHAN_RECV = 2,", "WEFT_CHAN_RECV = 2, WEFT_CHAN_BOTH")
-        self.assertEqual(found, ["+ constant WEFT_CHAN_BOTH: 3"])
+        found = self.planted("chan.h", "WEFT_CHAN_RECV = 2,", "WEFT_CHAN_RECV = 2, WEFT_CHAN_BOTH = 9,")
+        self.assertEqual(found, ["+ constant WEFT_CHAN_BOTH: 9"])
 
     def test_a_macro(self):
         found = self.planted("task.h", "define WEFT_FOREVER INT64_MAX", "define WEFT_FOREVER (-1)")

@@ -69,7 +69,7 @@ TASK_TEST("wrong arguments run nothing")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 1);
 	int item = 4;
-	struct weft_case cases[] = {sending(c, &item), {.op = 3, .chan = c}};
+	struct weft_case cases[] = {sending(c, &item), {.op = 7, .chan = c}};
 	expect_eq(weft_select(NULL, 1, 0), -EINVAL);
 	expect_eq(weft_select(cases, 2, 0), -EINVAL);
 	expect_eq(weft_chan_len(c), 0);

@@ -153,7 +153,8 @@ static int select_all(struct stress *s, int op)
 	for (int i = 0; i < 4 * s->count; i++) {
 		struct weft_case cases[4];
 		for (int k = 0; k < 4; k++)
-			cases[k] = (struct weft_case){left[k] ? op : 0, 0, s->chans->c[k], &item};
+			cases[k] = (struct weft_case){
+				.op = left[k] ? op : 0, .chan = s->chans->c[k], .item = &item};
 		int ran = weft_select(cases, 4, WEFT_FOREVER);
 		expect_ge(ran, 0);
 		expect_eq(cases[ran].result, 0);

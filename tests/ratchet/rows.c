@@ -157,7 +157,7 @@ static void row_select(uint64_t count)
 	uint64_t got;
 	for (unsigned i = 0; i < CASES; i++) {
 		f.chan[i] = channel(0);
-		cases[i] = (struct weft_case){WEFT_CHAN_RECV, 0, f.chan[i], &got};
+		cases[i] = weft_on_recv(f.chan[i], &got);
 	}
 	struct weft_task *task = start(fan_out, &f);
 	for (uint64_t i = 0; i < count; i++)
