@@ -147,13 +147,21 @@ WEFT_MUST_CHECK int weft_unix_dial(const char *path, int64_t deadline);
 
 /*
  * Sends each arrival of the signal to a channel of int items (a full channel loses it) until the
- * runtime stops; a signal has one channel, the last that was named. The channel is referenced. NULL
- * as the channel restores the signal's former action. A signal to the process arrives though the
- * program had blocked it before weft_run. Returns 0, or -EINVAL for a signal that cannot be caught
- * (SIGKILL, SIGSTOP), one of a fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS: the
- * instruction would run again and again), or another item size.
+ * runtime stops. A signal may have several channels, each of which gets every arrival; one that is
+ * named again is there once. The channel is referenced. NULL as the channel takes all away and
+ * restores the signal's former action. A signal to the process arrives though the program had
+ * blocked it before weft_run. Returns 0. Errors: -ENOMEM; -EINVAL outside a task, for a signal that
+ * cannot be caught (SIGKILL, SIGSTOP), one of a fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
+ * SIGSYS: the instruction would run again and again), or another item size.
  */
 int weft_signal_notify(struct weft_chan *chan, int signo);
+
+/*
+ * Takes the channel away from all its signals; a signal whose last channel it was gets its former
+ * action again. Nothing more is sent once it returns. Returns 0, also when it had no signal, or
+ * -EINVAL outside a task or when the channel is NULL. Since 0.2.
+ */
+int weft_signal_stop(struct weft_chan *chan);
 
 /*
  * Waits for the end of one child process and reaps it; its status, as waitpid(2) has it, goes to

@@ -3,19 +3,19 @@
  * signal.c: signals into channels.
  *
  * The handler counts the arrival and pokes the monitor: two atomic instructions and a futex call,
- * safe whatever it has interrupted. The monitor, an ordinary thread, offers the number to the
- * channel.
+ * safe whatever it has interrupted. The monitor, an ordinary thread, offers the number to each
+ * channel of the signal.
  *
  * The monitor also takes the signals that no other thread takes: it blocks all but those that have
  * a channel, so such a signal arrives even if the program had blocked it before weft_run. When the
- * channel is removed, the monitor blocks the signal again before the former action comes back,
+ * last channel is removed, the monitor blocks the signal again before the former action comes back,
  * which would otherwise run on the monitor.
  *
  *   word             who writes it                             order
  *   entry.arrived    handler +1; deliver takes all             relaxed: `noted` orders them
  *   noted            handler, exchange 1; deliver 0            release and acquire
- *   entry.chan       exchange                                  under the lock
- *   changes          exchange +1: the mask has to follow       under the lock
+ *   entry.first      add, take_away                            under the lock
+ *   changes          +1 by both: the mask has to follow        under the lock
  *   masked           deliver, to `changes`: the mask does      release and acquire; futex
  *
  * Rejected: a pipe to write to (two descriptors, a poller registration, and a signal storm fills
@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "api/attempt.h"
@@ -36,8 +37,14 @@
 #include "sched/netpoll.h"
 #include "weft/io.h"
 
+/* A channel of a signal; it holds a reference. */
+struct listener {
+	struct listener *next;
+	struct weft_chan *chan;
+};
+
 static struct entry {
-	struct weft_chan *chan; /* NULL: the signal has no channel */
+	struct listener *first; /* NULL: the signal has no channel [lock] */
 	struct handler handler;
 	uint32_t arrived;
 } entries[NSIG];
@@ -59,11 +66,12 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 
 static void deliver_one(struct entry *e, int signo, struct list *ready)
 {
-	if (!e->chan)
+	if (!e->first)
 		return; /* what has arrived since belongs to the former action: uninstall */
 	/* pairs with note */
 	for (uint32_t n = swap_acquire(&e->arrived, 0); n; n--)
-		weft__chan_offer(e->chan, &signo, ready);
+		for (const struct listener *l = e->first; l; l = l->next)
+			weft__chan_offer(l->chan, &signo, ready);
 }
 
 /* Called by the monitor, for its own mask. [lock] */
@@ -74,7 +82,7 @@ static void follow_changes(void)
 		return;
 	sigfillset(&blocked);
 	for (int signo = 1; signo < NSIG; signo++)
-		if (entries[signo].chan)
+		if (entries[signo].first)
 			sigdelset(&blocked, signo);
 	pthread_sigmask(SIG_SETMASK, &blocked, NULL);
 	store_release(&masked, changes); /* pairs with await_mask */
@@ -127,7 +135,7 @@ static int install(struct entry *e, int signo)
 static void uninstall(struct entry *e, int signo)
 {
 	lock_take(&lock, RANK_SIGNAL);
-	bool gone = !e->chan && e->handler.stands;
+	bool gone = !e->first && e->handler.stands;
 	if (gone)
 		weft__handler_remove(&e->handler, signo);
 	lock_drop(&lock, RANK_SIGNAL);
@@ -135,25 +143,83 @@ static void uninstall(struct entry *e, int signo)
 		kill(getpid(), signo);
 }
 
-/* Exchanges *c and the entry's channel. *taken_away: the change to wait for before uninstall. */
-static int exchange(int signo, struct weft_chan **c, uint32_t *taken_away)
+static bool listens(const struct entry *e, const struct weft_chan *chan)
+{
+	const struct listener *l = e->first;
+	while (l && l->chan != chan)
+		l = l->next;
+	return l;
+}
+
+/* Puts the listener among those of the signal, unless its channel is there: then *l stays. */
+static int add(int signo, struct listener **l)
 {
 	struct entry *e = &entries[signo];
-	struct weft_chan *old;
-	int err = 0;
 	lock_take(&lock, RANK_SIGNAL);
-	old = e->chan;
-	if (*c && !old)
-		err = install(e, signo);
-	if (!err) {
-		e->chan = *c;
-		*c = old;
-	}
-	if (old && !e->chan) {
-		store_relaxed(&e->arrived, 0); /* it was the channel's */
-		*taken_away = change(-1);
+	int err = e->first ? 0 : install(e, signo);
+	if (!err && !listens(e, (*l)->chan)) {
+		(*l)->next = e->first;
+		e->first = *l;
+		*l = NULL;
 	}
 	lock_drop(&lock, RANK_SIGNAL);
+	return err;
+}
+
+static void free_all(struct listener *l)
+{
+	for (struct listener *next; l; l = next) {
+		next = l->next;
+		weft_chan_unref(l->chan);
+		free(l);
+	}
+}
+
+/*
+ * Takes a channel away from the signal, NULL: all of them. Returns the change to wait for before
+ * uninstall; 0: there is none.
+ */
+static uint32_t take_away(int signo, const struct weft_chan *chan)
+{
+	struct entry *e = &entries[signo];
+	struct listener *taken = NULL, *l;
+	uint32_t last = 0;
+	lock_take(&lock, RANK_SIGNAL);
+	for (struct listener **at = &e->first; (l = *at);) {
+		if (chan && l->chan != chan) {
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		l->next = taken;
+		taken = l;
+	}
+	if (taken && !e->first) {
+		store_relaxed(&e->arrived, 0); /* it was the channels' */
+		last = change(-1);
+	}
+	lock_drop(&lock, RANK_SIGNAL);
+	free_all(taken);
+	return last;
+}
+
+static void take_away_and_restore(int signo, const struct weft_chan *chan)
+{
+	uint32_t last = take_away(signo, chan);
+	if (!last)
+		return;
+	await_mask(last);
+	uninstall(&entries[signo], signo);
+}
+
+static int notify(struct weft_chan *chan, int signo)
+{
+	struct listener *l = malloc(sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	*l = (struct listener){.chan = weft_chan_ref(chan)};
+	int err = add(signo, &l);
+	free_all(l);
 	return err;
 }
 
@@ -165,20 +231,27 @@ static bool can_be_notified(int signo)
 
 int weft_signal_notify(struct weft_chan *chan, int signo)
 {
-	uint32_t taken_away = 0;
 	int err = call_outside();
 	if (err)
 		return err;
 	if (!can_be_notified(signo) || (chan && chan->item_size != sizeof(int)))
 		return -EINVAL;
-	struct weft_chan *given = weft_chan_ref(chan);
-	err = exchange(signo, &given, &taken_away);
-	weft_chan_unref(given);
-	if (taken_away) {
-		await_mask(taken_away);
-		uninstall(&entries[signo], signo);
-	}
-	return err;
+	if (chan)
+		return notify(chan, signo);
+	take_away_and_restore(signo, NULL);
+	return 0;
+}
+
+int weft_signal_stop(struct weft_chan *chan)
+{
+	int err = call_outside();
+	if (err)
+		return err;
+	if (!chan)
+		return -EINVAL;
+	for (int signo = 1; signo < NSIG; signo++)
+		take_away_and_restore(signo, chan);
+	return 0;
 }
 
 /* The monitor has ended: no mask has to change. */
@@ -186,10 +259,7 @@ void weft__signal_end(void)
 {
 	store_release(&weft__netpoll_signals, NULL); /* pairs with monitor.c:serve_signals */
 	for (int signo = 1; signo < NSIG; signo++) {
-		struct weft_chan *c = NULL;
-		uint32_t taken_away;
-		exchange(signo, &c, &taken_away);
-		weft_chan_unref(c);
+		take_away(signo, NULL);
 		uninstall(&entries[signo], signo);
 	}
 }

@@ -42,6 +42,45 @@ TASK_TEST("a signal arrives in its channel")
 	weft_chan_unref(c);
 }
 
+TASK_TEST("every channel of a signal gets every arrival, once, until it is taken away")
+{
+	struct weft_chan *a = notified(SIGUSR1, 8), *b = notified(SIGUSR1, 8);
+	expect_eq(weft_signal_notify(a, SIGUSR1), 0); /* again is once */
+	expect_eq(weft_signal_notify(a, SIGUSR2), 0);
+	kill(getpid(), SIGUSR1);
+	expect_eq(next_signal(a, soon()), SIGUSR1);
+	expect_eq(next_signal(b, soon()), SIGUSR1);
+	expect_eq(weft_signal_stop(a), 0);
+	kill(getpid(), SIGUSR1);
+	expect_eq(next_signal(b, soon()), SIGUSR1);
+	expect_eq(weft_chan_len(a), 0);
+	expect_eq(weft_signal_notify(a, SIGUSR1), 0);
+	kill(getpid(), SIGUSR1);
+	expect_eq(next_signal(a, soon()), SIGUSR1);
+	expect_eq(next_signal(b, soon()), SIGUSR1);
+	weft_chan_unref(a);
+	weft_chan_unref(b);
+}
+
+TASK_TEST("a channel that is stopped brings back the actions of its signals alone")
+{
+	struct weft_chan *a = notified(SIGUSR1, 8), *b = notified(SIGUSR2, 8);
+	struct sigaction now;
+	expect_eq(weft_signal_notify(a, SIGUSR2), 0);
+	expect_eq(weft_signal_stop(a), 0);
+	expect_eq(weft_signal_stop(a), 0);
+	sigaction(SIGUSR1, NULL, &now);
+	expect(now.sa_handler == SIG_DFL);
+	kill(getpid(), SIGUSR2);
+	expect_eq(next_signal(b, soon()), SIGUSR2);
+	expect_eq(weft_signal_notify(NULL, SIGUSR2), 0);
+	sigaction(SIGUSR2, NULL, &now);
+	expect(now.sa_handler == SIG_DFL);
+	expect_eq(weft_signal_stop(NULL), -EINVAL);
+	weft_chan_unref(a);
+	weft_chan_unref(b);
+}
+
 static volatile int handled;
 
 static void count(int signo)
@@ -55,8 +94,8 @@ TASK_TEST("the former action comes back")
 	handled = 0;
 	struct weft_chan *c = notified(SIGUSR1, 1), *d = notified(SIGUSR1, 1);
 	raise(SIGUSR1);
-	expect_eq(next_signal(d, soon()), SIGUSR1); /* the later one replaced the first */
-	expect_eq(next_signal(c, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(next_signal(d, soon()), SIGUSR1);
+	expect_eq(next_signal(c, soon()), SIGUSR1);
 	expect_eq(handled, 0);
 	expect_eq(weft_signal_notify(NULL, SIGUSR1), 0);
 	raise(SIGUSR1);
