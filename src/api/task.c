@@ -38,6 +38,9 @@ void weft__task_launch(struct thread *t, struct task *task)
 	tsan_release(task);
 	trace(t, birth, task->id, task->fn.plain);
 	weft__ready_fresh(t, task);
+	/* pairs with monitor.c:weft__monitor_stop_tasks */
+	if (unlikely(!load_relaxed(&sched.membarrier)))
+		fence_seq_cst();
 	/* weft_stop was called meanwhile: its walk may have missed this task */
 	if (unlikely(load_relaxed(&sched.stopping)))
 		weft__task_cancel(t, task);

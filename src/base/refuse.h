@@ -11,9 +11,12 @@
  *   preadv2           api/io.c               poll(2) first, then a plain readv
  *   pwritev2          api/io.c               the same with writev, SIGPIPE blocked meanwhile
  *   pidfd_open        api/process.c          looks once a millisecond
- *   membarrier        sched/runtime.c        a fence at each entry: any failure counts
+ *   membarrier        sched/monitor.c        a fence at each entry: any failure counts
  *   process_madvise   sched/stack.c          one madvise after the other: any failure counts
  *   getrandom         random/getrandom.c     /dev/urandom: any failure counts
+ *
+ * Each call may also be refused in mid-run, when a program closes its sandbox late. All but
+ * membarrier are tried each time, so nothing changes for them; for membarrier see lease.h.
  *
  * Where a call may fail with these for reasons of its own (EPERM from a sealed file), the call that
  * is made instead fails with them again.

@@ -20,7 +20,18 @@
  * The owner stores in_runtime and then loads the word; the monitor stores the word and then loads
  * in_runtime. Each needs its store to be visible before its load: the monitor pays for both sides
  * with membarrier(2), the owner has a compiler barrier only (about 1 ns a call). Without membarrier
- * the owner pays (`fenced`).
+ * the owner pays. `order` says who does:
+ *
+ *   BARRIER    the monitor
+ *   ASKED      membarrier has failed, as a sandbox was closed in mid-run: the owner is to pay, but
+ *              may not know it yet. Its processor stays
+ *   FENCED     the owner, with a fence at each entry
+ *
+ *   move                     who       when
+ *   BARRIER   -> ASKED       monitor   membarrier has failed
+ *   ASKED     -> FENCED      owner     enters the runtime
+ *   ASKED     -> FENCED      monitor   the owner has left its CPU since: changing threads orders all
+ *                                      that it does before and after (membarrier relies on it, too)
  *
  * Every move that two parties may make is a CAS, and an owner whose CAS failed must look at what it
  * saw: HELD means that the monitor has just withdrawn, and only TAKEN means that the processor is
@@ -40,13 +51,22 @@
 #include "base/attr.h"
 
 enum lease_word { LEASE_HELD, LEASE_REQUESTED, LEASE_TAKEN };
+enum lease_order { LEASE_BARRIER, LEASE_ASKED, LEASE_FENCED };
 
 struct lease {
 	uint32_t in_runtime;
 	uint32_t word;
-	/* No membarrier in this process: the owner's store must be sequentially consistent. */
-	uint32_t fenced;
+	uint32_t order;
 };
+
+/* Owner, without membarrier: orders its store of in_runtime before what it loads next. */
+static inline void lease_fence(struct lease *l)
+{
+	/* pairs with lease_take: in_runtime is seen by whoever sees that the owner knows */
+	store_release(&l->order, LEASE_FENCED);
+	/* pairs with lease_take: the first CAS */
+	fence_seq_cst();
+}
 
 /* Owner, in user code: enters the runtime. False: the monitor wants the processor, or has taken it:
  * call lease_answer(). */
@@ -54,9 +74,9 @@ static always_inline bool lease_enter(struct lease *l)
 {
 	store_relaxed(&l->in_runtime, 1);
 	compiler_barrier(); /* pairs with the membarrier in lease_take */
-	/* pairs with lease_take: the first CAS */
-	if (unlikely(l->fenced))
-		fence_seq_cst();
+	/* pairs with monitor.c:ask_for_fences */
+	if (unlikely(load_relaxed(&l->order)))
+		lease_fence(l);
 	/* pairs with lease_take */
 	return likely(load_acquire(&l->word) == LEASE_HELD);
 }
@@ -79,6 +99,20 @@ static always_inline void lease_leave(struct lease *l)
 	store_release(&l->in_runtime, 0);
 }
 
+/* Monitor: no barrier is to be had any more. */
+static inline void lease_ask(struct lease *l)
+{
+	if (load_relaxed(&l->order) == LEASE_BARRIER)
+		store_relaxed(&l->order, LEASE_ASKED);
+}
+
+/* Monitor: the owner was off the CPU at some time after lease_ask. */
+static inline void lease_settle(struct lease *l)
+{
+	if (load_relaxed(&l->order) == LEASE_ASKED)
+		store_relaxed(&l->order, LEASE_FENCED);
+}
+
 /* Monitor: takes the processor of a thread that is in user code. `barrier` is membarrier(2): 0 when
  * it worked. */
 static inline bool lease_take(struct lease *l, int (*barrier)(void))
@@ -87,11 +121,13 @@ static inline bool lease_take(struct lease *l, int (*barrier)(void))
 	return false; /* enter() does not look: for measuring what looking costs */
 #endif
 	uint32_t seen = LEASE_HELD;
-	/* pairs with lease_enter, proc.c:weft__proc_attach, proc.c:weft__proc_detach */
-	if (!cas_seq_cst(&l->word, &seen, LEASE_REQUESTED))
+	/* pairs with lease_fence */
+	uint32_t order = load_acquire(&l->order);
+	/* pairs with lease_enter, lease_fence, proc.c:weft__proc_attach, proc.c:weft__proc_detach */
+	if (order == LEASE_ASKED || !cas_seq_cst(&l->word, &seen, LEASE_REQUESTED))
 		return false;
 	/* pairs with lease_leave */
-	if (barrier() == 0 && !load_acquire(&l->in_runtime)) {
+	if ((order == LEASE_FENCED || barrier() == 0) && !load_acquire(&l->in_runtime)) {
 		seen = LEASE_REQUESTED;
 		/* pairs with lease_enter, lease_answer */
 		return cas_acq_rel(&l->word, &seen, LEASE_TAKEN);

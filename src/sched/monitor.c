@@ -81,18 +81,33 @@ static struct {
 	int64_t doubt;	 /* pause before the next look for a deadlock; 0: there is none */
 	uint32_t streak; /* takes that followed each other closely */
 	bool stop, trimming, calm;
+	bool asked; /* the threads pay for fences */
 } monitor;
 
 /* ---- taking ---- */
 
 static int barrier(void)
 {
-	return sys_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0 ? -1 : 0;
+	int err = sys_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	if (err < 0)
+		store_relaxed(&sched.membarrier, 0); /* it is not tried again */
+	return err;
 }
 
-static int no_barrier(void)
+/* membarrier has failed, though it worked when the runtime began: a sandbox was closed in mid-run.
+ * From now on threads pay for the order themselves (lease.h). All looks begin anew: a clock that
+ * stands still between two of them shows that a thread has left its CPU since. */
+static void ask_for_fences(void)
 {
-	return 0;
+	lock_take(&sched.lock, RANK_SCHED);
+	list_each (l, &sched.threads)
+		lease_ask(&container_of(l, struct thread, all)->lease);
+	lock_drop(&sched.lock, RANK_SCHED);
+	fence_seq_cst(); /* and the kernel's own at a change of threads: pairs with lease.h:lease_enter */
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		sched.processors[i].seen.thread = NULL;
+	monitor.asked = true;
+	weft__warn("membarrier(2) is refused from now on: each call pays for a fence");
 }
 
 static bool take(struct thread *t, bool busy)
@@ -100,8 +115,10 @@ static bool take(struct thread *t, bool busy)
 	bool taken = false;
 	struct processor *p = NULL;
 	lock_take(&sched.lock, RANK_SCHED);
+	if (!busy)
+		lease_settle(&t->lease);
 	if (weft__thread_available())
-		taken = lease_take(&t->lease, sched.membarrier ? barrier : no_barrier);
+		taken = lease_take(&t->lease, barrier);
 	if (taken) {
 		p = t->processor;
 		store_relaxed(&p->thread, NULL);
@@ -241,8 +258,9 @@ void weft__monitor_stop_tasks(void)
 {
 	if (!stop_wanted())
 		return;
-	if (sched.membarrier)
-		barrier();
+	/* Without a barrier the spawn pays: pairs with api/task.c:weft__task_launch */
+	if (sched.membarrier && barrier() < 0)
+		return; /* in the next round those who have not fenced are seen all the same */
 	if (load_relaxed(&weft__on_stop))
 		weft__stack_each(cancel_groups, NULL);
 	weft__stack_each(cancel_one, NULL);
@@ -310,6 +328,8 @@ static bool round_once(void)
 		round_sim();
 		return false;
 	}
+	if (unlikely(!sched.membarrier && !monitor.asked))
+		ask_for_fences();
 	monitor.calm = all_is_calm(now); /* by the time of the round before this one */
 	store_relaxed(&sched.coarse_now, now);
 	weft__monitor_stop_tasks();
@@ -443,6 +463,7 @@ static void *monitor_main(void *arg)
 int weft__monitor_start(void)
 {
 	monitor.stop = false;
+	monitor.asked = !sched.membarrier;
 	monitor.last_trim = weft__clock();
 	monitor.last_take = monitor.last_trim - ROUND_LONG; /* neither calm nor just after a take */
 	store_relaxed(&sched.coarse_now, monitor.last_trim);

@@ -310,7 +310,7 @@ struct runtime {
 		uint32_t room; /* places in a ring, a power of two */
 		void *rings;
 	} trace;
-	uint32_t membarrier; /* 1: membarrier(2) works */
+	uint32_t membarrier; /* 1: membarrier(2) works; it may cease to [monitor] */
 	uint32_t spin; /* rounds for which a thread without work looks around before it sleeps */
 	uint64_t chance_seed; /* of all threads: chance.h */
 	struct program_needs needs;

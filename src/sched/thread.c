@@ -52,7 +52,7 @@ struct thread *weft__thread_record_take(void)
 	thread_chance_begin(t);
 	t->lease.word = LEASE_TAKEN;
 	t->lease.in_runtime = 1;
-	t->lease.fenced = !sched.membarrier;
+	t->lease.order = load_relaxed(&sched.membarrier) ? LEASE_BARRIER : LEASE_FENCED;
 	list_init(&t->idle);
 	list_push_tail(&sched.threads, &t->all);
 	store_relaxed(&sched.thread_count, sched.thread_count + 1);

@@ -22,12 +22,7 @@ static void setup(void)
 static void setup_fenced(void)
 {
 	setup();
-	lease.fenced = 1;
-}
-
-static int no_barrier(void)
-{
-	return 0;
+	lease.order = LEASE_FENCED;
 }
 
 static int failing_barrier(void)
@@ -72,15 +67,36 @@ static void without_membarrier(unsigned n)
 	if (n == 0)
 		owner();
 	else
-		monitor(no_barrier);
+		monitor(failing_barrier);
 }
 
+/* A sandbox was closed in mid-run: the monitor asks the owner to pay. */
 static void membarrier_fails(unsigned n)
 {
-	if (n == 0)
+	if (n == 0) {
 		owner();
-	else
-		monitor(failing_barrier);
+		return;
+	}
+	explore_check(!lease_take(&lease, failing_barrier));
+	lease_ask(&lease);
+	monitor(failing_barrier);
+}
+
+static void takes_at_once(unsigned n)
+{
+	if (n == 0) {
+		owner();
+		return;
+	}
+	lease_ask(&lease);
+	lease_settle(&lease); /* though the owner has not left its CPU */
+	monitor(failing_barrier);
+}
+
+static void asked_never_taken(unsigned n)
+{
+	membarrier_fails(n);
+	explore_check(lease.word != LEASE_TAKEN);
 }
 
 static void has_is_held(void)
@@ -104,6 +120,12 @@ SCENARIO("fenced", .threads = 2, .preemptions = 5, .setup = setup_fenced,
 SCENARIO("membarrier fails", .threads = 2, .preemptions = 5, .setup = setup,
 	 .thread = membarrier_fails, .finish = has_is_held);
 
+SCENARIO("processors are taken once the owner knows", .threads = 2, .preemptions = 5,
+	 .fails = "LEASE_TAKEN", .setup = setup, .thread = asked_never_taken);
+
+SCENARIO("planted: the monitor does not wait until the owner knows", .threads = 2, .preemptions = 5,
+	 .fails = "has", .setup = setup, .thread = takes_at_once);
+
 SCENARIO("processors are taken", .threads = 2, .preemptions = 5, .fails = "LEASE_TAKEN",
 	 .setup = setup, .thread = never_taken);
 
@@ -116,9 +138,6 @@ SCENARIO("planted: a membarrier that does nothing is not seen without store buff
 
 SCENARIO("planted: a fence that does nothing", .threads = 2, .preemptions = 5, .fails = "has",
 	 .faults = EXPLORE_NO_FENCE, .setup = setup_fenced, .thread = without_membarrier);
-
-SCENARIO("planted: neither membarrier nor fence", .threads = 2, .preemptions = 5, .fails = "has",
-	 .setup = setup, .thread = without_membarrier);
 
 SCENARIO("planted: compare, then swap", .threads = 2, .preemptions = 5, .fails = "has",
 	 .faults = EXPLORE_SPLIT, .setup = setup, .thread = with_membarrier);

@@ -5,37 +5,20 @@
  * Each optional system call of base/refuse.h with each error that a policy may answer with.
  */
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../sandbox.h"
 #include "io_test.h"
 
 static const unsigned calls[] = {SYS_epoll_pwait2, SYS_preadv2,	   SYS_pwritev2,
 				 SYS_pidfd_open,   SYS_membarrier, SYS_process_madvise};
 static const unsigned errors[] = {ENOSYS, EPERM, EACCES};
 enum { CALLS = sizeof(calls) / sizeof(*calls), ERRORS = sizeof(errors) / sizeof(*errors) };
-
-/* False: no filters here. */
-static bool refuse(unsigned number, unsigned error)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
 
 static int fd[2];
 
@@ -82,9 +65,20 @@ static int do_all(void *arg)
 
 TEST("what a sandbox refuses is done without", .times = CALLS * ERRORS)
 {
-	if (!refuse(calls[nth / ERRORS], errors[nth % ERRORS]))
-		return;
+	sandbox_refuse(calls[nth / ERRORS], errors[nth % ERRORS]);
 	expect_eq(tasks_run(2, do_all, NULL), 42);
+}
+
+static int do_all_before_and_after(void *nth)
+{
+	do_all(NULL);
+	sandbox_refuse(calls[*(int *)nth / ERRORS], errors[*(int *)nth % ERRORS]);
+	return do_all(NULL);
+}
+
+TEST("what a sandbox refuses in mid-run is done without from then on", .times = CALLS * ERRORS)
+{
+	expect_eq(tasks_run(2, do_all_before_and_after, &nth), 42);
 }
 
 /* ---- terminals and named pipes ---- */

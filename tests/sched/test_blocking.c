@@ -7,6 +7,7 @@
  * inside, and each blocker is let go by the beats themselves, so a runtime that stalls hangs the
  * test instead of being slow in it.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../sandbox.h"
 #include "../tasks.h"
 
 enum { BEATS = 20 };
@@ -183,6 +185,31 @@ TASK_TEST("a computation stalls nobody")
 {
 	flag_set(&computing, 1);
 	beats_go_on_while(compute, NULL, stop_computing);
+}
+
+/* ---- with one processor, and a sandbox that refuses membarrier ---- */
+
+static int block_twice(void *arg)
+{
+	expect_eq(pipe(pipe_ends), 0);
+	beats_go_on_while(read_pipe, NULL, write_pipe);
+	if (arg)
+		sandbox_refuse(SYS_membarrier, EPERM);
+	beats_go_on_while(read_pipe, NULL, write_pipe);
+	flag_set(&computing, 1);
+	beats_go_on_while(compute, NULL, stop_computing);
+	return 42;
+}
+
+TEST("membarrier refused from the start stalls nobody")
+{
+	sandbox_refuse(SYS_membarrier, EPERM);
+	expect_eq(tasks_run(1, block_twice, NULL), 42);
+}
+
+TEST("membarrier refused in mid-run stalls nobody")
+{
+	expect_eq(tasks_run(1, block_twice, ""), 42);
 }
 
 static int run_system(void *arg)
