@@ -76,13 +76,13 @@ static int await(struct thread **t, struct weft_chan *c, int op, void *item, int
 	node.item = item;
 	node.result = CHAN_WAIT;
 	waitq_push_tail(q, &node.link); /* pairs with chan.h:chan_ready */
-	lock_drop_lightly(&c->lock, RANK_CHAN);
+	chan_unlock(c, RANK_CHAN);
 	uint32_t reason = weft__wait_park(t, w, deadline);
 	if (likely(reason == WAKE_USER))
 		return node.result;
-	lock_take(&c->lock, RANK_CHAN);
+	chan_lock(c, RANK_CHAN);
 	waitq_remove(q, &node.link);
-	lock_drop_lightly(&c->lock, RANK_CHAN);
+	chan_unlock(c, RANK_CHAN);
 	return weft__wait_result(reason, deadline);
 }
 
@@ -92,12 +92,12 @@ static always_inline int operate(struct weft_chan *c, int op, void *item, int64_
 	struct thread *t = enter();
 	if (call_forked(t))
 		return -ENOTSUP;
-	lock_take(&c->lock, RANK_CHAN);
+	chan_lock(c, RANK_CHAN);
 	int result = chan_try(c, op, item, &peer);
 	if (result == CHAN_WAIT && deadline != 0) {
 		result = await(&t, c, op, item, deadline);
 	} else {
-		lock_drop_lightly(&c->lock, RANK_CHAN);
+		chan_unlock(c, RANK_CHAN);
 		if (peer)
 			call_wake(t, peer->link.waiter, WAKE_USER);
 	}
@@ -156,12 +156,12 @@ int weft_chan_close(struct weft_chan *chan)
 	struct thread *t = enter();
 	if (call_forked(t))
 		return -ENOTSUP;
-	lock_take(&chan->lock, RANK_CHAN);
+	chan_lock(chan, RANK_CHAN);
 	int result = chan->closed ? -EPIPE : 0;
 	store_release(&chan->closed, 1); /* pairs with chan.h:chan_ready */
 	refuse_all(&chan->receivers, &woken);
 	refuse_all(&chan->senders, &woken);
-	lock_drop_lightly(&chan->lock, RANK_CHAN);
+	chan_unlock(chan, RANK_CHAN);
 	weft__wake_all(t, &woken);
 	call_leave(t);
 	return result;
@@ -170,9 +170,9 @@ int weft_chan_close(struct weft_chan *chan)
 int weft__chan_offer(struct weft_chan *c, const void *item, struct list *ready)
 {
 	struct chan_node *peer = NULL;
-	lock_take(&c->lock, RANK_CHAN);
+	chan_lock(c, RANK_CHAN);
 	int result = chan_try_send(c, item, &peer);
-	lock_drop_lightly(&c->lock, RANK_CHAN);
+	chan_unlock(c, RANK_CHAN);
 	if (peer)
 		weft__wait_end_list(peer->link.waiter, WAKE_USER, ready);
 	return result == CHAN_WAIT ? -EAGAIN : result;

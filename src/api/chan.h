@@ -43,6 +43,35 @@ static always_inline struct chan_node *chan_node_of(struct waitq_node *link)
 	return link ? container_of(link, struct chan_node, link) : NULL;
 }
 
+/* What holds whenever the lock is free: the two rules of chan.c, and the bounds of the ring. Both
+ * hold for all nodes of the queues: a try that fails has dropped those that could not be
+ * claimed. */
+static inline void chan_check(const struct weft_chan *c)
+{
+	require(c->count <= c->capacity, "a channel of %zu holds %zu items", c->capacity, c->count);
+	require(c->first < c->capacity || !c->first, "a channel of %zu begins at place %zu",
+		c->capacity, c->first);
+	require(waitq_empty(&c->receivers) || !c->count,
+		"somebody waits to receive from a channel that holds %zu items", c->count);
+	require(waitq_empty(&c->senders) || c->count == c->capacity,
+		"somebody waits to send to a channel of %zu that holds %zu", c->capacity, c->count);
+	require(!c->closed || (waitq_empty(&c->receivers) && waitq_empty(&c->senders)),
+		"somebody waits for a closed channel");
+}
+
+/* `rank`: CHAN, or CHAN_NEXT where several are taken. */
+static always_inline void chan_lock(struct weft_chan *c, enum lock_rank rank)
+{
+	lock_take(&c->lock, rank);
+	debug_run(chan_check(c));
+}
+
+static always_inline void chan_unlock(struct weft_chan *c, enum lock_rank rank)
+{
+	debug_run(chan_check(c));
+	lock_drop_lightly(&c->lock, rank);
+}
+
 /*
  * Items are mostly words: these are copied without a call. Either side may be NULL: a dropped item,
  * or one of no size.

@@ -106,14 +106,14 @@ static void lock_all(const struct selection *s)
 {
 	for (uint32_t i = 0; i < s->live; i++)
 		if (!again(s, i))
-			lock_take(&chan_at(s, i)->lock, RANK_CHAN_NEXT);
+			chan_lock(chan_at(s, i), RANK_CHAN_NEXT);
 }
 
 static void unlock_all(const struct selection *s)
 {
 	for (uint32_t i = s->live; i > 0; i--)
 		if (!again(s, i - 1))
-			lock_drop_lightly(&chan_at(s, i - 1)->lock, RANK_CHAN_NEXT);
+			chan_unlock(chan_at(s, i - 1), RANK_CHAN_NEXT);
 }
 
 static int try_case(struct weft_case *k, struct chan_node **peer)
@@ -161,9 +161,9 @@ static int dequeue_all(const struct selection *s, bool woken)
 			ran = (int)s->order[i];
 			continue;
 		}
-		lock_take(&k->chan->lock, RANK_CHAN);
+		chan_lock(k->chan, RANK_CHAN);
 		waitq_remove(chan_queue(k->chan, k->op), &node->link);
-		lock_drop_lightly(&k->chan->lock, RANK_CHAN);
+		chan_unlock(k->chan, RANK_CHAN);
 	}
 	return ran;
 }
@@ -215,9 +215,9 @@ static bool try_chosen(struct thread *t, struct weft_case *k)
 	struct chan_node *peer = NULL;
 	if (unlikely(k->op > WEFT_CHAN_RECV))
 		return weft__select_try(t, k);
-	lock_take(&k->chan->lock, RANK_CHAN);
+	chan_lock(k->chan, RANK_CHAN);
 	int result = try_case(k, &peer);
-	lock_drop_lightly(&k->chan->lock, RANK_CHAN);
+	chan_unlock(k->chan, RANK_CHAN);
 	if (peer)
 		call_wake(t, peer->link.waiter, WAKE_USER);
 	return result != CHAN_WAIT;

@@ -10,6 +10,8 @@
  * taken it out of the queue.
  *
  * `first` is also read without the lock, to see that nobody waits.
+ *
+ * Debug builds check each node from both sides, as base/list.h does.
  */
 #ifndef WEFT_API_WAITQ_H
 #define WEFT_API_WAITQ_H
@@ -34,8 +36,18 @@ static inline bool waitq_empty(const struct waitq *q)
 	return load_relaxed(&q->first) == NULL;
 }
 
+/* A node that is queued is where its neighbours, or the queue's ends, say. */
+static inline void waitq_check(const struct waitq *q, const struct waitq_node *node)
+{
+	require(node->queued && (node->next ? node->next->prev : q->last) == node &&
+			(node->prev ? node->prev->next : q->first) == node,
+		"a wait is not where its neighbours in the queue say");
+}
+
 static inline void waitq_push_tail(struct waitq *q, struct waitq_node *node)
 {
+	if (q->last)
+		debug_run(waitq_check(q, q->last));
 	node->queued = true;
 	node->next = NULL;
 	node->prev = q->last;
@@ -48,6 +60,8 @@ static inline void waitq_push_tail(struct waitq *q, struct waitq_node *node)
 
 static inline void waitq_push_head(struct waitq *q, struct waitq_node *node)
 {
+	if (q->first)
+		debug_run(waitq_check(q, q->first));
 	node->queued = true;
 	node->prev = NULL;
 	node->next = q->first;
@@ -63,6 +77,7 @@ static inline void waitq_remove(struct waitq *q, struct waitq_node *node)
 {
 	if (!node->queued)
 		return;
+	debug_run(waitq_check(q, node));
 	node->queued = false;
 	if (node->next)
 		node->next->prev = node->prev;

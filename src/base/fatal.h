@@ -5,8 +5,10 @@
  *   require(x, ...)   always on, with a message of its own
  *   check(x)          always on, where the expression says enough
  *   debug_check(x)    debug builds only: for paths where a check costs too much
+ *   debug_run(call)   debug builds only: calls a function that walks a structure and checks it with
+ *                     the first two; other builds compile it, and drop it
  *
- * All three find our own mistakes. Misuse by the program that no result can report goes to
+ * All four find our own mistakes. Misuse by the program that no result can report goes to
  * weft__misuse (api/call.h), which names the call and the task.
  *
  * weft__fatal writes one line to stderr with write(2) alone, runs the hook (the runtime's dump of
@@ -38,8 +40,10 @@ extern void (*weft__fatal_hook)(void);
 
 #ifdef WEFT_DEBUG
 #define debug_check(x) check(x)
+#define debug_run(call) (call)
 #else
 #define debug_check(x) ((void)sizeof(!(x)))
+#define debug_run(call) (0 ? (call) : (void)0)
 #endif
 
 #ifndef __FILE_NAME__

@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include "sched/check.h"
 #include "sched/exit.h"
 #include "sched/proc.h"
 #include "sched/stack.h"
@@ -59,6 +60,26 @@ static void *bin_pop(struct cache_bin *bin)
 	return record;
 }
 
+/* A bin counts its records. Not for the central list's bins, which may be long. */
+static void bin_check(const struct cache_bin *bin)
+{
+	unsigned count = 0;
+	for (void *record = bin->free; record && count <= bin->count; record = *(void **)record)
+		count++;
+	require(count == bin->count, "a bin of %u free records has %u, or more", bin->count, count);
+}
+
+/* A magazine counts its tasks, and all of them are free. */
+static void magazine_check(const struct list *tasks, unsigned count)
+{
+	unsigned found = 0;
+	list_each (l, tasks) {
+		task_check(container_of(l, struct task, link), TASK_FREE);
+		found++;
+	}
+	require(found == count, "a magazine of %u free tasks has %u", count, found);
+}
+
 /* The lock is held. To ThreadSanitizer, which does not see it here, mmap is a write by the caller. */
 static void *chunk_carve(size_t size)
 {
@@ -83,6 +104,7 @@ static void *chunk_carve(size_t size)
 /* Fills `bin` with up to `want` records; what the central list lacks is carved. */
 static void central_refill(struct cache_bin *bin, unsigned number, unsigned want)
 {
+	debug_run(bin_check(bin));
 	lock_take(&central.lock, RANK_STACK);
 	for (unsigned i = 0; i < want; i++) {
 		void *record = bin_pop(&central.bins[number]);
@@ -97,6 +119,7 @@ static void central_refill(struct cache_bin *bin, unsigned number, unsigned want
 
 static void central_spill(struct cache_bin *bin, unsigned number, unsigned count)
 {
+	debug_run(bin_check(bin));
 	lock_take(&central.lock, RANK_STACK);
 	for (unsigned i = 0; i < count && bin->count; i++)
 		bin_push(&central.bins[number], bin_pop(bin));
@@ -153,6 +176,8 @@ static struct task *task_refill(struct cache *cache)
 /* The first task of the spare magazine, which takes the empty one's place; of the central list, if both are empty. */
 static noinline struct task *magazine_load(struct cache *cache)
 {
+	debug_run(magazine_check(&cache->tasks, cache->task_count));
+	debug_run(magazine_check(&cache->spare, cache->spare_count));
 	if (!cache->spare_count)
 		return task_refill(cache);
 	list_move_all(&cache->tasks, &cache->spare);
@@ -164,6 +189,8 @@ static noinline struct task *magazine_load(struct cache *cache)
 /* Room for more: what has been in the spare one until now is the coldest. No task is touched. */
 static noinline void magazine_store(struct cache *cache)
 {
+	debug_run(magazine_check(&cache->tasks, cache->task_count));
+	debug_run(magazine_check(&cache->spare, cache->spare_count));
 	if (cache->spare_count)
 		weft__stack_give(sched.stack_class, &cache->spare, cache->spare_count);
 	list_move_all(&cache->spare, &cache->tasks);

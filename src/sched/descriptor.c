@@ -92,15 +92,29 @@ static bool take_tokens(struct descriptor *d, uint32_t tokens)
 	return and_seq_cst(&d->word, ~(uint64_t)tokens) & tokens;
 }
 
+/* The first that waits, waits for something, and for this descriptor. list_check sees the others as
+ * they come to the front. */
+static void queue_check(const struct descriptor *d)
+{
+	if (list_empty(&d->waiting))
+		return;
+	list_check(&d->waiting);
+	const struct wait_node *node = container_of(d->waiting.next, struct wait_node, link);
+	require(node->tokens && weft__descriptor(node->fd) == d,
+		"a wait for descriptor %d is in another's queue, or for nothing", node->fd);
+}
+
 static void take_lock(struct descriptor *d)
 {
 	lock_take(&d->lock, RANK_NETPOLL);
 	if (unlikely(!d->waiting.next))
 		list_init(&d->waiting);
+	debug_run(queue_check(d));
 }
 
 static void drop_lock(struct descriptor *d)
 {
+	debug_run(queue_check(d));
 	lock_drop_lightly(&d->lock, RANK_NETPOLL);
 }
 

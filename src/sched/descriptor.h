@@ -67,6 +67,7 @@
 
 #include "base/atomic.h"
 #include "base/attr.h"
+#include "base/fatal.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "sched/sched.h"
@@ -160,6 +161,13 @@ static inline bool descriptor_awaited(const struct descriptor *d)
 	return first && first != &d->waiting;
 }
 
+/* The caller is one of the users. */
+static inline void users_check(uint64_t word)
+{
+	require((word & ~DESCRIPTOR_CLOSING) >= DESCRIPTOR_USER,
+		"a call on a descriptor ends that never began");
+}
+
 /*
  * The end of a call that gives `tokens` on: to a task that waits, or else to the next one that
  * comes. Called outside of the runtime.
@@ -167,6 +175,7 @@ static inline bool descriptor_awaited(const struct descriptor *d)
 static inline void descriptor_leave(struct descriptor *d, uint32_t tokens)
 {
 	uint64_t word = load_relaxed(&d->word);
+	debug_run(users_check(word));
 	do
 		tokens |= word & DESCRIPTOR_CLOSING ? TOKEN_UNUSED : 0;
 	/* pairs with descriptor.c:take_tokens, descriptor.c:await_token,

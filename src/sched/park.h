@@ -124,6 +124,7 @@ static inline bool wait_publish(struct waiter *w, uint32_t reason)
 	tsan_release(w);
 	/* pairs with wait_reason, park.c:wait_open, park.c:park_foreign, schedule.c:finish_park */
 	uint32_t old = swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT);
+	debug_check(old & WAIT_OPEN && old & WAIT_CLAIMED);
 	return old & WAIT_PARKED;
 }
 
@@ -202,6 +203,7 @@ static inline struct waiter *wait_begin_inline(struct thread *t, struct waiter *
 		return weft__wait_begin_foreign(lone);
 	struct task *task = t->task;
 	struct waiter *w = &task->waiter;
+	debug_check(!(load_relaxed(&w->word) & WAIT_OPEN)); /* one wait at a time */
 	bool cancel = cancellable && !task->cancel_masked;
 	task->why = why;
 	task->since = load_relaxed(&sched.coarse_now);

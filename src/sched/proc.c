@@ -75,6 +75,7 @@ struct processor *weft__proc_detach(struct thread *t)
 
 static void idle_push(struct processor *p)
 {
+	debug_check(!p->thread && !p->next && !proc_has_work(p));
 	list_push_head(&sched.idle.processors, &p->idle);
 	store_relaxed(&sched.idle.processor_count, sched.idle.processor_count + 1);
 }
@@ -82,6 +83,7 @@ static void idle_push(struct processor *p)
 static struct processor *idle_pop(void)
 {
 	struct list *l = list_pop_head(&sched.idle.processors);
+	debug_check(!l == !sched.idle.processor_count);
 	if (!l)
 		return NULL;
 	store_relaxed(&sched.idle.processor_count, sched.idle.processor_count - 1);

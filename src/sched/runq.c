@@ -13,7 +13,7 @@ unsigned weft__runq_steal(struct runq *q, struct task **out, unsigned room)
 	n = min_of(n - n / 2, room);
 	for (uint32_t i = 0; i < n; i++)
 		out[i] = load_relaxed(&q->ring[(head + i) % RUNQ_SIZE]);
-	/* pairs with weft__runq_steal, runq.h:runq_push, runq.h:runq_pop */
+	/* pairs with weft__runq_steal, runq.h:runq_push, runq.h:runq_pop, check.h:place_check */
 	if (n == 0 || !cas_acq_rel(&q->head, &head, head + n))
 		return 0;
 	return n;
@@ -30,6 +30,7 @@ struct task *weft__deque_steal(struct deque *d)
 	if ((int32_t)(bottom - top) <= 0)
 		return NULL;
 	struct task *task = load_relaxed(&d->ring[top % DEQUE_SIZE]);
-	/* pairs with weft__deque_steal, runq.h:deque_push, runq.h:deque_pop */
+	/* pairs with weft__deque_steal, runq.h:deque_push, runq.h:deque_pop,
+	 * check.h:place_check */
 	return cas_seq_cst(&d->top, &top, top + 1) ? task : NULL;
 }

@@ -30,6 +30,7 @@
  */
 #include "sched/schedule.h"
 
+#include "sched/check.h"
 #include "sched/park.h"
 #include "sched/proc.h"
 #include "sched/sleep.h"
@@ -178,6 +179,7 @@ static always_inline struct task *pick_next(struct processor *p)
 
 static always_inline void start_running(struct thread *t, struct task *task)
 {
+	debug_run(task_check(task, TASK_READY));
 	t->task = task;
 	task->thread = t;
 	task->state = TASK_RUNNING;
@@ -191,6 +193,7 @@ static always_inline void finish_park(struct thread *t, struct task *task)
 	/* Nobody else sets PARKED: adding it is one instruction where or-ing is a loop. It pairs
 	 * with park.h:wait_publish, park.h:wait_end_open. */
 	uint32_t old = add_acq_rel(&task->waiter.word, WAIT_PARKED);
+	debug_check(wait_word_legal(old) && !(old & WAIT_PARKED));
 	if (unlikely(!(old & WAIT_OPEN)))
 		weft__ready(t, task);
 }

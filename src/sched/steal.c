@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/chance.h"
+#include "sched/check.h"
 #include "sched/elder.h"
 #include "sched/netpoll.h"
 #include "sched/proc.h"
@@ -78,6 +79,7 @@ static unsigned take_global(struct task_list *q, struct task **out, unsigned roo
 	if (!load_relaxed(&q->length))
 		return 0;
 	lock_take(&sched.lock, RANK_SCHED);
+	debug_check(list_empty(&q->list) == !q->length);
 	room = min_of(room, q->length / sched.processor_count + 1);
 	for (struct list *l; n < room && (l = list_pop_head(&q->list));)
 		out[n++] = container_of(l, struct task, link);
@@ -324,6 +326,8 @@ static struct task *look(struct thread *t)
 {
 	struct processor *p = t->processor;
 	int64_t now = look_time(p);
+	debug_run(runq_check(&p->ready));
+	debug_run(deque_check(&p->fresh));
 	if (unlikely(p->helps == HELPS_SOON))
 		p->helps = now;
 	if (p->tick >= LOOK_EVERY)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "sched/cache.h"
+#include "sched/check.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
@@ -88,7 +89,7 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 		     (void *)((uintptr_t)task & ~(uintptr_t)15));
 	lsan_look_into(weft__stack_bottom(task), usable(task));
 	list_init(&task->link);
-	debug_check(!(task->waiter.word & WAIT_OPEN));
+	debug_run(task_check(task, TASK_FREE));
 	task->thread = NULL;
 	task->locked_thread = NULL;
 	task->locks = 0;
@@ -205,6 +206,7 @@ void weft__task_ended(struct thread *t, struct task *task)
 {
 	lsan_forget(weft__stack_bottom(task), usable(task));
 	context_release(&task->context);
+	debug_run(task_check(task, TASK_RUNNING));
 	task->state = TASK_ENDED;
 	if (unlikely(task->locked_thread)) {
 		t->locked_task = NULL;

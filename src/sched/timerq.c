@@ -219,6 +219,74 @@ static int64_t earliest_in_wheel(const struct timer_queue *q)
 	return bucket < 0 ? INT64_MAX : q->buckets[bucket].earliest;
 }
 
+/* ---- what must hold, in debug builds ---- */
+
+/* Each slot's entry knows its place; no timer is due before its parent, and all are due at the
+ * horizon or before. */
+static void heap_check(const struct timer_queue *q)
+{
+	for (uint32_t i = 0; i < q->heaped; i++) {
+		const struct timer_slot *s = &q->heap[i];
+		require(q->entries[s->entry].place == i,
+			"a timer's entry is wrong about its place "
+			"%u in the heap",
+			i);
+		require(q->heap[i ? (i - 1) / ARITY : 0].when <= s->when,
+			"the timer at place %u of the heap is due before its parent", i);
+		require(tick_of(s->when) <= q->horizon,
+			"a timer beyond the horizon is in the heap");
+	}
+}
+
+/* Each slot's entry knows its place; its time is the bucket's, and not before its earliest. */
+static void chunk_check(const struct timer_queue *q, uint32_t chunk, unsigned bucket)
+{
+	const struct timer_chunk *c = &q->chunks[chunk];
+	require(c->bucket == bucket, "a chunk of bucket %u says %u", bucket, c->bucket);
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct timer_slot *s = &c->slots[i];
+		require(q->entries[s->entry].place == WHEEL + chunk * CHUNK_PLACES + i,
+			"a timer's entry is wrong about its place in the wheel");
+		require(tick_of(s->when) > q->horizon && bucket_of(q, tick_of(s->when)) == bucket,
+			"a timer of another time is in bucket %u", bucket);
+		require(s->when >= q->buckets[bucket].earliest,
+			"a timer is due before its bucket's earliest time");
+	}
+}
+
+/* All chunks but the first are full, and none is empty. Returns the number of timers. */
+static uint32_t bucket_check(const struct timer_queue *q, unsigned bucket)
+{
+	uint32_t first = q->buckets[bucket].first, count = 0;
+	bool occupied = q->occupied[bucket / TIMER_BUCKETS] >> bucket % TIMER_BUCKETS & 1;
+	require(occupied == (first != 0), "bucket %u is wrong about whether it is empty", bucket);
+	for (uint32_t chunk = first; chunk; chunk = q->chunks[chunk - 1].next) {
+		uint32_t slots = q->chunks[chunk - 1].count;
+		require(slots && slots <= TIMER_CHUNK && (slots == TIMER_CHUNK || chunk == first),
+			"a chunk of bucket %u has %u timers", bucket, slots);
+		chunk_check(q, chunk - 1, bucket);
+		count += slots;
+	}
+	return count;
+}
+
+/* All of a queue, once in as many operations as an eighth of its timers: so each operation looks at
+ * a few timers, be there ten or a million. */
+static void timerq_check(struct timer_queue *q)
+{
+	uint32_t found = q->heaped;
+	if (++q->unchecked < q->count / 8)
+		return;
+	q->unchecked = 0;
+	heap_check(q);
+	for (unsigned i = 0; i < TIMER_LEVELS * TIMER_BUCKETS; i++)
+		found += bucket_check(q, i);
+	require(found == q->count && found <= q->room, "a queue of %u timers has %u", q->count,
+		found);
+	require(q->earliest <= (q->heaped ? q->heap[0].when : earliest_in_wheel(q)),
+		"a queue's earliest time is too late");
+}
+
 /* ---- the queue ---- */
 
 /* Each chunk that is not the first of its bucket is full. While a bucket is opened, the slots of
@@ -273,6 +341,7 @@ int weft__timerq_add(struct timer_queue *q, struct timer *timer)
 	queue_slot(q, slot);
 	if (slot.when < q->earliest)
 		store_relaxed(&q->earliest, slot.when);
+	debug_run(timerq_check(q));
 	return 0;
 }
 
@@ -287,6 +356,7 @@ static void forget(struct timer_queue *q, uint32_t entry)
 void weft__timerq_remove(struct timer_queue *q, struct timer *timer)
 {
 	uint32_t entry = timer->index - 1;
+	debug_check(entry < q->room && q->entries[entry].timer == timer);
 	uint32_t at = q->entries[entry].place;
 	if (at & WHEEL)
 		wheel_remove(q, at - WHEEL);
@@ -294,6 +364,7 @@ void weft__timerq_remove(struct timer_queue *q, struct timer *timer)
 		heap_remove(q, at);
 	timer->index = 0;
 	forget(q, entry);
+	debug_run(timerq_check(q));
 }
 
 unsigned weft__timerq_take(struct timer_queue *q, int64_t now, struct timer **due, unsigned room)
@@ -313,6 +384,7 @@ unsigned weft__timerq_take(struct timer_queue *q, int64_t now, struct timer **du
 		forget(q, first.entry);
 	}
 	store_relaxed(&q->earliest, q->heaped ? q->heap[0].when : earliest_in_wheel(q));
+	debug_run(timerq_check(q));
 	return n;
 }
 

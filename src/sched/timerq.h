@@ -73,6 +73,7 @@ struct timer_queue {
 	uint32_t free_entry; /* there is one while count < room */
 	uint32_t free_chunk; /* + 1; 0: only unused ones */
 	uint32_t chunks_used;
+	uint32_t unchecked;	     /* operations since timerq_check has looked; debug builds */
 	struct timer_slot *heap;     /* `room` slots, */
 	struct timer_entry *entries; /* as many, */
 	struct timer_chunk *chunks;  /* and enough; all in one piece of memory, which begins here */
