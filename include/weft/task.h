@@ -103,6 +103,13 @@ WEFT_MUST_CHECK int weft_run(const struct weft_options *options, int (*main_task
 int weft_stop(void);
 
 /*
+ * Returns 1 while weft_run has tasks to run: from the start of the main task until the last task
+ * has ended; else 0, in a forked child, too. A hint: it may have changed when the caller looks at
+ * it. Any thread may call it. Async-signal-safe. Since 0.2.
+ */
+int weft_running(void);
+
+/*
  * What weft_spawn may be told. A zero field means its default. Read during the call only; `name` is
  * copied.
  */

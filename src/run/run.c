@@ -90,3 +90,8 @@ int weft_stop(void)
 	weft__foreign_leave();
 	return 0;
 }
+
+int weft_running(void)
+{
+	return !sched.forked && load_relaxed(&sched.running) == RUNTIME_RUNS;
+}

@@ -342,3 +342,21 @@ TASK_TEST("stacks are guarded and given back without process madvise")
 	look_at_guards();
 	make_a_peak();
 }
+
+static int says_running(void *arg)
+{
+	expect_eq(weft_running(), 1);
+	pid_t child = fork();
+	if (!child)
+		_exit(weft_running());
+	int status = -1;
+	expect_eq(weft_wait_pid(child, &status, soon()), 0);
+	return status;
+}
+
+TEST("weft_running says whether there are tasks", .times = 3)
+{
+	expect_eq(weft_running(), 0);
+	expect_eq(tasks_run(tasks_processors[nth], says_running, NULL), 0);
+	expect_eq(weft_running(), 0);
+}
