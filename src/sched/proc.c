@@ -163,19 +163,22 @@ static struct task *locked_sleeper(void)
 }
 
 /*
- * There is no thread, so what waits goes on waiting, and the template keeps trying to start one.
- * But a locked task has a thread of its own. Returns that thread, which the caller has to wake;
- * NULL: there is none. [S]
+ * There is no thread for p, so what waits goes on waiting, and the template keeps trying to start
+ * one. But a locked task has a thread of its own. Returns that thread, which the caller has to
+ * wake; NULL: there is none, and p is idle. [S]
  */
-static struct thread *do_without_a_thread(void)
+static struct thread *do_without_a_thread(struct processor *p)
 {
-	struct task *task = sched.idle.processor_count ? locked_sleeper() : NULL;
+	struct task *task = locked_sleeper();
+	if (task) {
+		list_remove(&task->link);
+		store_relaxed(&sched.global_ready.length, sched.global_ready.length - 1);
+	}
 	store_relaxed(&sched.template.missed, sched.template.missed | work_waits());
-	if (!task)
+	if (!task) {
+		idle_push(p);
 		return NULL;
-	struct processor *p = idle_pop();
-	list_remove(&task->link);
-	store_relaxed(&sched.global_ready.length, sched.global_ready.length - 1);
+	}
 	p->next = task;
 	return start_on(p, task->locked_thread);
 }
@@ -194,8 +197,7 @@ static struct thread *start(struct processor *p)
 		return NULL;
 	}
 	give_work_up(p);
-	idle_push(p);
-	return do_without_a_thread();
+	return do_without_a_thread(p);
 }
 
 /* Returns true when tasks wait and nothing of the runtime's can wake one. [S] */
@@ -431,7 +433,10 @@ void weft__proc_serve_waiting(void)
 		p = idle_pop();
 	if (p)
 		to = start(p);
+	bool runs = sched.idle.processor_count < sched.processor_count;
 	lock_drop(&sched.lock, RANK_SCHED);
+	if (p && runs) /* each try that fails would wake it otherwise */
+		weft__monitor_wake();
 	if (p)
 		wake_thread(to);
 }

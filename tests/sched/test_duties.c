@@ -13,6 +13,7 @@
  * machine: less than half of the runs may need help.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -174,4 +175,57 @@ TEST("a thread that goes hands on the poller", .times = 3 * sizeof(ways) / sizeo
 	}
 	expect_that(helped < runs / 2, "%s: %u of %u runs needed the monitor", way->name, helped,
 		    runs);
+}
+
+/* ---- the monitor's wake-up ---- */
+
+enum { LOOKS = 5000, AWAKE_LOOKS = 50 }; /* of a millisecond each, before they are given up */
+
+static pthread_key_t key;
+static int ending, monitor_slept, monitor_awake;
+
+static bool monitor_sleeps(void)
+{
+	return __atomic_load_n(&sched.monitor.asleep, __ATOMIC_SEQ_CST);
+}
+
+/* Both threads of the runtime are here while work waits for one. */
+static void ends_when_the_monitor_sleeps(void *arg)
+{
+	__atomic_add_fetch(&ending, 1, __ATOMIC_RELEASE);
+	for (int i = 0; i < LOOKS && !flag(&monitor_slept); i++) {
+		usleep(1000);
+		if (flag(&ending) == 2 && monitor_sleeps())
+			__atomic_store_n(&monitor_slept, 1, __ATOMIC_RELEASE);
+	}
+}
+
+/* Between the end of its sleep and the moment when it says so, the monitor may be preempted: so one
+ * look alone proves nothing. It looks after the dying threads itself, but twice a second only. */
+static int finds_the_monitor_awake(void *arg)
+{
+	for (int i = 0; i < AWAKE_LOOKS && !monitor_awake; i++) {
+		monitor_awake =
+			!monitor_sleeps() || __atomic_load_n(&sched.monitor.wake, __ATOMIC_ACQUIRE);
+		usleep(1000);
+	}
+	return 0;
+}
+
+/* Its thread is not gone until the monitor sleeps; then the next task runs, on another one. */
+static int ends_its_thread_slowly(void *next)
+{
+	weft_lock_os_thread();
+	pthread_setspecific(key, &key);
+	weft_detach(tasks_start(next ? ends_its_thread_slowly : finds_the_monitor_awake, NULL));
+	return 0;
+}
+
+TEST("the template wakes the monitor for the thread that was missing", .times = 3)
+{
+	struct weft_options o = {.size = sizeof(o), .processors = 1, .max_threads = 2};
+	expect_eq(pthread_key_create(&key, ends_when_the_monitor_sleeps), 0);
+	expect_eq(weft_run(&o, ends_its_thread_slowly, &key), 0);
+	expect(monitor_slept && monitor_awake);
+	pthread_key_delete(key);
 }
