@@ -44,32 +44,34 @@ static inline void waitq_check(const struct waitq *q, const struct waitq_node *n
 		"a wait is not where its neighbours in the queue say");
 }
 
-static inline void waitq_push_tail(struct waitq *q, struct waitq_node *node)
+/* Puts it between two neighbours; NULL: there is none, it becomes the first or the last. */
+static inline void waitq_insert(struct waitq *q, struct waitq_node *prev, struct waitq_node *node,
+				struct waitq_node *next)
 {
-	if (q->last)
-		debug_run(waitq_check(q, q->last));
 	node->queued = true;
-	node->next = NULL;
-	node->prev = q->last;
-	if (q->last)
-		q->last->next = node;
+	node->prev = prev;
+	node->next = next;
+	if (prev)
+		prev->next = node;
 	else
 		store_relaxed(&q->first, node);
-	q->last = node;
+	if (next)
+		next->prev = node;
+	else
+		q->last = node;
+	debug_run(waitq_check(q, node));
+}
+
+static inline void waitq_push_tail(struct waitq *q, struct waitq_node *node)
+{
+	debug_check(!q->last || !q->last->next);
+	waitq_insert(q, q->last, node, NULL);
 }
 
 static inline void waitq_push_head(struct waitq *q, struct waitq_node *node)
 {
-	if (q->first)
-		debug_run(waitq_check(q, q->first));
-	node->queued = true;
-	node->prev = NULL;
-	node->next = q->first;
-	if (q->first)
-		q->first->prev = node;
-	else
-		q->last = node;
-	store_relaxed(&q->first, node);
+	debug_check(!q->first || !q->first->prev);
+	waitq_insert(q, NULL, node, q->first);
 }
 
 /* Does nothing to a node that is out already. */

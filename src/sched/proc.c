@@ -29,6 +29,7 @@
 #include "sched/sim.h"
 #include "sched/task.h"
 #include "sched/template.h"
+#include "sched/thread.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
 
@@ -93,15 +94,13 @@ static struct processor *idle_pop(void)
 /* Takes any idle thread; those on a futex first, the one in the poller last. */
 static struct thread *idle_thread_pop(void)
 {
-	struct list *l = list_pop_head(&sched.idle.threads);
-	if (!l)
+	const struct list *all = &sched.idle.threads;
+	if (list_empty(all))
 		return NULL;
-	struct thread *t = container_of(l, struct thread, idle);
-	if (t->polling && !list_empty(&sched.idle.threads)) {
-		list_push_tail(&sched.idle.threads, l);
-		return idle_thread_pop();
-	}
-	sched.idle.thread_count--;
+	struct thread *t = container_of(all->next, struct thread, idle);
+	if (t->polling && t->idle.next != all)
+		t = container_of(t->idle.next, struct thread, idle);
+	thread_idle_remove(t);
 	sched.idle.thread_low = min_of(sched.idle.thread_low, sched.idle.thread_count);
 	return t;
 }
@@ -237,6 +236,13 @@ void weft__proc_all_idle(void)
 		weft__monitor_wake();
 }
 
+/* Nobody holds p, and no work waits for it. [S] */
+static void go_idle(struct processor *p)
+{
+	idle_push(p);
+	weft__proc_all_idle();
+}
+
 /* ---- with sched.lock dropped ---- */
 
 static void wake_thread(struct thread *t)
@@ -290,14 +296,11 @@ static bool needs_holder(const struct processor *p)
 
 bool weft__proc_release(struct thread *t)
 {
-	bool idle = false;
 	debug_check(proc_held(t) && !needs_holder(t->processor));
 	lock_take(&sched.lock, RANK_SCHED);
-	if (!work_waits()) {
-		idle_push(weft__proc_detach(t));
-		weft__proc_all_idle();
-		idle = true;
-	}
+	bool idle = !work_waits();
+	if (idle)
+		go_idle(weft__proc_detach(t));
 	lock_drop(&sched.lock, RANK_SCHED);
 	return idle;
 }
@@ -331,12 +334,10 @@ void weft__proc_leave(struct thread *t)
 	lock_take(&sched.lock, RANK_SCHED);
 	struct processor *p = weft__proc_detach(t);
 	bool needed = proc_has_work(p) || work_waits() || poller_missing();
-	if (needed) {
+	if (needed)
 		to = start(p);
-	} else {
-		idle_push(p);
-		weft__proc_all_idle();
-	}
+	else
+		go_idle(p);
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (needed)
 		wake_thread(to);

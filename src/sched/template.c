@@ -74,11 +74,16 @@ void weft__thread_want(struct processor *p)
 	store_relaxed(&sched.template.wanted_count, sched.template.wanted_count + 1);
 }
 
-/* A thread without a processor is idle before it has begun, and taken last. [S] */
-static void count_as_idle(struct thread *t)
+/* Returns a new record for no processor. Its thread is idle before it has begun, and taken last.
+ * NULL: max_threads is reached. [S] */
+static struct thread *record_idle(void)
 {
+	struct thread *t = weft__thread_record_take();
+	if (!t)
+		return NULL;
 	list_push_tail(&sched.idle.threads, &t->idle);
 	sched.idle.thread_count++;
+	return t;
 }
 
 /* Returns a new record for a wanted processor; or, while threads are in demand, for none: it counts
@@ -94,8 +99,8 @@ static struct thread *record_wanted(void)
 		t = weft__thread_record_take(); /* never NULL: the lock is held since the wish */
 		weft__proc_attach(t, container_of(l, struct processor, idle));
 	} else if (sched.idle.thread_count < sched.template.spares &&
-		   sched.running == RUNTIME_RUNS && (t = weft__thread_record_take())) {
-		count_as_idle(t);
+		   sched.running == RUNTIME_RUNS) {
+		t = record_idle();
 	}
 	sched.counts.threads_started += t != NULL;
 	lock_drop(&sched.lock, RANK_SCHED);
@@ -159,11 +164,8 @@ int weft__thread_first(void)
 	missing.first = 0;
 	missing.said = false;
 	lock_take(&sched.lock, RANK_SCHED);
-	struct thread *t = weft__thread_record_take();
-	if (t) {
-		sched.counts.threads_started++;
-		count_as_idle(t);
-	}
+	struct thread *t = record_idle();
+	sched.counts.threads_started += t != NULL;
 	lock_drop(&sched.lock, RANK_SCHED);
 	int err = t ? weft__thread_create(t) : -EAGAIN;
 	if (t && err)
