@@ -156,15 +156,12 @@ int weft_cancel(struct weft_task *handle)
 	struct task *task = (struct task *)handle;
 	if (!task)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t && weft__foreign_enter() < 0)
+	struct thread *t;
+	if (runtime_enter(&t) < 0)
 		return weft__outside();
 	weft__require_live(task, "weft_cancel");
 	weft__cancel_task(t, task);
-	if (t)
-		leave(t);
-	else
-		weft__foreign_leave();
+	runtime_leave(t);
 	return 0;
 }
 

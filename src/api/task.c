@@ -219,8 +219,8 @@ int weft_detach(struct weft_task *handle)
 	struct waiter *seen = JOIN_RUNNING;
 	if (!task)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t && weft__foreign_enter() < 0)
+	struct thread *t;
+	if (runtime_enter(&t) < 0)
 		return weft__outside();
 	weft__require_live(task, "weft_detach");
 	if (!cas_acq_rel(&task->join, &seen,
@@ -230,10 +230,7 @@ int weft_detach(struct weft_task *handle)
 		tsan_acquire(task);
 		weft__task_free(t, task);
 	}
-	if (t)
-		leave(t);
-	else
-		weft__foreign_leave();
+	runtime_leave(t);
 	return 0;
 }
 

@@ -160,16 +160,13 @@ int weft_timer_stop(struct weft_timer *timer)
 {
 	if (!timer)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t && weft__foreign_enter() < 0) /* its queue has gone with the runtime */
+	struct thread *t;
+	if (runtime_enter(&t) < 0) /* its queue has gone with the runtime */
 		return 0;
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);
 	lock_drop(&timer->lock, RANK_USER_TIMER);
-	if (t)
-		leave(t);
-	else
-		weft__foreign_leave();
+	runtime_leave(t);
 	return was_running;
 }
 

@@ -39,15 +39,12 @@ static void collect(struct weft_stats *s)
 int weft_stats(struct weft_stats *stats)
 {
 	struct weft_stats all;
-	struct thread *t = enter();
-	int err = t ? 0 : weft__foreign_enter();
+	struct thread *t;
+	int err = runtime_enter(&t);
 	if (err)
 		return err;
 	collect(&all);
-	if (t)
-		leave(t);
-	else
-		weft__foreign_leave();
+	runtime_leave(t);
 	return weft__sized_fill(stats, &all, sizeof(all), STATS_FIRST);
 }
 

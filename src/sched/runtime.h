@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "sched/sched.h"
+
 struct runtime_options {
 	unsigned processors, max_threads;
 	size_t stack_size;
@@ -25,5 +27,21 @@ int weft__runtime_state(void);
  * weft__runtime_state does. */
 int weft__foreign_enter(void);
 void weft__foreign_leave(void);
+
+/* Into the runtime, for a task (*t: its thread) or for another thread (*t: NULL). Fails with what
+ * weft__runtime_state does. */
+static inline int runtime_enter(struct thread **t)
+{
+	*t = enter();
+	return *t ? 0 : weft__foreign_enter();
+}
+
+static inline void runtime_leave(struct thread *t)
+{
+	if (t)
+		leave(t);
+	else
+		weft__foreign_leave();
+}
 
 #endif
