@@ -32,10 +32,7 @@ static size_t region_bytes(unsigned k)
 static noinline struct descriptor *region_map(unsigned k)
 {
 	struct descriptor *none = NULL;
-	/*
-	 * The plain system call: ThreadSanitizer would take libc's for a write that races with
-	 * others.
-	 */
+	/* The plain system call: ThreadSanitizer would take libc's for a write that races. */
 	struct descriptor *fresh = sys_mmap(region_bytes(k), PROT_READ | PROT_WRITE,
 					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (sys_map_error(fresh))
@@ -182,10 +179,8 @@ static void end_life(struct descriptor *d, struct list *woken)
 	and_relaxed(&d->word, ~TOKENS);
 }
 
-/*
- * Does the number still stand for the record's file? If not, the record is wiped. A close by weft
- * wipes it itself. [lock]
- */
+/* Does the number still stand for the record's file? If not, the record is wiped. A close by weft
+ * wipes it itself. [lock] */
 static bool same_life(int fd, struct descriptor *d, struct list *woken)
 {
 	if (!descriptor_is(d, DESCRIPTOR_KNOWN) || load_relaxed(&d->word) & DESCRIPTOR_CLOSING ||
@@ -227,11 +222,8 @@ void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
 {
-	/*
-	 * First the token, then the queue, like descriptor_leave; await_token does it in the other
-	 * order.
-	 */
-	/* pairs with take_tokens, await_token, descriptor.h:descriptor_enter */
+	/* First the token, then the queue, like descriptor_leave; await_token does it in the other
+	 * order: pairs with take_tokens, await_token, descriptor.h:descriptor_enter */
 	or_seq_cst(&d->word, tokens);
 	if (unlikely(descriptor_awaited(d)))
 		weft__descriptor_hand_out(d, tokens);
@@ -252,10 +244,8 @@ static uint32_t once(uint32_t tokens)
 	return (tokens & ~(uint32_t)TOKEN_UNUSED) | EPOLLONESHOT;
 }
 
-/*
- * Asks the poller for one event for the tasks that wait on a borrowed descriptor. The number may
- * stand for another file than when the poller saw it last. [lock]
- */
+/* Asks the poller for one event for the tasks that wait on a borrowed descriptor. The number may
+ * stand for another file than when the poller saw it last. [lock] */
 static int arm(int fd, struct descriptor *d, uint32_t tokens)
 {
 	uint32_t events = once(tokens);
