@@ -64,6 +64,6 @@ TEST("a join that was given up while the task ends")
 {
 	ending.join = JOIN_CLAIMING;
 	pthread_t other = above(ends_the_task);
-	expect(!withdraw(&ending, &waiter));
+	expect(!weft__join_unqueue(&ending, &waiter));
 	pthread_join(other, NULL);
 }
