@@ -236,7 +236,7 @@ static void run_locked(struct task *task, pthread_t template)
 	task->locked_thread = t;
 	t->locked_task = task;
 	if (weft__proc_take_idle(t))
-		t->next = task;
+		thread_run_next(t, task);
 	else
 		weft__ready_fresh(NULL, task);
 	/* pairs with proc.c:over_or_stuck */

@@ -79,7 +79,7 @@ static void keep_ready(struct thread *t, struct list *ready)
 	struct task *own = own_task(t, ready);
 	if (own && has_or_takes_processor(t) && !t->next) {
 		list_remove(&own->link);
-		t->next = own;
+		thread_run_next(t, own);
 	}
 }
 

@@ -14,6 +14,13 @@ static inline void thread_idle_remove(struct thread *t)
 	sched.idle.thread_count--;
 }
 
+/* Has the scheduler of t, which has a processor, run a task next that is in no queue. */
+static inline void thread_run_next(struct thread *t, struct task *task)
+{
+	task->state = TASK_READY;
+	t->next = task;
+}
+
 /* Ends half of the threads that have been idle since the last call. Returns true when there may be
  * more to do. */
 bool weft__thread_trim(void);
