@@ -32,6 +32,7 @@ void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
+void __sanitizer_syscall_pre_impl_close(long fd);
 #endif
 
 struct context {
@@ -57,6 +58,15 @@ static always_inline void tsan_acquire(void *address)
 {
 #ifdef WEFT_TSAN
 	__tsan_acquire(address);
+#endif
+}
+
+/* The kernel is about to be asked to close fd, which the program may have used by libc's calls. Were it
+ * not told, ThreadSanitizer would take what the number's next user does for a race with them. */
+static always_inline void tsan_closes(int fd)
+{
+#ifdef WEFT_TSAN
+	__sanitizer_syscall_pre_impl_close(fd);
 #endif
 }
 

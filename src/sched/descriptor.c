@@ -8,6 +8,7 @@
 
 #include "base/sys.h"
 #include "base/time.h"
+#include "sched/context.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/sched.h"
@@ -488,6 +489,7 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 		weft__netpoll_interest(-1);
 	store_relaxed(&d->flags, 0);
 	store_relaxed(&d->accept, 0);
+	tsan_closes(fd);
 	int err = sys_close(fd);
 	/* pairs with descriptor.h:descriptor_enter */
 	and_release(&d->word, ~(DESCRIPTOR_CLOSING | TOKENS));

@@ -5,11 +5,13 @@
  * next life works.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../../src/base/attr.h"
 #include "io_test.h"
 
 static int peer; /* the other end of the first life, if it has one */
@@ -267,4 +269,39 @@ TASK_TEST("the next life may be closed before the former is over")
 	flag_set(&closed_again, 1);
 	expect_eq(tasks_join(former), 0);
 	expect_eq(weft_close(fd[1]), 0);
+}
+
+/* ---- ThreadSanitizer and two lives ---- */
+
+static int used_and_closed;
+
+/* Orders nothing: the next life's user has nothing to do with the former's. */
+static void *use_number_again(void *arg)
+{
+	int fd[2], former = *(int *)arg;
+	while (!__atomic_load_n(&used_and_closed, __ATOMIC_RELAXED))
+		usleep(1000);
+	expect_eq(syscall(SYS_pipe2, fd, 0), 0); /* opened unseen, as weft's calls do */
+	expect_eq(fd[0], former);
+	close(fd[0]);
+	close(fd[1]);
+	return NULL;
+}
+
+TASK_TEST("weft_close is no race with what another thread does to the next life")
+{
+#ifndef WEFT_TSAN
+	skip("only ThreadSanitizer tells");
+#endif
+	pthread_t other;
+	int fd[2];
+	char c = 0;
+	expect_eq(pipe(fd), 0);
+	expect_eq(pthread_create(&other, NULL, use_number_again, &fd[0]), 0);
+	expect_eq(write(fd[1], &c, 1), 1);
+	expect_eq(read(fd[0], &c, 1), 1);
+	expect_eq(weft_close(fd[0]), 0);
+	expect_eq(weft_close(fd[1]), 0);
+	__atomic_store_n(&used_and_closed, 1, __ATOMIC_RELAXED);
+	expect_eq(pthread_join(other, NULL), 0);
 }

@@ -98,16 +98,6 @@ static void close_both(const int *ends)
 	require(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
 
-/* ThreadSanitizer does not see that weft_close closes, and takes the number's next life for a race. */
-static int close_somehow(struct worker *w, int fd)
-{
-#ifdef WEFT_TSAN
-	return close(fd);
-#else
-	return draw_one_in(&w->draw, 2) ? close(fd) : weft_close(fd);
-#endif
-}
-
 static void flow(struct worker *w)
 {
 	struct flow f;
@@ -120,7 +110,7 @@ static void flow(struct worker *w)
 	size_t went = write_some(w, f.ends[1]);
 	if (draw_one_in(&w->draw, 4))
 		weft_cancel(reader);
-	require(close_somehow(w, f.ends[1]) == 0);
+	require((draw_one_in(&w->draw, 2) ? close(f.ends[1]) : weft_close(f.ends[1])) == 0);
 	require(join_always(reader) == 0);
 	require(f.came == went);
 }
