@@ -245,18 +245,23 @@ static void go_idle(struct processor *p)
 
 /* ---- with sched.lock dropped ---- */
 
+/* A thread is asked for, or missed though another was `found`; or fewer are ready than should be. */
+static bool template_needed(const struct thread *found)
+{
+	return load_relaxed(&sched.template.missed) ||
+	       (found ? load_relaxed(&sched.idle.thread_count) <
+				load_relaxed(&sched.template.spares)
+		      : load_relaxed(&sched.template.wanted_count));
+}
+
 static void wake_thread(struct thread *t)
 {
-	if (!t) {
-		if (load_relaxed(&sched.template.wanted_count) ||
-		    load_relaxed(&sched.template.missed))
-			weft__template_wake();
-	} else if (t->polling)
+	if (t && t->polling)
 		weft__netpoll_kick();
-	else if (load_relaxed(&t->phase) !=
-		 THREAD_STARTING) /* otherwise it looks under the lock before it sleeps */
+	/* A thread that starts looks under the lock before it sleeps. */
+	else if (t && load_relaxed(&t->phase) != THREAD_STARTING)
 		weft__futex_wake(&t->wake, 1);
-	if (t && load_relaxed(&sched.idle.thread_count) < load_relaxed(&sched.template.spares))
+	if (template_needed(t))
 		weft__template_wake();
 }
 

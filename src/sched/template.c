@@ -272,10 +272,21 @@ static void mind_the_gap(int64_t now)
 	missing.said = true;
 }
 
+static void template_sleep(int64_t deadline)
+{
+	if (!swap_acq_rel(&sched.template.wake, 0)) /* pairs with weft__template_wake */
+		weft__futex_wait(&sched.template.wake, 0, deadline);
+	/* What others did before they set it is seen now: pairs with weft__template_wake. */
+	swap_acq_rel(&sched.template.wake, 0);
+}
+
+/* Ends early when a birth is asked for, or the runtime ends. */
 static void nap(void)
 {
-	struct timespec pause = timespec_of(RETRY_LAST);
-	sys_nanosleep(&pause);
+	int64_t until = weft__clock() + RETRY_LAST;
+	while (!load_relaxed(&sched.template.wanted_count) &&
+	       load_relaxed(&sched.running) == RUNTIME_RUNS && weft__clock() < until)
+		template_sleep(until);
 }
 
 static bool take_missed(void)
@@ -319,14 +330,6 @@ static void wake_everybody(void)
 	weft__netpoll_kick();
 }
 
-static void template_sleep(int64_t deadline)
-{
-	if (!swap_acq_rel(&sched.template.wake, 0)) /* pairs with weft__template_wake */
-		weft__futex_wait(&sched.template.wake, 0, deadline);
-	/* What others did before they set it is seen now: pairs with weft__template_wake. */
-	swap_acq_rel(&sched.template.wake, 0);
-}
-
 void weft__template_loop(void)
 {
 	int64_t pause = RETRY_FIRST;
@@ -348,9 +351,20 @@ void weft__template_loop(void)
 	}
 }
 
+/* Looked for only where no other thread is to be had. [S] */
+static bool locked_thread_sleeps(void)
+{
+	list_each (l, &sched.threads) {
+		struct thread *t = container_of(l, struct thread, all);
+		if (load_relaxed(&t->phase) == THREAD_LOCKED && !t->processor && !t->given)
+			return true;
+	}
+	return false;
+}
+
 bool weft__thread_available(void)
 {
-	if (sched.idle.thread_count || weft__thread_birth_possible())
+	if (sched.idle.thread_count || weft__thread_birth_possible() || locked_thread_sleeps())
 		return true;
 	store_relaxed(&sched.template.missed, 1);
 	weft__template_wake();

@@ -16,8 +16,8 @@ static inline bool weft__thread_birth_possible(void)
 	return sched.thread_count + sched.template.wanted_count < sched.max_threads &&
 	       !sched.template.failed;
 }
-/* Is there one more thread, idle or to be started? If not, the template is told that one is
- * missing. [S] is held. */
+/* Is there one more thread: idle, to be started, or a locked task's that sleeps and whose task may
+ * be among those that wait? If not, the template is told that one is missing. [S] is held. */
 bool weft__thread_available(void);
 /* Starts the first thread of a runtime, idle; called before any task runs. 0, -EAGAIN or
  * -ENOMEM. */

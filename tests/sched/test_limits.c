@@ -123,6 +123,43 @@ TEST("as many locked tasks as threads wake by themselves", .times = 3 * (MOST - 
 	expect_eq(weft_run(&o, locked_sleepers, &threads), threads);
 }
 
+/* ---- nor when the only other one blocks ---- */
+
+static struct weft_chan *question;
+static int answered;
+
+static int answers_locked(void *arg)
+{
+	weft_lock_os_thread();
+	expect_eq(weft_chan_recv(question, NULL, WEFT_FOREVER), 0);
+	__atomic_store_n(&answered, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Asks the locked task, and waits for its answer in user code. */
+static int blocks_until_answered(void *hint)
+{
+	question = weft_chan_new(0, 1);
+	struct weft_task *task = tasks_start(answers_locked, NULL);
+	tasks_settle();
+	expect_eq(weft_chan_send(question, NULL, WEFT_FOREVER), 0);
+	if (hint)
+		weft_blocking_begin();
+	while (!__atomic_load_n(&answered, __ATOMIC_ACQUIRE))
+		usleep(300);
+	if (hint)
+		weft_blocking_end();
+	expect_eq(tasks_join(task), 0);
+	weft_chan_unref(question);
+	return 42;
+}
+
+TEST("a locked task answers the only other thread, which blocks", .times = 2)
+{
+	struct weft_options o = {.size = sizeof(o), .max_threads = 2, .processors = 1};
+	expect_eq(weft_run(&o, blocks_until_answered, nth ? "" : NULL), 42);
+}
+
 /* ---- the kernel refuses threads ---- */
 
 /* In a child, as a user of its own without rights: root's threads are not counted. */
