@@ -224,6 +224,8 @@ struct task *weft__sim_give_up(void)
 
 bool weft__sim_goes_on(void)
 {
+	/* No lease is taken in this mode, so no task comes back without a processor. */
+	debug_check(!load_relaxed(&sched.global_busy.length));
 	return sim.count || weft__timer_earliest() != INT64_MAX;
 }
 
