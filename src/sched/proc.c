@@ -245,7 +245,7 @@ static void go_idle(struct processor *p)
 
 /* ---- with sched.lock dropped ---- */
 
-/* A thread is asked for, or missed though another was `found`; or fewer are ready than should be. */
+/* One is asked for, or missed though another was `found`; or fewer are ready than should be. */
 static bool template_needed(const struct thread *found)
 {
 	return load_relaxed(&sched.template.missed) ||
