@@ -138,6 +138,15 @@ static int find_site(struct go_image *go, const struct known_code *k, struct shi
 	return 0;
 }
 
+/* The linker leaves out what nothing calls, and then no thread of the program has a state. */
+static bool never_draws(struct go_image *go)
+{
+	struct go_function f;
+
+	return weft__go_functions_named(go, "runtime.mexit", &f, 1) == 1 &&
+	       weft__go_functions_named(go, "runtime.vgetrandom", &f, 1) == 0;
+}
+
 int weft__shield_sites(struct go_image *go, struct shield_site sites[SHIELD_SITES],
 		       const char **why)
 {
@@ -149,6 +158,10 @@ int weft__shield_sites(struct go_image *go, struct shield_site sites[SHIELD_SITE
 	}
 	if (!weft__go_has_name(go, "runtime.vgetrandomPutState", NULL)) {
 		*why = "its Go runtime does not have the bug";
+		return -ENOENT;
+	}
+	if (never_draws(go)) {
+		*why = "nothing in it asks the vDSO for random bytes";
 		return -ENOENT;
 	}
 	for (unsigned i = 0; i < array_len(known); i++) {

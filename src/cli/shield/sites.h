@@ -23,9 +23,9 @@ struct shield_site {
 };
 
 /*
- * Finds both in the file of a program or library. 0; -ENOENT: not a program of the affected kind;
- * -ENOTSUP: of the affected kind, but its code is not the known one. `why` (a static text) says
- * more whenever it is not 0.
+ * Finds both in the file of a program or library. 0; -ENOENT: not of the affected kind, or nothing
+ * in it draws; -ENOTSUP: of the affected kind, but its code is not the known one. `why` (a static
+ * text) says more whenever it is not 0.
  */
 int weft__shield_sites(struct go_image *go, struct shield_site sites[SHIELD_SITES],
 		       const char **why);
