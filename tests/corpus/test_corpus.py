@@ -9,14 +9,12 @@ usage: test_corpus.py corpus WEFT    every row of the table has its verdict (exi
 
 import json
 import os
-import re
 import subprocess
 import sys
-from typing import NamedTuple
 
+import corpus
 import go_order
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 PLACES = ["/usr", "/opt", "/bin", "/sbin", "/lib", "/srv", "/home", "/var/lib"]
 VERDICTS = {"old": {"affected", "affected-dormant", "mitigated"}, "repaired": {"not-affected"}, "none": {"not-affected"}}
 
@@ -24,43 +22,6 @@ VERDICTS = {"old": {"affected", "affected-dormant", "mitigated"}, "repaired": {"
 def scan(weft, *arguments):
     done = subprocess.run([weft, "scan", "--json", *arguments], capture_output=True, text=True)
     return done.returncode, json.loads(done.stdout)
-
-
-class Row(NamedTuple):
-    name: str  # the folder that it is unpacked into
-    arch: str
-    go: str
-    verdicts: list
-    locker: str
-
-    def facts(self):
-        return [(verdict, self.arch, None if self.go == "-" else self.go) for verdict in self.verdicts]
-
-    def harmful(self):
-        return set() if self.locker in ("-", "none", "harmless") else {self.locker}
-
-
-def verdicts_of(text):
-    for part in text.split(","):
-        *count, verdict = part.split("*")
-        yield from [verdict] * int(count[0] if count else 1)
-
-
-def rows(place):
-    """Those that are there; whether all are is fetch.sh's to say."""
-    with open(os.path.join(HERE, "corpus.txt")) as f:
-        for line in (line for line in f if not line.startswith("#")):
-            _, package, _, arch, go, verdicts, locker, _ = line.split()
-            name = re.sub(r"^@|^pool/.*/|\.deb$", "", package).replace("/", "-", 1).replace("@", "-", 1)
-            if os.path.isdir(os.path.join(place, name)):
-                yield Row(name, arch, go, list(verdicts_of(verdicts)), locker)
-
-
-def fetch():
-    fetched = subprocess.run([os.path.join(HERE, "fetch.sh")], stdout=subprocess.PIPE, text=True)
-    if fetched.returncode not in (0, 77):
-        sys.exit(fetched.returncode)
-    return fetched.stdout.strip(), fetched.returncode
 
 
 def check_order(result, wrong):
@@ -81,9 +42,9 @@ def check_name(result, row, wrong):
         wrong.append(f"{result['path']}: has the name of LockOSThread")
 
 
-def corpus(weft):
-    (place, missing), wrong, compared = fetch(), [], 0
-    for row in rows(place):
+def verdicts(weft):
+    (place, missing), wrong, compared = corpus.fetch(), [], 0
+    for row in corpus.rows(place):
         status, report = scan(weft, os.path.join(place, row.name))
         results = sorted(report["results"], key=lambda r: r["path"])
         facts = [(r["verdict"], r["arch"], r["go_version"]) for r in results]
@@ -99,8 +60,8 @@ def corpus(weft):
 
 
 def lockers(weft):
-    (place, missing), wrong, compared = fetch(), [], 0
-    for row in (row for row in rows(place) if row.locker not in ("-", "none")):
+    (place, missing), wrong, compared = corpus.fetch(), [], 0
+    for row in (row for row in corpus.rows(place) if row.locker not in ("-", "none")):
         for result in scan(weft, os.path.join(place, row.name))[1]["results"]:
             named = {c["function"] for c in result["lock_os_thread_callers"]}
             try:
@@ -142,4 +103,4 @@ def conclude(wrong, compared):
 
 
 if __name__ == "__main__":
-    sys.exit({"corpus": corpus, "lockers": lockers, "machine": machine}[sys.argv[1]](os.path.abspath(sys.argv[2])))
+    sys.exit({"corpus": verdicts, "lockers": lockers, "machine": machine}[sys.argv[1]](os.path.abspath(sys.argv[2])))

@@ -338,37 +338,38 @@ class Refusals(Case):
 
 
 class Corpus(Case):
-    def assert_runs_like(self, path, original):
-        """Only asked of this machine's own kind."""
-        with open(path, "rb") as f:
-            machine = f.read(20)[18]
-        if machine != {"x86_64": 62, "aarch64": 183}.get(platform.machine()):
-            return
-        os.chmod(original, 0o755)
-        for option in ("--version", "version", "--help"):
-            then, now = (run(p, option, cwd=self.place, env={"HOME": self.place}, stdin=subprocess.DEVNULL)
-                         for p in (original, path))
-            self.assertEqual((now.returncode, now.stdout), (then.returncode, then.stdout))
-            self.assertGreaterEqual(now.returncode, 0)
+    def answers(self, path):
+        """What it says of itself. The path is the same before and after: some print it."""
+        for option in ("--help", "--version", "version"):
+            done = run(path, option, cwd=self.place, env={"HOME": self.place}, stdin=subprocess.DEVNULL)
+            self.assertGreaterEqual(done.returncode, 0)
+            yield done.returncode, done.stdout
+            if option == "--version" and done.returncode == 0:
+                return  # the bare word starts some as servers
+
+    def check(self, original, arch):
+        path = self.copy(original, os.path.basename(original))
+        os.chmod(path, 0o755)
+        old, runs = OLD in content(path), arch == {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine())
+        before = list(self.answers(path)) if old and runs else None
+        done = patch(path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        if not old:
+            self.assertIn("nothing to do", done.stdout)
+        else:
+            self.assertEqual(differences(path, original), 1)
+            self.assertEqual(list(self.answers(path)) if runs else None, before)
+            self.assertIn("patched already", patch(path).stdout)
+            self.assertEqual(patch("--revert", path).returncode, 0)
+        self.assertEqual(digest(path), digest(original))
+        os.unlink(path)
 
     def test_real_binaries(self):
         seen = 0
-        for original in corpus.programs(corpus.place()):
+        for original, arch in corpus.programs(corpus.place()):
             seen += 1
             with self.subTest(original):
-                image, path = content(original), self.copy(original)
-                os.chmod(path, 0o755)
-                done = patch(path)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                if OLD not in image:
-                    self.assertIn("nothing to do", done.stdout)
-                    self.assertEqual(digest(path), digest(original))
-                    continue
-                self.assertEqual(differences(path, original), 1)
-                self.assert_runs_like(path, original)
-                self.assertIn("patched already", patch(path).stdout)
-                self.assertEqual(patch("--revert", path).returncode, 0)
-                self.assertEqual(digest(path), digest(original))
+                self.check(original, arch)
         self.assertGreater(seen, 0)
 
 

@@ -137,6 +137,8 @@ class Images(Case):
         self.assertEqual(scan("--image", self.path("export.tar")).returncode, 1)
         for form in ("--json", "--sarif", "--openvex", "--prometheus"):
             self.assertEqual(scan(form, "--image", self.path("export.tar")).returncode, 1)
+        dotted = self.write("dotted.tar", tar_bytes([("./" + name, content) for name, content in system[:8]]))
+        self.assertEqual([r["names"] for r in report("--image", dotted)["results"]], [["usr/bin/x"]])
         clean = self.write("clean.tar", tar_bytes(system[:7]))
         self.assertEqual(scan("--strict", "--image", clean).returncode, 0)
 

@@ -336,14 +336,14 @@ class Real(unittest.TestCase):
     }
 
     def binaries(self):
-        for path in corpus.programs(corpus.place()):
+        for path, _ in corpus.programs(corpus.place()):
             if os.path.basename(path) in self.WAITING:
                 yield path, self.WAITING[os.path.basename(path)]
 
     def test_the_code_of_all_is_known(self):
-        done = run(SITES, "--", *corpus.programs(corpus.place()))
+        done = run(SITES, "--", *(path for path, _ in corpus.programs(corpus.place())))
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertRegex(done.stdout, r"[1-9]\d* programs of amd64 and [1-9]\d* of arm64")
+        self.assertRegex(done.stdout, r"[1-9]\d* programs of amd64, [1-9]\d* of arm64; cannot: [1-9]\d* others")
 
     def test_a_running_program_is_changed_runs_on_and_is_changed_back(self):
         for path, arguments in self.binaries():
