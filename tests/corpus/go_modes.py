@@ -42,7 +42,8 @@ def external(name, linker, *flags, machine="amd64", cc="gcc"):
 
 
 ARM = "aarch64-linux-gnu-gcc"
-OTHERS = {"ppc64le": "powerpc64le-linux-gnu-gcc", "s390x": "s390x-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc"}
+OTHERS = {"ppc64le": "powerpc64le-linux-gnu-gcc", "s390x": "s390x-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc",
+          "loong64": "loongarch64-linux-gnu-gcc"}
 MODES = [
     Mode("plain"),
     Mode("stripped", ("-ldflags=-s -w",)),
@@ -76,7 +77,7 @@ MODES = [
     external("arm64-gold", "-fuse-ld=gold", machine="arm64", cc=ARM),
     *(Mode(m, machine=m) for m in ("ppc64", "ppc64le", "s390x", "loong64", "riscv64", "386", "arm", "mips", "mipsle",
                                    "mips64", "mips64le")),
-    *(Mode(m + "-pie", ("-buildmode=pie",), m) for m in ("ppc64le", "s390x", "loong64", "riscv64")),
+    Mode("ppc64le-pie", ("-buildmode=pie",), "ppc64le"),  # the other processors need a C compiler for that: -cgo-pie
     *(Mode(m + "-pgo", ("-pgo={profile}",), m) for m in ("ppc64le", "s390x", "loong64")),
     *(external(m + "-cgo", "", machine=m, cc=cc) for m, cc in OTHERS.items()),
     *(external(m + "-cgo-pie", "", "-buildmode=pie", machine=m, cc=cc) for m, cc in OTHERS.items()),
