@@ -6,11 +6,13 @@ usage: test_doctor.py WEFT MAKE_TWIN [CLASS...]
 """
 
 import ctypes
+import errno
 import json
 import os
 import platform
 import re
 import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -133,6 +135,41 @@ class Claims(unittest.TestCase):
         except FileNotFoundError:
             scope = None
         self.assertEqual(self.facts["features"]["ptrace_scope"], scope)
+
+
+class Sandbox(unittest.TestCase):
+    """What a seccomp filter takes away is told, whichever error it answers with."""
+
+    CALLS = {"x86_64": {"epoll_pwait2": 441, "preadv2": 327, "pwritev2": 328, "pidfd_open": 434, "process_madvise": 440},
+             "aarch64": {"epoll_pwait2": 441, "preadv2": 286, "pwritev2": 287, "pidfd_open": 434, "process_madvise": 440}}
+
+    def under(self, number, error, *about):
+        """weft doctor where this call fails with this error."""
+        code = b"".join(struct.pack("HBBI", *i) for i in (
+            (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7fff0000)))
+        held = ctypes.create_string_buffer(code)
+        program = struct.pack("HxxxxxxP", 4, ctypes.addressof(held))
+        libc = ctypes.CDLL(None, use_errno=True)
+
+        def confine():
+            if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, program, 0, 0):  # no new privileges, a filter
+                os._exit(77)
+        done = subprocess.run([WEFT, "doctor", "--host-only", *about], capture_output=True, text=True,
+                              preexec_fn=confine, timeout=60, check=False)
+        if done.returncode == 77:
+            self.skipTest("no seccomp filter can be installed here")
+        return done.stdout
+
+    def test_each_call_that_is_refused_is_named_with_its_cost(self):
+        if platform.machine() not in self.CALLS:
+            self.skipTest("the numbers of this processor's calls are not known here")
+        free = report()[1]["calls"]
+        for name, number in self.CALLS[platform.machine()].items():
+            for error in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+                told = json.loads(self.under(number, error, "--json"))["calls"]
+                self.assertEqual(told, {**free, name: False}, (name, error))
+            line = next(x for x in self.under(number, errno.EPERM).splitlines() if name.replace("_", " ") in x)
+            self.assertRegex(line, "no: refused by a sandbox; [a-z]+ ")
 
 
 class Findings(unittest.TestCase):

@@ -117,6 +117,7 @@ static int examine(bool json, bool host_only, char **places, unsigned count)
 		.findings = json_array(),
 	};
 	doctor_kernel(&d);
+	doctor_calls(&d);
 	doctor_random(&d);
 	doctor_limits(&d);
 	bool whole = host_only || doctor_go(&d, places, count);

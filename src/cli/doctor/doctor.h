@@ -22,6 +22,7 @@ void doctor_fact(struct doctor *d, const char *group, const char *key, json_t *v
 void doctor_finding(struct doctor *d, const char *id, const char *advice, ...) printf_like(3, 4);
 
 void doctor_kernel(struct doctor *d); /* kernel, processors, what it offers */
+void doctor_calls(struct doctor *d);  /* those that a sandbox may refuse */
 void doctor_limits(struct doctor *d); /* what binds this process */
 void doctor_random(struct doctor *d); /* vDSO, libc, speed */
 /*
