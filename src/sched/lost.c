@@ -25,12 +25,10 @@
 #include <pthread.h>
 
 #include "base/sys.h"
-#include "base/time.h"
 #include "sched/task.h"
 #include "sched/tid.h"
 
 enum { LOST_BATCH = 64 }; /* threads at a time: a system call each */
-#define LOST_EVERY MS(500)
 
 static pthread_key_t key;
 static int key_error = -EAGAIN;

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#include "base/time.h"
+
+#define LOST_EVERY MS(500) /* between two looks */
+
 struct thread;
 
 /* Called once in a process, before there are threads. 0, or -EAGAIN: there is no free key. */

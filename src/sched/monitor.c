@@ -393,13 +393,19 @@ static void nap(int64_t until)
 	store_relaxed(&sched.monitor.wake, 0);
 }
 
-/* When to look again: for memory to give back, for the end of threads that are not the runtime's,
- * or for a thread of the runtime's that a task has ended. */
+/* How long until the next look for the end of threads that are not the runtime's, or for a thread
+ * of the runtime's that a task has ended; 0: neither. */
+static int64_t next_doubt(void)
+{
+	int64_t first = weft__proc_judge() ? DOUBT : load_relaxed(&sched.in_user) ? LOST_EVERY : 0;
+	return first ? min_of(max_of(2 * monitor.doubt, first), DOUBT_LONG) : 0;
+}
+
+/* When to look again: for memory to give back, or in doubt. */
 static int64_t next_look(void)
 {
 	int64_t pause = monitor.trimming ? TRIM_EVERY : INT64_MAX;
-	int64_t longer = min_of(max_of(2 * monitor.doubt, DOUBT), DOUBT_LONG);
-	monitor.doubt = weft__proc_judge() || load_relaxed(&sched.in_user) ? longer : 0;
+	monitor.doubt = next_doubt();
 	if (monitor.doubt)
 		pause = min_of(pause, monitor.doubt);
 	return pause == INT64_MAX ? pause : weft__clock() + pause;
