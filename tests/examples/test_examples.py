@@ -638,8 +638,27 @@ def kill_clients(server, rng, count):
         s.close()  # with a reset
 
 
+# ---- a request with a limit ----
+
+
+def page(limit, **environment):
+    """Which parts came, by name. The run ends, though one service hangs."""
+    run = subprocess.run([example("deadline"), str(limit)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                         timeout=120, check=True, env={**os.environ, **environment})
+    return {name: word == "came" for name, word in (line.split(": ") for line in run.stdout.splitlines())}
+
+
+def deadline():
+    parts = ["header", "news", "sport", "weather", "footer"]
+    expect("the parts of a page, whatever came", list(page(100)), parts)
+    for seed in range(1, 9):  # a virtual clock: what comes does not depend on the machine
+        expect("all but the part that hangs", page(100, WEFT_SIM=str(seed)), {p: p != "weather" for p in parts})
+        expect("no time, no part", page(0, WEFT_SIM=str(seed)), dict.fromkeys(parts, False))
+        expect("an hour and more", page(4000000, WEFT_SIM=str(seed)), dict.fromkeys(parts, True))
+
+
 CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "crawler": crawler,
-         "daemon": daemon, "memo": memo, "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
+         "daemon": daemon, "deadline": deadline, "memo": memo, "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
          "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()
