@@ -22,7 +22,7 @@
  * and put on the list, the member is marked and woken. So two locks at most are held, group->lock
  * and then made, at any depth, and the list takes the place of recursion.
  *
- * Nothing slips through:
+ * Nothing slips through (models/cancel.pml searches it):
  *   a new group    is put among its maker's and looks at the maker's mark in one section of `made`;
  *                  so a cancel that comes before is seen by it, and one that comes after sees it
  *   a new member   is put among the members only if the group is not cancelled, in one section of
