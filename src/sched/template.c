@@ -54,7 +54,7 @@ static struct {
 	int64_t first;	   /* a thread has been missing since then; 0: none is */
 	int64_t since;	   /* and nothing has run since then */
 	uint64_t switches; /* of all processors then */
-	int error;	   /* of the last birth that failed */
+	int error;	   /* of the last birth; 0: it succeeded */
 	bool said;	   /* the message: once a run */
 } missing;
 static int64_t last_birth;
@@ -140,6 +140,7 @@ static void start_failed(struct thread *t, int err)
 static void note_birth(void)
 {
 	int64_t now = weft__clock();
+	missing.error = 0;
 	births = now - last_birth < STORM_GAP ? births + 1 : 0;
 	last_birth = now;
 	store_relaxed(&sched.template.spares, births < STORM_BIRTHS || sched.sim ? 0 : SPARES);
@@ -162,6 +163,7 @@ static void start_wanted(void)
 int weft__thread_first(void)
 {
 	missing.first = 0;
+	missing.error = 0;
 	missing.said = false;
 	lock_take(&sched.lock, RANK_SCHED);
 	struct thread *t = record_idle();
@@ -226,28 +228,44 @@ static uint64_t all_switches(void)
 	return n;
 }
 
-/* Says why: what the existing threads do, or what the kernel answered. */
-static void describe(char *text, size_t size)
+struct holders {
+	uint32_t locked, in_code, leaving;
+};
+
+/* What the existing threads do. [S] */
+static struct holders count_holders(void)
 {
-	uint32_t locked = 0, leaving = 0;
-	lock_take(&sched.lock, RANK_SCHED);
-	list_each (l, &sched.threads)
-		locked += container_of(l, struct thread, all)->locked_task != NULL;
+	struct holders n = {0};
+	list_each (l, &sched.threads) {
+		const struct thread *t = container_of(l, struct thread, all);
+		bool in_code = load_relaxed(&t->task) && !load_relaxed(&t->lease.in_runtime);
+		n.locked += t->locked_task != NULL;
+		n.in_code += in_code && !t->locked_task;
+	}
 	list_each (l, &sched.leaving)
-		leaving++;
+		n.leaving++;
+	return n;
+}
+
+/* Says why: what the existing threads do, or what the kernel answered. Returns false when a thread
+ * can be had by now. */
+static bool describe(char *text, size_t size)
+{
+	lock_take(&sched.lock, RANK_SCHED);
 	bool limit = sched.thread_count >= sched.max_threads;
-	uint32_t away = sched.in_user;
+	struct holders n = count_holders();
 	lock_drop(&sched.lock, RANK_SCHED);
 	if (limit)
 		snprintf(text, size,
 			 "the limit of %u threads is reached: %u belong to locked tasks, %u are in "
-			 "code that blocks or computes without a processor, %u are ending; raise "
+			 "code that blocks or computes, %u are ending; raise "
 			 "weft_options.max_threads",
-			 sched.max_threads, locked, away, leaving);
-	else
+			 sched.max_threads, n.locked, n.in_code, n.leaving);
+	else if (missing.error)
 		snprintf(text, size,
 			 "cannot start a thread: %s (pids limit, RLIMIT_NPROC or memory)",
 			 strerror(-missing.error));
+	return limit || missing.error;
 }
 
 /* Says once, when it lasts, that tasks wait for a thread; aborts when nothing has run for too
@@ -265,7 +283,8 @@ static void mind_the_gap(int64_t now)
 	bool hopeless = now - missing.since > GIVE_UP;
 	if (!hopeless && (missing.said || now - missing.first < PATIENCE))
 		return;
-	describe(text, sizeof(text));
+	if (!describe(text, sizeof(text)))
+		return;
 	if (hopeless)
 		weft__fatal("%s; nothing has run for ten seconds", text);
 	weft__warn("%s; tasks wait for one", text);

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +99,41 @@ TEST("every kind of work ends with few threads", .times = 3 * (MOST - FEWEST + 1
 				 .max_threads = (unsigned)(FEWEST + nth / 3),
 				 .processors = tasks_processors[nth % 3]};
 	expect_eq(weft_run(&o, main_task, NULL), 42);
+}
+
+/* ---- the warning ---- */
+
+static bool anything_said(void)
+{
+	struct stat st;
+	return fstat(STDERR_FILENO, &st) == 0 && st.st_size > 0;
+}
+
+static int blocks_until_it_is_said(void *arg)
+{
+	enum { LOOKS = 10000 }; /* of a millisecond each */
+	for (int i = 0; i < LOOKS && !anything_said(); i++)
+		usleep(1000);
+	return 0;
+}
+
+static int three_block(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		weft_detach(tasks_start(blocks_until_it_is_said, NULL));
+	return 0;
+}
+
+TEST("the warning counts threads in blocking code that keep their processor")
+{
+	struct weft_options o = {.size = sizeof(o), .processors = 1, .max_threads = 2};
+	char line[256] = "";
+	FILE *err = tmpfile();
+	expect_ge(dup2(fileno(err), STDERR_FILENO), 0);
+	expect_eq(weft_run(&o, three_block, NULL), 0);
+	rewind(err);
+	expect_ne(fgets(line, sizeof(line), err), NULL);
+	expect_ne(strstr(line, "2 are in code that blocks or computes"), NULL);
 }
 
 /* ---- locked tasks need no other thread than their own ---- */
