@@ -442,7 +442,9 @@ static void clean_child(void)
 
 /* ---- the table ---- */
 
-enum { LOCKS = 1, NEVER = 2 }; /* not cancellable; never ready without having waited */
+/* Not cancellable; never ready without having waited; a cancel ends what it waits for, even of a
+ * masked caller (tests/sync/test_down.c). */
+enum { LOCKS = 1, NEVER = 2, DOWN = 4 };
 
 static const struct row {
 	const char *name;
@@ -458,7 +460,7 @@ static const struct row {
 	{"select", prepare_recv, call_select, clean_chan, 0},
 	{"select of NULL", prepare_nothing, call_select, clean_nothing, NEVER},
 	{"join", prepare_join, call_join, clean_join, 0},
-	{"group_wait", prepare_group, call_group, clean_group, 0},
+	{"group_wait", prepare_group, call_group, clean_group, DOWN},
 	{"sem_acquire", prepare_sem, call_sem, clean_nothing, 0},
 	{"waitgroup_wait", prepare_waitgroup, call_waitgroup, clean_nothing, 0},
 	{"mutex_lock_until", prepare_lock, call_mutex, clean_lock, LOCKS},
@@ -523,6 +525,8 @@ static void try_row(const struct row *row, int deadline, bool ready, int state)
 {
 	if (ready && row->flags & NEVER)
 		return;
+	if (!ready && row->flags & DOWN && state != FREE)
+		return;
 	row->prepare(ready);
 	/* What is ready is delivered at once: a deadline that never comes needs no clock. */
 	int64_t when = ready && deadline == LATER ? WEFT_FOREVER : deadline_of(deadline);
@@ -545,7 +549,7 @@ TASK_TEST("delivery comes first then cancellation then the deadline")
 TASK_TEST("a cancelled task never waits")
 {
 	for (int i = 0; i < ROWS; i++) {
-		if (rows[i].flags & LOCKS)
+		if (rows[i].flags & (LOCKS | DOWN))
 			continue;
 		rows[i].prepare(false);
 		int result = call_in(&rows[i], WEFT_FOREVER, CANCELLED);
