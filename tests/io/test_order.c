@@ -570,3 +570,21 @@ TASK_TEST("a sleep that is over is delivered to a cancelled task")
 	weft_cancel_clear();
 	expect_eq(weft_sleep(1), 0);
 }
+
+/* ---- what the poller does not know yet ---- */
+
+TASK_TEST("a read with deadline 0 takes what has come since the last one came short")
+{
+	enum { ROUNDS = 100 };
+	char buf[8];
+	int fd[2];
+	tcp_pair(fd);
+	for (int i = 0; i < ROUNDS; i++) {
+		expect_eq(weft_write(fd[1], "abc", 3, soon()), 3);
+		expect_eq(weft_read(fd[0], buf, sizeof(buf), soon()), 3);
+		expect_eq(weft_write(fd[1], "de", 2, soon()), 2);
+		expect_eq(weft_read(fd[0], buf, sizeof(buf), 0), 2);
+	}
+	weft_close(fd[0]);
+	weft_close(fd[1]);
+}
