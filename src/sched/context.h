@@ -61,8 +61,8 @@ static always_inline void tsan_acquire(void *address)
 #endif
 }
 
-/* The kernel is about to be asked to close fd, which the program may have used by libc's calls. Were it
- * not told, ThreadSanitizer would take what the number's next user does for a race with them. */
+/* The kernel is about to be asked to close fd, which the program may have used by libc's calls. Were
+ * it not told, ThreadSanitizer would take what the number's next user does for a race with them. */
 static always_inline void tsan_closes(int fd)
 {
 #ifdef WEFT_TSAN
