@@ -411,13 +411,19 @@ static int64_t next_look(void)
 	return pause == INT64_MAX ? pause : weft__clock() + pause;
 }
 
+/* Returns true when rounds have something to do though nothing runs. */
+static bool rounds_needed(void)
+{
+	return stop_wanted() || weft__proc_poller_missing();
+}
+
 /* Sleeps until something runs. Whoever takes an idle processor calls weft__monitor_wake. */
 static void sleep_deep(void)
 {
 	store_seq_cst(&sched.monitor.asleep, 1); /* pairs with weft__monitor_wake */
 	/* Here, too, since each round that follows a sleep finds somebody running. */
 	monitor.trimming |= weft__cache_trim();
-	if (nothing_runs() && !stop_wanted() && !weft__proc_poller_missing())
+	if (nothing_runs() && !rounds_needed())
 		nap(next_look());
 	store_relaxed(&sched.monitor.asleep, 0);
 	if (!nothing_runs())
@@ -453,14 +459,13 @@ static void *monitor_main(void *arg)
 		if (look_again())
 			continue;
 		quiet = nothing_runs() ? quiet + 1 : 0;
-		if (quiet < QUIET_ROUNDS) {
+		if (quiet < QUIET_ROUNDS || rounds_needed()) {
 			bool polled = load_relaxed(&sched.poller.until) != INT64_MIN;
 			int64_t due = polled ? INT64_MAX : weft__timer_earliest();
 			int64_t until = weft__clock() + pause;
 			nap(min_of(until, due));
 		} else {
 			sleep_deep();
-			quiet = 0;
 		}
 	}
 	return NULL;
