@@ -83,6 +83,7 @@ TASK_TEST("a channel that is stopped brings back the actions of its signals alon
 	expect(now.sa_handler == SIG_DFL);
 	kill(getpid(), SIGUSR2);
 	expect_eq(next_signal(b, surely()), SIGUSR2);
+	expect_eq(weft_chan_len(a), 0); /* it would be served before b */
 	expect_eq(weft_signal_notify(NULL, SIGUSR2), 0);
 	sigaction(SIGUSR2, NULL, &now);
 	expect(now.sa_handler == SIG_DFL);
@@ -117,13 +118,34 @@ TASK_TEST("the former action comes back")
 TASK_TEST("wrong signals and channels are refused")
 {
 	struct weft_chan *ints = weft_chan_new(sizeof(int), 1), *longs = weft_chan_new(8, 1);
-	expect_eq(weft_signal_notify(ints, SIGKILL), -EINVAL);
+	static const int never[] = {SIGSEGV, SIGBUS, SIGILL,  SIGFPE,
+				    SIGTRAP, SIGSYS, SIGKILL, SIGSTOP};
+	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
+		expect_eq(weft_signal_notify(ints, never[i]), -EINVAL);
 	expect_eq(weft_signal_notify(ints, 0), -EINVAL);
 	expect_eq(weft_signal_notify(ints, 1000), -EINVAL);
 	expect_eq(weft_signal_notify(longs, SIGUSR1), -EINVAL);
 	expect_eq(weft_signal_notify(NULL, SIGUSR1), 0);
 	weft_chan_unref(ints);
 	weft_chan_unref(longs);
+}
+
+static int get_blocked(void *arg)
+{
+	struct weft_chan *c = notified(SIGUSR1, 1);
+	kill(getpid(), SIGUSR1);
+	int got = next_signal(c, surely());
+	weft_chan_unref(c);
+	return got;
+}
+
+TEST("a signal that was blocked before the runtime began arrives all the same")
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	expect_eq(tasks_run(2, get_blocked, NULL), SIGUSR1);
 }
 
 static int leave_notified(void *arg)
