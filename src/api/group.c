@@ -311,8 +311,9 @@ int weft_group_new_with(struct weft_group **group, const struct weft_group_optio
 
 struct weft_group *weft_group_new(void)
 {
-	struct weft_group *g;
-	return weft_group_new_with(&g, NULL) == 0 ? g : NULL;
+	struct weft_group *g = NULL;
+	weft_group_new_with(&g, NULL);
+	return g;
 }
 
 /* ---- waiting ---- */

@@ -32,7 +32,7 @@ int64_t weft__sched_now(void)
 	return 0;
 }
 
-void weft__yield_cpu(void)
+void weft__await_other(unsigned round)
 {
 	cpu_relax();
 }
