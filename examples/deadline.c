@@ -66,10 +66,13 @@ static void print(const struct part *whole)
 
 static int request(void *limit)
 {
-	struct part articles[] = {{"news", 2}, {"sport", 3}, {"weather", 3600 * 1000}};
-	struct part parts[] = {
-		{"header", 1}, {"articles", .parts = articles, .count = 3}, {"footer", 1}};
-	struct part page = {"page", .parts = parts, .count = 3};
+	struct part articles[] = {{.name = "news", .takes = 2},
+				  {.name = "sport", .takes = 3},
+				  {.name = "weather", .takes = 3600 * 1000}};
+	struct part parts[] = {{.name = "header", .takes = 1},
+			       {.name = "articles", .parts = articles, .count = 3},
+			       {.name = "footer", .takes = 1}};
+	struct part page = {.name = "page", .parts = parts, .count = 3};
 	int64_t former = weft_limit(weft_after(MILLISECONDS(atoi(limit))));
 	fetch_parts(&page);
 	weft_limit_end(former);

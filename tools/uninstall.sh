@@ -20,6 +20,6 @@ DESTDIR=$stage cmake --install "$build" --prefix "$prefix" >/dev/null
 		rm -f "$path"
 	fi
 done
-(cd "$stage" && find . -depth -type d -name '*weft*') | while read -r folder; do
+(cd "$stage" && find . -depth -type d -path '*weft*') | while read -r folder; do
 	rmdir "$root${folder#.}" 2>/dev/null || true
 done

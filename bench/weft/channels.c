@@ -80,7 +80,7 @@ uint64_t row_select(const struct bench *b)
 	uint64_t got, done = 0;
 	for (unsigned i = 0; i < CASES; i++) {
 		f.chan[i] = channel(sizeof(uint64_t), 0);
-		cases[i] = (struct weft_case){WEFT_CHAN_RECV, 0, f.chan[i], &got};
+		cases[i] = weft_on_recv(f.chan[i], &got);
 	}
 	struct weft_task *task = start(fan_producer, &f);
 	for (uint64_t i = 0; i < b->size; i++)

@@ -31,8 +31,8 @@ static void *select_from_thread(void *arg)
 {
 	struct weft_chan **chans = arg;
 	for (int i = 0, got; i < 2 * ITEMS; i++) {
-		struct weft_case cases[] = {{WEFT_CHAN_RECV, 0, chans[0], &got},
-					    {WEFT_CHAN_RECV, 0, chans[1], &got}};
+		struct weft_case cases[] = {weft_on_recv(chans[0], &got),
+					    weft_on_recv(chans[1], &got)};
 		expect_ge(weft_select(cases, 2, soon()), 0);
 	}
 	return NULL;
@@ -129,7 +129,7 @@ TEST("a channel outlives the runtime")
 TEST("outside of tasks deadlines hold as well")
 {
 	struct weft_chan *c = weft_chan_new(sizeof(int), 0);
-	struct weft_case cases[] = {{WEFT_CHAN_RECV, 0, c, NULL}, {WEFT_CHAN_RECV, 0, c, NULL}};
+	struct weft_case cases[] = {weft_on_recv(c, NULL), weft_on_recv(c, NULL)};
 	int item = 1;
 	expect_eq(weft_chan_recv(c, &item, 0), -EAGAIN);
 	expect_eq(weft_chan_recv(c, &item, 1), -ETIMEDOUT);
@@ -147,7 +147,7 @@ static int fork_and_use(void *arg)
 	int status, item = 1;
 	pid_t child = fork();
 	if (child == 0) {
-		struct weft_case cases[] = {{WEFT_CHAN_RECV, 0, arg, &item}};
+		struct weft_case cases[] = {weft_on_recv(arg, &item)};
 		bool right = weft_chan_send(arg, &item, WEFT_FOREVER) == -ENOTSUP &&
 			     weft_chan_recv(arg, &item, WEFT_FOREVER) == -ENOTSUP &&
 			     weft_chan_close(arg) == -ENOTSUP &&

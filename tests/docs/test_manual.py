@@ -19,6 +19,8 @@ import mdoc
 
 ROOT = pathlib.Path(sys.argv.pop(1))
 HEADERS = sorted((ROOT / "include/weft").glob("*.h"))
+# Headers of inline functions alone, which are not read function by function: page -> header.
+ADAPTERS = {"weft_tls.3": "with/openssl.h", "weft_redis.3": "with/hiredis.h", "weft_curl.3": "with/curl.h"}
 PAGES = sorted((ROOT / "docs/man").glob("*.[1-8]"))
 
 
@@ -142,7 +144,14 @@ class Manual(unittest.TestCase):
         named = named_errors(HEADERS)
         for page in PAGES:
             with self.subTest(page=page.name):
-                self.assertEqual(unlike_errors(named, page), [])
+                if page.name not in ADAPTERS:
+                    self.assertEqual(unlike_errors(named, page), [])
+
+    def test_errors_of_adapters_are_in_their_headers(self):
+        for page, header in ADAPTERS.items():
+            listed = mdoc.errors((ROOT / "docs/man" / page).read_text())
+            self.assertTrue(listed, page)
+            self.assertLessEqual(listed, set(ERROR.findall((ROOT / "include/weft" / header).read_text())), page)
 
     def test_pages_are_found_by_every_name(self):
         for page in PAGES:

@@ -576,15 +576,15 @@ TASK_TEST("a sleep that is over is delivered to a cancelled task")
 TASK_TEST("a read with deadline 0 takes what has come since the last one came short")
 {
 	enum { ROUNDS = 100 };
-	char buf[8];
-	int fd[2];
-	tcp_pair(fd);
+	char item[8];
+	int ends[2];
+	tcp_pair(ends);
 	for (int i = 0; i < ROUNDS; i++) {
-		expect_eq(weft_write(fd[1], "abc", 3, soon()), 3);
-		expect_eq(weft_read(fd[0], buf, sizeof(buf), soon()), 3);
-		expect_eq(weft_write(fd[1], "de", 2, soon()), 2);
-		expect_eq(weft_read(fd[0], buf, sizeof(buf), 0), 2);
+		expect_eq(weft_write(ends[1], "abc", 3, soon()), 3);
+		expect_eq(weft_read(ends[0], item, sizeof(item), soon()), 3);
+		expect_eq(weft_write(ends[1], "de", 2, soon()), 2);
+		expect_eq(weft_read(ends[0], item, sizeof(item), 0), 2);
 	}
-	weft_close(fd[0]);
-	weft_close(fd[1]);
+	weft_close(ends[0]);
+	weft_close(ends[1]);
 }

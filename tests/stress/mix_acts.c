@@ -107,8 +107,8 @@ void select_item(struct worker *w)
 {
 	struct place *p = w->place;
 	uint64_t out = draw(&w->draw), in = 0;
-	struct weft_case cases[2] = {{WEFT_CHAN_SEND, 1, p->chans[0], &out},
-				     {WEFT_CHAN_RECV, 1, p->chans[CHANS - 1], &in}};
+	struct weft_case cases[2] = {{WEFT_CHAN_SEND, 1, {p->chans[0]}, &out},
+				     {WEFT_CHAN_RECV, 1, {p->chans[CHANS - 1]}, &in}};
 	int ran = weft_select(cases, 2, draw_deadline(&w->draw));
 	if (ran == 0)
 		put_in(&p->items, out);

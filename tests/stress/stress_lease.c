@@ -367,6 +367,6 @@ static int lease_round(void *arg)
 int main(int argc, char **argv)
 {
 	require(weft_key_create(&key, key_left) == 0);
-	static const struct stress lease = {"stress_lease", lease_round};
+	static const struct stress lease = {.name = "stress_lease", .main_task = lease_round};
 	return stress_main(&lease, argc, argv);
 }

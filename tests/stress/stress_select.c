@@ -137,10 +137,12 @@ static void select_some(struct actor *a, unsigned wants, bool may_wait)
 		bool send = wants == 1 || (wants == 3 && (i == 0 || draw_one_in(&a->draw, 2)));
 		chan[i] = draw_below(&a->draw, a->arena->count);
 		in[i] = untouched;
-		cases[i] = (struct weft_case){send ? WEFT_CHAN_SEND : WEFT_CHAN_RECV, 1,
-					      a->arena->chans[chan[i]], send ? &out : &in[i]};
+		cases[i] = (struct weft_case){send ? WEFT_CHAN_SEND : WEFT_CHAN_RECV,
+					      1,
+					      {a->arena->chans[chan[i]]},
+					      send ? &out : &in[i]};
 	}
-	cases[n] = (struct weft_case){WEFT_CHAN_RECV, 1, a->arena->ticks, &tick};
+	cases[n] = (struct weft_case){WEFT_CHAN_RECV, 1, {a->arena->ticks}, &tick};
 	int ran = weft_select(cases, n + draw_one_in(&a->draw, 4), how_long(a, may_wait));
 	for (unsigned i = 0; i < n; i++)
 		if ((int)i != ran)
@@ -160,8 +162,8 @@ static void receive_what_is_left(struct actor *a)
 	struct item in[CHANS];
 	for (unsigned i = 0; i < a->arena->count; i++) {
 		in[i] = untouched;
-		cases[i] = (struct weft_case){a->closed >> i & 1 ? 0 : WEFT_CHAN_RECV, 1,
-					      a->arena->chans[i], &in[i]};
+		cases[i] = (struct weft_case){
+			a->closed >> i & 1 ? 0 : WEFT_CHAN_RECV, 1, {a->arena->chans[i]}, &in[i]};
 	}
 	int ran = weft_select(cases, a->arena->count, how_long(a, true));
 	if (ran < 0)
@@ -319,6 +321,6 @@ static int select_round(void *arg)
 
 int main(int argc, char **argv)
 {
-	static const struct stress select = {"stress_select", select_round};
+	static const struct stress select = {.name = "stress_select", .main_task = select_round};
 	return stress_main(&select, argc, argv);
 }

@@ -338,6 +338,6 @@ static int sync_round(void *arg)
 
 int main(int argc, char **argv)
 {
-	static const struct stress sync = {"stress_sync", sync_round};
+	static const struct stress sync = {.name = "stress_sync", .main_task = sync_round};
 	return stress_main(&sync, argc, argv);
 }

@@ -119,12 +119,14 @@ static bool row_good(const struct storm_row *row)
 	return true;
 }
 
-/* States come in whole pages, and no more than the peak needs. */
+/* States come in whole pages, and no more than the peak needs. A list that grows allocates as
+ * threads end, as soon as there are more owners than it has room for. */
 static bool storm_good(const struct storm_report *r)
 {
 	const struct storm_result *s = &r->storm.result;
 	uint64_t pages = (s->peak_owners + r->per_page - 1) / r->per_page;
-	return storm_lived(&r->storm) && !left_threads(s) && !s->exit_allocations &&
+	bool allocates = s->exit_allocations && !r->storm_job.walls.grows;
+	return storm_lived(&r->storm) && !left_threads(s) && !allocates &&
 	       s->states_mapped <= pages * r->per_page;
 }
 
