@@ -4,16 +4,17 @@
  *
  * Tasks that have never run are taken newest first (runq.h), so one of them may lie below a chain
  * of others, each of which starts the next: of 976 picks one was such a task's. Here is the bound.
- * The monitor notes which task is the oldest of each queue. When that is the same one for
- * PATIENCE, all tasks that had been born when it was first seen are elders: whoever holds the
- * processor brings them, oldest first, to its woken tasks, where they wait in
- * order, until the oldest that is left is younger.
+ * The monitor notes for each queue the number of the youngest task there is. When the queue still
+ * holds one of those PATIENCE later, all that had been born by then are elders: whoever holds the
+ * processor brings them, oldest first, to its woken tasks, where they wait in order, until the
+ * oldest that is left is younger.
  *
  * By number, as no clock is read at a birth: `elders` is the last number that had been handed to a
  * processor by then. Processors get numbers in batches, so a few that were born later are elders,
  * too; where so few are born that this matters, the order does not.
  *
- * Rejected: a time in each record (a birth writes two cache lines, and this would be a third), the
+ * Rejected: to wait until one task was the oldest for that long (the one pick in 976 changes it
+ * again and again where links are short); a time in each record (a birth writes two cache lines, and this would be a third), the
  * oldest at each regular look (a tree of spawns would open a branch at each, and stacks pile up).
  */
 #include "sched/elder.h"
@@ -85,11 +86,11 @@ void weft__elder_bring(struct thread *t)
 }
 
 /* The oldest of a queue is task `id` (0: none) at `now`. Returns up to which number its tasks are
- * elders. */
+ * elders; 0: none is. */
 static uint64_t note(struct elder_notes *notes, uint64_t id, int64_t now)
 {
-	if (id == 0 || id != notes->id)
-		*notes = (struct elder_notes){id, weft__task_last_id(), now};
+	if (id == 0 || id > notes->born_by_then)
+		*notes = (struct elder_notes){weft__task_last_id(), now};
 	return id && now - notes->since >= PATIENCE ? notes->born_by_then : 0;
 }
 

@@ -238,9 +238,9 @@ struct thread {
  * so many woken ones. */
 enum { LOOK_EVERY = 61, FRESH_EVERY = 32 };
 
-/* elder.c: the oldest never-run task of a queue, and since when it has been that. */
+/* elder.c: tasks up to this number had been born at that time, and a queue has held some since. */
 struct elder_notes {
-	uint64_t id, born_by_then;
+	uint64_t born_by_then;
 	int64_t since;
 };
 

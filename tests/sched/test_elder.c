@@ -43,14 +43,15 @@ static void expect_woken(unsigned first, unsigned n)
 		expect_eq(runq_pop(&processor.ready), &task[first + i]);
 }
 
-TEST("when one task is the oldest for ten milliseconds, those born by then are elders")
+TEST("when a queue holds one of those born ten milliseconds ago, they are elders")
 {
-	struct elder_notes notes = {0};
+	struct elder_notes notes = {.born_by_then = 0};
 	expect_eq(note(&notes, 5, MS), 0);
 	notes.born_by_then = 77;
 	expect_eq(note(&notes, 5, MS + PATIENCE - 1), 0);
-	expect_eq(note(&notes, 5, MS + PATIENCE), 77);
-	expect_eq(note(&notes, 6, MS + PATIENCE), 0);
+	expect_eq(note(&notes, 6, MS + PATIENCE), 77); /* another one, and as old */
+	expect_eq(note(&notes, 77, MS + 2 * PATIENCE), 77);
+	expect_eq(note(&notes, 78, MS + 2 * PATIENCE), 0);
 	expect_eq(note(&notes, 0, 3 * PATIENCE), 0);
 	expect_eq(note(&notes, 0, 9 * PATIENCE), 0);
 }
