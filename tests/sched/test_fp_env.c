@@ -269,8 +269,9 @@ static volatile double zero_divisor, quotient;
 
 static int divides_by_zero(void *arg)
 {
+	volatile double mine;
 	for (int i = 0; i < 100; i++) {
-		quotient = 1.0 / zero_divisor;
+		mine = 1.0 / zero_divisor;
 		weft_yield();
 	}
 	return 0;
@@ -278,11 +279,12 @@ static int divides_by_zero(void *arg)
 
 static int traps_division_by_zero(void *arg)
 {
+	volatile double sum = 0;
 	feclearexcept(FE_ALL_EXCEPT);
 	if (feenableexcept(FE_DIVBYZERO) < 0)
 		return 0; /* no traps on this processor */
 	for (int i = 0; i < 100; i++) {
-		quotient = 1.0 + quotient;
+		sum = 1.0 + sum;
 		weft_yield();
 	}
 	return 0;
