@@ -274,6 +274,7 @@ static int divides_by_zero(void *arg)
 		mine = 1.0 / zero_divisor;
 		weft_yield();
 	}
+	(void)mine;
 	return 0;
 }
 
