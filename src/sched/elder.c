@@ -26,14 +26,9 @@
 enum { BATCH = 64 }; /* brought at a look */
 #define PATIENCE MS(10)
 
-static uint64_t id_of(const struct task *task)
-{
-	return task ? load_relaxed(&task->id) : 0;
-}
-
 static unsigned room(const struct processor *p)
 {
-	return min_of(RUNQ_SIZE - min_of(runq_length(&p->ready), RUNQ_SIZE), BATCH);
+	return min_of(runq_room(&p->ready), BATCH);
 }
 
 static void bring_own(struct thread *t)
@@ -41,7 +36,7 @@ static void bring_own(struct thread *t)
 	struct processor *p = t->processor;
 	uint64_t last = load_relaxed(&p->elders);
 	for (unsigned n = room(p); n; n--) {
-		uint64_t id = id_of(deque_oldest(&p->fresh));
+		uint64_t id = task_number(deque_oldest(&p->fresh));
 		struct task *task = id && id <= last ? weft__deque_steal(&p->fresh) : NULL;
 		if (!task) {
 			store_relaxed(&p->elders, 0);
@@ -111,7 +106,7 @@ void weft__elder_look(int64_t now)
 	uint64_t last;
 	for (unsigned i = 0; i < sched.processor_count; i++) {
 		struct processor *p = &sched.processors[i];
-		last = note(&p->seen.fresh, id_of(deque_oldest(&p->fresh)), now);
+		last = note(&p->seen.fresh, task_number(deque_oldest(&p->fresh)), now);
 		if (last)
 			store_relaxed(&p->elders, last);
 	}

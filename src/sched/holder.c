@@ -22,7 +22,7 @@
 #include "sched/holder.h"
 
 #include "base/time.h"
-#include "sched/sched.h"
+#include "sched/task.h"
 #include "sched/tid.h"
 
 enum {
@@ -41,14 +41,14 @@ static struct {
 
 static void note_computed(const struct task *task, int64_t now)
 {
-	uint64_t id = task ? load_relaxed(&task->id) : 0;
+	uint64_t id = task_number(task);
 	known[id % KNOWN].id = id;
 	known[id % KNOWN].when = now;
 }
 
 static bool known_to_compute(const struct task *task, int64_t now)
 {
-	uint64_t id = task ? load_relaxed(&task->id) : 0;
+	uint64_t id = task_number(task);
 	return id && known[id % KNOWN].id == id && now - known[id % KNOWN].when < KNOWN_FOR;
 }
 

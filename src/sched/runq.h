@@ -60,6 +60,12 @@ static inline uint32_t runq_length(const struct runq *q)
 	return load_relaxed(&q->tail) - load_relaxed(&q->head);
 }
 
+/* How many more it holds; for its owner, who alone adds to it. */
+static inline uint32_t runq_room(const struct runq *q)
+{
+	return RUNQ_SIZE - min_of(runq_length(q), RUNQ_SIZE);
+}
+
 static inline uint32_t deque_length(const struct deque *d)
 {
 	int32_t n = (int32_t)(load_relaxed(&d->bottom) - load_relaxed(&d->top));

@@ -45,7 +45,7 @@ void weft__ready_here(struct thread *t, struct list *tasks)
 static void run_own_timers(struct thread *t, int64_t now)
 {
 	struct list ready;
-	unsigned room = RUNQ_SIZE - min_of(runq_length(&t->processor->ready), RUNQ_SIZE - 1);
+	unsigned room = max_of(1, runq_room(&t->processor->ready));
 	list_init(&ready);
 	weft__timer_run_own(t->processor, now, &ready, room);
 	weft__ready_here(t, &ready);
@@ -99,10 +99,8 @@ static struct task *keep_rest(struct thread *t, struct task **tasks, unsigned n)
 static struct task *from_global_ready(struct thread *t)
 {
 	struct task *got[GLOBAL_BATCH];
-	unsigned room = RUNQ_SIZE - min_of(runq_length(&t->processor->ready), RUNQ_SIZE);
-	return keep_rest(
-		t, got,
-		take_global(&sched.global_ready, got, max_of(1, min_of(room, array_len(got)))));
+	unsigned room = max_of(1, min_of(runq_room(&t->processor->ready), array_len(got)));
+	return keep_rest(t, got, take_global(&sched.global_ready, got, room));
 }
 
 static struct task *from_global_fresh(struct thread *t)

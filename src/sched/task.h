@@ -20,6 +20,11 @@ static inline const char *task_name(const struct task *task)
 {
 	return task->named ? task->name : "";
 }
+/* Its number, from any thread, while it may end; 0: there is no task. */
+static inline uint64_t task_number(const struct task *task)
+{
+	return task ? load_relaxed(&task->id) : 0;
+}
 /* Takes back a task that was never started. */
 void weft__task_drop(struct thread *t, struct task *task);
 /* What a task with JOIN_MEMBER is given to when it has ended; set before there is any. */
