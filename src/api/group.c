@@ -348,11 +348,13 @@ bool weft__group_queue(struct weft_group *g, struct waiter *w)
 	return !ended;
 }
 
-void weft__group_unqueue(struct weft_group *g)
+bool weft__group_unqueue(struct weft_group *g)
 {
 	lock_take(&g->lock, RANK_GROUP);
 	g->waiter = NULL;
+	bool ended = group_ended(g);
 	lock_drop(&g->lock, RANK_GROUP);
+	return !ended;
 }
 
 /* A call that may not wait: has the limit passed? */

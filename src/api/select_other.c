@@ -194,16 +194,12 @@ bool weft__select_polls(const struct selection *s)
 /* Takes one out. Did the end of the wait make it run? */
 static bool unqueue_object(struct thread *t, struct weft_case *k, struct waiter *w, bool may_run)
 {
-	bool ended;
-	if (k->op == WEFT_JOIN) {
-		ended = !weft__join_unqueue((struct task *)k->task, w);
-	} else {
-		weft__group_unqueue(k->group);
-		ended = may_run && weft__group_ended(k->group);
-	}
-	if (ended && may_run)
-		run_object(t, k);
-	return ended && may_run;
+	bool waits = k->op == WEFT_JOIN ? weft__join_unqueue((struct task *)k->task, w)
+					: weft__group_unqueue(k->group);
+	if (waits || !may_run)
+		return false;
+	run_object(t, k);
+	return true;
 }
 
 static bool unqueue_sem(struct thread *t, struct weft_case *k, struct select_node *n)
