@@ -133,7 +133,7 @@ static int64_t cost_of_dump(unsigned tasks)
 /* Ten times the tasks cost some ten times as much; a search among all for each, a hundred times. */
 static int dump_many(void *arg)
 {
-	int64_t costs[2];
+	int64_t costs[2] = {0};
 	weft_lock_os_thread(); /* whose CPU is counted */
 	for (int i = 0; i < MANY; i++) {
 		expect_eq(weft_go(sleep_in_named_function, NULL), 0);

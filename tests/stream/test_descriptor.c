@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "bulk.h"
 #include "stream_test.h"
 
 static void stream_pair(struct weft_stream *s[2])
@@ -123,21 +124,9 @@ TASK_TEST("deadline and cancel in the middle of a line lose nothing")
 
 enum { BULK = 8 << 20 };
 
-static char pattern(size_t at)
-{
-	return (char)(at % 251);
-}
-
 static int read_bulk(void *stream)
 {
-	static char buf[10000];
-	size_t at = 0;
-	ssize_t n;
-	while ((n = weft_stream_read(stream, buf, 1 + at % sizeof(buf), soon())) > 0)
-		for (ssize_t i = 0; i < n; i++)
-			expect_eq(buf[i], pattern(at++));
-	expect_eq(n, 0);
-	return (int)at;
+	return bulk_read(stream, 10000);
 }
 
 TASK_TEST("nothing goes twice when deadlines stop writes and flushes half way")

@@ -3,35 +3,8 @@
  * test_down.c: cancellation goes down: from a task to the groups that it has made, to their
  * members, to the groups of those; masks; what the wait for a group means then; misuse.
  */
+#include "members.h"
 #include "misuse.h"
-
-static int running;
-
-static int one(void *arg)
-{
-	return 0;
-}
-
-static int until_cancelled(void *arg)
-{
-	__atomic_fetch_add(&running, 1, __ATOMIC_SEQ_CST);
-	int err = weft_sleep_until(WEFT_FOREVER);
-	__atomic_fetch_sub(&running, 1, __ATOMIC_SEQ_CST);
-	return arg ? 0 : err; /* with an argument it keeps the cancel to itself */
-}
-
-static void await_running(int n)
-{
-	while (__atomic_load_n(&running, __ATOMIC_SEQ_CST) != n)
-		weft_sleep(MS);
-}
-
-static int wait_for(struct weft_group *g)
-{
-	int result = 99;
-	expect_eq(weft_group_wait(g, &result, WEFT_FOREVER), 0);
-	return result;
-}
 
 /* For what one processor alone does in a certain order. */
 static void one_processor(const struct kit_test *test, int nth)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../io/io_test.h"
+#include "../stream/bulk.h"
 
 /* ---- certificates ---- */
 
@@ -230,21 +231,9 @@ TASK_TEST("keys are updated while both talk")
 
 enum { BULK = 4 << 20 };
 
-static char pattern(size_t at)
-{
-	return (char)(at % 251);
-}
-
 static int read_bulk(void *stream)
 {
-	static char buf[50000];
-	size_t at = 0;
-	ssize_t n;
-	while ((n = weft_stream_read(stream, buf, 1 + at % sizeof(buf), soon())) > 0)
-		for (ssize_t i = 0; i < n; i++)
-			expect_eq(buf[i], pattern(at++));
-	expect_eq(n, 0);
-	return (int)at;
+	return bulk_read(stream, 50000);
 }
 
 static int write_bulk(void *stream)
