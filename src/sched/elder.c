@@ -7,15 +7,18 @@
  * The monitor notes for each queue the number of the youngest task there is. When the queue still
  * holds one of those PATIENCE later, all that had been born by then are elders: whoever holds the
  * processor brings them, oldest first, to its woken tasks, where they wait in order, until the
- * oldest that is left is younger.
+ * oldest that is left is younger. It brings a few at a time: at each regular look, and at others
+ * when no woken task waits.
  *
  * By number, as no clock is read at a birth: `elders` is the last number that had been handed to a
  * processor by then. Processors get numbers in batches, so a few that were born later are elders,
  * too; where so few are born that this matters, the order does not.
  *
  * Rejected: to wait until one task was the oldest for that long (the one pick in 976 changes it
- * again and again where links are short); a time in each record (a birth writes two cache lines, and this would be a third), the
- * oldest at each regular look (a tree of spawns would open a branch at each, and stacks pile up).
+ * again and again where links are short); a time in each record (a birth writes two cache lines,
+ * and this would be a third); the oldest at each regular look (a tree of spawns would open a branch
+ * at each, and stacks pile up); all elders at once (all begin before the first goes on after a
+ * wait: of 64 tasks that lock their thread, sleep and end, 60 threads were alive instead of 8).
  */
 #include "sched/elder.h"
 
@@ -23,7 +26,7 @@
 #include "sched/schedule.h"
 #include "sched/task.h"
 
-enum { BATCH = 64 }; /* brought at a look */
+enum { BATCH = 8 }; /* brought at a look: a few among LOOK_EVERY woken tasks */
 #define PATIENCE MS(10)
 
 static unsigned room(const struct processor *p)

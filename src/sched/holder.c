@@ -22,6 +22,7 @@
 #include "sched/holder.h"
 
 #include "base/time.h"
+#include "sched/proc.h"
 #include "sched/task.h"
 #include "sched/tid.h"
 
@@ -59,15 +60,10 @@ bool weft__holder_blocked(struct processor *p, pid_t tid, int64_t cpu)
 	return still && weft__tid_asleep(tid);
 }
 
-static bool woken_wait(const struct processor *p)
-{
-	return runq_length(&p->ready) || load_relaxed(&sched.global_ready.length);
-}
-
 static int64_t patience(const struct processor *p, int64_t now)
 {
 	int64_t more = 1 + sched.busy_away / sched.processor_count;
-	if (!woken_wait(p))
+	if (!proc_woken_wait(p))
 		return BUSY * more;
 	return known_to_compute(load_relaxed(&p->seen.thread->task), now)
 		       ? min_of(BUSY, BUSY_AGAIN * more)

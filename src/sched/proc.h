@@ -64,4 +64,10 @@ static inline bool proc_has_work(const struct processor *p)
 	return runq_length(&p->ready) + deque_length(&p->fresh) > 0;
 }
 
+/* Returns true when a woken task waits for this processor or for any. */
+static inline bool proc_woken_wait(const struct processor *p)
+{
+	return runq_length(&p->ready) || load_relaxed(&sched.global_ready.length);
+}
+
 #endif

@@ -328,12 +328,13 @@ static struct task *look(struct thread *t)
 	debug_run(deque_check(&p->fresh));
 	if (unlikely(p->helps == HELPS_SOON))
 		p->helps = now;
-	if (p->tick >= LOOK_EVERY)
+	bool regular = p->tick >= LOOK_EVERY;
+	if (regular)
 		look_at_poller(t); /* a processor with work must not starve the poller */
 	p->tick = 0;
 	store_relaxed(&p->attention, 0);
 	run_own_timers(t, now);
-	if (unlikely(elders_wait(p)))
+	if (unlikely(elders_wait(p)) && (regular || !proc_woken_wait(p)))
 		weft__elder_bring(t);
 	struct task *task = busy_turn(p) ? from_global_busy(t) : NULL;
 	if (!task)

@@ -60,28 +60,28 @@ TEST("elders come oldest first, a batch at a time, and younger ones stay")
 {
 	prepare();
 	queue_own(0, TASKS);
-	processor.elders = BATCH + 10;
+	processor.elders = BATCH + 5;
 	weft__elder_bring(&holder);
 	expect_woken(0, BATCH);
 	expect(elders_wait(&processor));
 	weft__elder_bring(&holder);
-	expect_woken(BATCH, 10);
+	expect_woken(BATCH, 5);
 	expect(!elders_wait(&processor));
-	expect_eq(deque_length(&processor.fresh), TASKS - BATCH - 10);
+	expect_eq(deque_length(&processor.fresh), TASKS - BATCH - 5);
 }
 
 TEST("so they do from the global queue")
 {
 	prepare();
 	queue_global(TASKS);
-	sched.elders = BATCH + 10;
+	sched.elders = BATCH + 5;
 	weft__elder_bring(&holder);
 	expect_woken(0, BATCH);
 	expect(elders_wait(&processor));
 	weft__elder_bring(&holder);
-	expect_woken(BATCH, 10);
+	expect_woken(BATCH, 5);
 	expect(!elders_wait(&processor));
-	expect_eq(sched.global_fresh.length, TASKS - BATCH - 10);
+	expect_eq(sched.global_fresh.length, TASKS - BATCH - 5);
 }
 
 TEST("no more are brought than the queue of woken tasks holds")
@@ -132,4 +132,34 @@ TEST("old tasks have run before a chain of starts is much longer than they are m
 	expect_eq(tasks_run(1, main_task, NULL), 0);
 	expect_eq(old_ended, OLD);
 	expect_lt(links, OLD * LINKS_EACH);
+}
+
+enum { CROWD = 256, AT_ONCE = 64, YIELDS = 5 };
+
+static unsigned begun, ended, most_at_once;
+
+static void yields(void *arg)
+{
+	(void)arg;
+	if (++begun - ended > most_at_once)
+		most_at_once = begun - ended;
+	for (int i = 0; i < YIELDS; i++)
+		weft_yield();
+	ended++;
+}
+
+static int start_crowd(void *arg)
+{
+	for (int i = 0; i < CROWD; i++)
+		expect_eq(weft_go(yields, arg), 0);
+	for (int64_t until = weft_now() + 3 * PATIENCE; weft_now() < until;)
+		;
+	return 0;
+}
+
+TEST("elders do not all begin before the first of them goes on")
+{
+	expect_eq(tasks_run(1, start_crowd, NULL), 0);
+	expect_eq(ended, CROWD);
+	expect_lt(most_at_once, AT_ONCE);
 }
