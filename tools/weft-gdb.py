@@ -12,16 +12,13 @@ A task that waits has no thread whose registers gdb could show. For such a task 
 words that a context switch leaves on the task's stack (src/arch/*/switch.h), as the caller of whatever the selected
 thread does; from there on gdb's own unwinding goes on.
 """
-import contextlib
-import os
-import sys
 
 import gdb
 import gdb.unwinder
 
 STATES = ("free", "runnable", "running", "waiting", "ended, not joined")
-STACK_FIRST = 64  # enum in stack.h; region k holds STACK_FIRST << k slots
-COLOURS, COLOUR_STEP, CACHE_LINE = 16, 128, 64  # stack.h
+STACK_FIRST = 64  # enum in stack.h; region k holds STACK_FIRST << k records
+UNBORN = 2  # TASK_UNBORN in sched.h
 FREE, RUNNABLE, RUNNING, WAITING, ENDED = range(5)
 
 # Per processor: registers of the stack pointer, frame pointer, program counter, and words of a parked frame by switch.h;
@@ -54,55 +51,24 @@ def text(pointer):
     return pointer.string("utf-8", "replace") if int(pointer) else ""
 
 
-# ---- finding tasks: the arithmetic of stack.c ----
+# ---- finding tasks: the arithmetic of record.c ----
 
-def slot_base(stack_class, slot):
-    region = (slot // STACK_FIRST + 1).bit_length() - 1
+
+def record_at(stack_class, number):
+    region = (number // STACK_FIRST + 1).bit_length() - 1
     first = STACK_FIRST * ((1 << region) - 1)
-    return int(stack_class["regions"][region]) + (slot - first) * int(stack_class["size"])
-
-
-def record_address(stack_class, slot, task_type):
-    top = slot_base(stack_class, slot) + int(stack_class["size"]) - slot % COLOURS * COLOUR_STEP
-    return (top - task_type.sizeof) & ~(CACHE_LINE - 1)
-
-
-def open_pagemap():
-    """The process's table of pages; None where it cannot be asked: a core file, another machine."""
-    inferior = gdb.selected_inferior()
-    connection = getattr(inferior, "connection", None)
-    if connection is None or connection.type != "native":
-        return None
-    try:
-        return open(f"/proc/{inferior.pid}/pagemap", "rb", buffering=0)
-    except OSError:
-        return None
-
-
-def has_page(pagemap, address):
-    """Is the page there? To read one that is not brings it in for good, though the runtime had given it back."""
-    if pagemap is None:
-        return True
-    entry = os.pread(pagemap.fileno(), 8, address // os.sysconf("SC_PAGESIZE") * 8)
-    return len(entry) < 8 or int.from_bytes(entry, sys.byteorder) >> 62 != 0
-
-
-def all_records():
-    task_type = gdb.lookup_type("struct task")
-    classes = stack_classes()
-    for number in range(classes.type.range()[1] + 1):
-        stack_class = classes[number]
-        for slot in range(int(stack_class["used"])):
-            yield gdb.Value(record_address(stack_class, slot, task_type)).cast(task_type.pointer())
+    return (stack_class["records"][region] + (number - first)).dereference()
 
 
 def all_tasks():
     runtime()
-    pagemap = open_pagemap()
-    with pagemap or contextlib.nullcontext():
-        for record in all_records():
-            if has_page(pagemap, int(record)) and int(record["state"]) != FREE:
-                yield record.dereference()
+    classes = stack_classes()
+    for number in range(classes.type.range()[1] + 1):
+        stack_class = classes[number]
+        for record in range(int(stack_class["used"])):
+            task = record_at(stack_class, record)
+            if int(task["state"]) != FREE:
+                yield task
 
 
 def find_task(number):
@@ -112,16 +78,28 @@ def find_task(number):
     raise gdb.GdbError(f"no task {number}")
 
 
+def is_unborn(task):
+    return int(task["state"]) == RUNNABLE and int(task["special"]) & UNBORN
+
+
+def name_of(task):
+    """It lies at the head of the stack while there is one."""
+    place = task["stack"] if int(task["stack"]) else task
+    return place["name"].string("utf-8", "replace") if int(task["named"]) else ""
+
+
 def describe(task):
     state = int(task["state"])
     what = STATES[state] if state < len(STATES) else "?"
+    if is_unborn(task):
+        what = "runnable, not started"
     if state == WAITING:
         what = text(task["why"]) or what
     if state == RUNNING and int(task["thread"]):
         what += f" on thread {int(task['thread']['number'])} (LWP {int(task['thread']['tid'])})"
     if int(task["locked_thread"]):
         what += f", locked to thread {int(task['locked_thread']['number'])}"
-    name = task["name"].string("utf-8", "replace")
+    name = name_of(task)
     return f"task {int(task['id'])}" + (f" '{name}'" if name else "") + f" [{what}]"
 
 
@@ -199,6 +177,8 @@ def write_task(task):
     state = int(task["state"])
     if state == RUNNING:
         write_running(task)
+    elif is_unborn(task):
+        gdb.write(f"will run {task['fn']['plain']}\n")
     elif state != ENDED:
         write_parked(task)
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "sched/stack.h"
 #include "weft/task.h"
 
 enum { KEYS_MAX = 1024, DESTRUCTOR_ROUNDS = 4 };
@@ -32,7 +33,7 @@ static struct task *self(void)
 
 static struct values *values_of(const struct task *task)
 {
-	return (struct values *)task->values; /* in_task is its first member */
+	return (struct values *)task->stack->values; /* in_task is its first member */
 }
 
 int weft_key_create(unsigned *key, void (*destructor)(void *))
@@ -75,8 +76,8 @@ static void end(struct task *task)
 {
 	for (int i = 0; i < DESTRUCTOR_ROUNDS && destroy_round(task); i++)
 		;
-	free(task->values);
-	task->values = NULL;
+	free(task->stack->values);
+	task->stack->values = NULL;
 }
 
 static struct values *grow(struct task *task, unsigned key)
@@ -91,7 +92,7 @@ static struct values *grow(struct task *task, unsigned key)
 		v->value[i] = NULL;
 	v->in_task.end = end;
 	v->room = room;
-	task->values = &v->in_task;
+	task->stack->values = &v->in_task;
 	return v;
 }
 

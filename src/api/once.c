@@ -16,6 +16,7 @@
 #include "api/once.h"
 
 #include "api/call.h"
+#include "sched/stack.h"
 #include "weft/sync.h"
 
 enum { NEW = 0, RUNNING = 1, DONE = 2 };
@@ -73,20 +74,20 @@ static void run(struct once *o, void (*fn)(void *arg), void *arg)
 {
 	const struct thread *t = weft__thread_self();
 	struct task *task = t ? t->task : NULL;
-	struct once_call call = {.once = o, .outer = task ? task->onces : NULL};
+	struct once_call call = {.once = o, .outer = task ? task->stack->onces : NULL};
 	if (task)
-		task->onces = &call;
+		task->stack->onces = &call;
 	fn(arg);
 	if (task)
-		task->onces = call.outer;
+		task->stack->onces = call.outer;
 	finish(o);
 }
 
 void weft__once_end_all(struct task *task)
 {
-	for (struct once_call *call = task->onces; call; call = call->outer)
+	for (struct once_call *call = task->stack->onces; call; call = call->outer)
 		finish(call->once);
-	task->onces = NULL;
+	task->stack->onces = NULL;
 }
 
 void weft_once(struct weft_once *once, void (*fn)(void *arg), void *arg)

@@ -207,7 +207,7 @@ static struct answer ask_resolver(const char *host, const char *service,
 static bool must_ask_here(void)
 {
 	const struct thread *t = weft__thread_self();
-	return sched.sim || t->task->locks;
+	return sched.sim || t->locked_task != NULL;
 }
 
 static struct answer resolve(const char *host, const char *service, const struct addrinfo *hints,

@@ -258,7 +258,7 @@ void weft_exit(int result)
 	struct task *task = self();
 	if (unlikely(!task) && !sched.forked)
 		weft__misuse("weft_exit", "there is no task to end");
-	if (task && unlikely(task->onces))
+	if (task && unlikely(task->stack->onces))
 		weft__once_end_all(task);
 	weft__task_exit(result);
 }

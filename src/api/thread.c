@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "sched/lockthread.h"
 #include "sched/proc.h"
+#include "sched/stack.h"
 
 int weft_lock_os_thread(void)
 {
@@ -34,12 +35,12 @@ int weft_blocking_begin(void)
 	int err = call_outside();
 	if (err)
 		return err;
-	if (t->task->in_user_wait) {
-		t->task->in_user_wait++;
+	if (t->task->stack->in_user_wait) {
+		t->task->stack->in_user_wait++;
 		return 0;
 	}
 	t = enter();
-	t->task->in_user_wait = 1; /* from here on an entry is misuse: weft__enter_slow */
+	t->task->stack->in_user_wait = 1; /* from here on an entry is misuse: weft__enter_slow */
 	weft__proc_lend(t);
 	leave(t);
 	return 0;
@@ -51,9 +52,9 @@ int weft_blocking_end(void)
 	int err = call_outside();
 	if (err)
 		return err;
-	if (!t->task->in_user_wait)
+	if (!t->task->stack->in_user_wait)
 		return -EPERM;
-	if (--t->task->in_user_wait)
+	if (--t->task->stack->in_user_wait)
 		return 0;
 	t = enter(); /* finds that the processor is gone and waits for one */
 	leave(t);

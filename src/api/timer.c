@@ -73,7 +73,7 @@ static bool start_task(const struct weft_timer *timer, struct list *ready)
 	if (!task)
 		return false;
 	task_set_plain_function(task, timer->fn, timer->arg);
-	frame_set_env(task->context.sp, timer->fp_env);
+	task->fp_env = timer->fp_env;
 	/*
 	 * It counts as a task from here on. If the runtime had begun to end before that, nothing
 	 * runs any more.

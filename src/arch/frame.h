@@ -20,22 +20,22 @@
 /* The bottom frame of a task (start.S); it calls weft__task_main(t). */
 void weft__task_entry(void);
 
+/*
+ * arch_start_over(top, t), <cpu>/switch.h: enters weft__task_entry at once, on the stack that ends
+ * below `top`. It may be the one that the caller is on: no frame is prepared, which would overwrite
+ * those in use.
+ */
+
 /* Prepares a stack that ends below `top` (16-byte aligned) so that the first switch to the result
- * enters weft__task_entry, with the caller's floating-point environment: a task begins with its
- * spawner's, as a thread does. */
-static inline void *frame_prepare(void *top)
+ * enters weft__task_entry, with the floating-point environment `env` (arch_fp_env): a task begins
+ * with its spawner's, as a thread does. */
+static inline void *frame_prepare(void *top, uintptr_t env)
 {
 	uintptr_t *sp = (uintptr_t *)top - FRAME_WORDS;
 	sp[FRAME_PC] = (uintptr_t)weft__task_entry;
 	sp[FRAME_FP] = 0;
-	sp[FRAME_ENV] = arch_fp_env();
+	sp[FRAME_ENV] = env;
 	return sp;
-}
-
-/* The same frame, with another environment. */
-static inline void frame_set_env(void *sp, uintptr_t env)
-{
-	((uintptr_t *)sp)[FRAME_ENV] = env;
 }
 
 #endif

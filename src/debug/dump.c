@@ -23,10 +23,11 @@
 #include "debug/out.h"
 #include "debug/stop.h"
 #include "debug/symbols.h"
+#include "sched/record.h"
 #include "sched/runtime.h"
 #include "sched/sched.h"
 #include "sched/sim.h"
-#include "sched/stack.h"
+#include "sched/task.h"
 #include "weft/debug.h"
 #include "weft/version.h"
 
@@ -43,6 +44,11 @@ static struct {
 	unsigned count[TASK_ENDED + 1];
 } dump;
 
+static bool is_unborn(const struct task *task)
+{
+	return load_relaxed(&task->special) & TASK_UNBORN;
+}
+
 static const char *state_name(const struct task *task, uint32_t state)
 {
 	static const char *const names[] = {"free", "runnable", "running", "waiting",
@@ -50,6 +56,8 @@ static const char *state_name(const struct task *task, uint32_t state)
 	const char *why = load_relaxed(&task->why);
 	if (state == TASK_WAITING && why)
 		return why;
+	if (state == TASK_READY && is_unborn(task))
+		return "runnable, not started";
 	return state < array_len(names) ? names[state] : "?";
 }
 
@@ -65,10 +73,8 @@ static void write_duration(int64_t ns)
 
 static void write_head(const struct task *task, uint32_t state)
 {
-	char name[sizeof(task->name)] = "";
-	if (task->named)
-		memcpy(name, task->name, sizeof(name));
-	name[sizeof(name) - 1] = 0;
+	char name[TASK_NAME] = "";
+	strncpy(name, task_name(task), sizeof(name) - 1);
 	const struct thread *t = task_thread(task);
 	const struct thread *locked = load_relaxed(&task->locked_thread);
 	weft__out(&dump.out, "\ntask %llu", (unsigned long long)task->id);
@@ -148,11 +154,24 @@ static unsigned running_frames(struct task *task)
 	return n;
 }
 
+/* What an unborn task will run, in the place of its frames. */
+static unsigned coming_frames(const struct task *task)
+{
+	dump.frames[0] = (struct frame){(uintptr_t)task->fn.plain, false};
+	return 1;
+}
+
+static unsigned frames_of(struct task *task, uint32_t state)
+{
+	if (state == TASK_RUNNING)
+		return running_frames(task);
+	return is_unborn(task) ? coming_frames(task)
+			       : weft__unwind(task, weft__unwind_parked(task), dump.frames, FRAMES);
+}
+
 static void write_stack(struct task *task, uint32_t state)
 {
-	unsigned n = state == TASK_RUNNING
-			     ? running_frames(task)
-			     : weft__unwind(task, weft__unwind_parked(task), dump.frames, FRAMES);
+	unsigned n = frames_of(task, state);
 	if (state == TASK_RUNNING && n == 0)
 		weft__out(&dump.out, "\t(its stack cannot be read while it runs)\n");
 	for (unsigned i = inner_frames(n); i < n; i++)
@@ -183,7 +202,7 @@ static void write_task(struct task *task, void *arg)
 static void write_all(void)
 {
 	const unsigned *n = dump.count;
-	weft__stack_each(count_task, NULL);
+	weft__record_each(count_task, NULL);
 	weft__out(&dump.out,
 		  "weft %s: %u tasks (%u running, %u runnable, %u waiting, %u ended), %u "
 		  "processors, %u threads\n",
@@ -193,7 +212,7 @@ static void write_all(void)
 	if (sched.sim)
 		weft__out(&dump.out, "WEFT_SIM=%llu runs this schedule again\n",
 			  (unsigned long long)weft__sim_seed());
-	weft__stack_each(write_task, NULL);
+	weft__record_each(write_task, NULL);
 	weft__out(&dump.out, "\n");
 }
 

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define LAYOUT_MAGIC "weft layout 1\0\0" /* 16 bytes with the last zero */
+#define LAYOUT_MAGIC "weft layout 2\0\0" /* 16 bytes with the last zero */
 
 /* LAYOUT(name): a number of the table. Sizes and offsets are in bytes. */
 /* clang-format off */
@@ -27,14 +27,12 @@
 	LAYOUT(class_size) \
 	LAYOUT(class_used) \
 	LAYOUT(class_stack) \
-	LAYOUT(class_regions) \
+	LAYOUT(class_records) \
 	LAYOUT(class_count) \
 	LAYOUT(region_count) \
-	LAYOUT(region_first_slots) \
-	LAYOUT(colours) \
-	LAYOUT(colour_step) \
-	LAYOUT(record_align) \
+	LAYOUT(region_first_records) \
 	LAYOUT(task_size) \
+	LAYOUT(task_stack) \
 	LAYOUT(task_sp) \
 	LAYOUT(task_id) \
 	LAYOUT(task_state) \
@@ -42,8 +40,10 @@
 	LAYOUT(task_since) \
 	LAYOUT(task_thread) \
 	LAYOUT(task_locked_thread) \
+	LAYOUT(task_named) \
 	LAYOUT(task_name) \
 	LAYOUT(task_name_size) \
+	LAYOUT(stack_name) \
 	LAYOUT(thread_number) \
 	LAYOUT(thread_tid) \
 	LAYOUT(frame_pc) \
@@ -51,7 +51,10 @@
 	LAYOUT(ring_written) \
 	LAYOUT(ring_events) \
 	LAYOUT(event_size) \
-	LAYOUT(ring_at)
+	LAYOUT(ring_at) \
+	LAYOUT(task_special) \
+	LAYOUT(special_unborn) \
+	LAYOUT(task_fn)
 /* clang-format on */
 
 #define LAYOUT(name) +1

@@ -18,7 +18,8 @@ struct bounds {
 
 static struct bounds bounds_of(const struct task *task)
 {
-	return (struct bounds){(uintptr_t)weft__stack_bottom(task), (uintptr_t)task};
+	const struct stack *stack = load_relaxed(&task->stack);
+	return (struct bounds){(uintptr_t)weft__stack_bottom_of(stack), (uintptr_t)stack};
 }
 
 /* May two words be read at `address`? */

@@ -7,10 +7,11 @@
 #include "sched/check.h"
 #include "sched/exit.h"
 #include "sched/proc.h"
+#include "sched/record.h"
 #include "sched/stack.h"
 
 enum { BATCH = 16, BIN_MAX = 64, CHUNK = 64 * 1024 };
-enum { TASK_BATCH = 256, MAGAZINE = 512 };
+enum { REFILL = 256, MAGAZINE = 512, QUARANTINE = 64 };
 
 struct chunk {
 	struct chunk *next;
@@ -67,17 +68,6 @@ static void bin_check(const struct cache_bin *bin)
 	for (void *record = bin->free; record && count <= bin->count; record = *(void **)record)
 		count++;
 	require(count == bin->count, "a bin of %u free records has %u, or more", bin->count, count);
-}
-
-/* A magazine counts its tasks, and all of them are free. */
-static void magazine_check(const struct list *tasks, unsigned count)
-{
-	unsigned found = 0;
-	list_each (l, tasks) {
-		task_check(container_of(l, struct task, link), TASK_FREE);
-		found++;
-	}
-	require(found == count, "a magazine of %u free tasks has %u", count, found);
 }
 
 /* The lock is held. To ThreadSanitizer, which does not see it here, mmap is a write by the caller. */
@@ -159,83 +149,196 @@ void weft__cache_free(struct thread *t, void *record, size_t size)
 		central_spill(bin, number, BATCH);
 }
 
-static struct task *task_refill(struct cache *cache)
+/* ---- magazines ---- */
+
+void weft__cache_init(struct cache *cache)
 {
-	struct task *got[TASK_BATCH];
-	struct stack_class *class = sched.stack_class;
-	int n = weft__stack_take(class, got, cache ? TASK_BATCH : 1);
-	if (n < 0)
+	list_init(&cache->records.list);
+	list_init(&cache->records.spare);
+	list_init(&cache->stacks.list);
+	list_init(&cache->stacks.spare);
+}
+
+static void magazine_check(const struct list *list, unsigned count)
+{
+	unsigned found = 0;
+	list_each (l, list)
+		found++;
+	require(found == count, "a magazine of %u has %u", count, found);
+}
+
+/* Both count what they hold. */
+static void magazines_check(const struct magazines *m)
+{
+	magazine_check(&m->list, m->count);
+	magazine_check(&m->spare, m->spare_count);
+}
+
+/* The first of the spare magazine, which takes the empty one's place; NULL: both are empty. */
+static noinline struct list *magazine_load(struct magazines *m)
+{
+	debug_run(magazines_check(m));
+	if (!m->spare_count)
 		return NULL;
-	for (int i = n - 1; cache && i > 0; i--)
-		list_push_head(&cache->tasks, &got[i]->link);
-	if (cache)
-		cache->task_count += (unsigned)n - 1;
-	return got[0];
+	list_move_all(&m->list, &m->spare);
+	m->count = m->spare_count - 1;
+	m->spare_count = 0;
+	return list_pop_head(&m->list);
 }
 
-/* The first task of the spare magazine, which takes the empty one's place; of the central list, if both are empty. */
-static noinline struct task *magazine_load(struct cache *cache)
+static always_inline struct list *magazine_pop(struct magazines *m)
 {
-	debug_run(magazine_check(&cache->tasks, cache->task_count));
-	debug_run(magazine_check(&cache->spare, cache->spare_count));
-	if (!cache->spare_count)
-		return task_refill(cache);
-	list_move_all(&cache->tasks, &cache->spare);
-	cache->task_count = cache->spare_count - 1;
-	cache->spare_count = 0;
-	return container_of(list_pop_head(&cache->tasks), struct task, link);
+	struct list *first = list_pop_head(&m->list);
+	if (unlikely(!first))
+		return magazine_load(m);
+	m->count--;
+	return first;
 }
 
-/* Room for more: what has been in the spare one until now is the coldest. No task is touched. */
-static noinline void magazine_store(struct cache *cache)
+/* Returns true when there is room for no more. */
+static always_inline bool magazine_push(struct magazines *m, struct list *link)
 {
-	debug_run(magazine_check(&cache->tasks, cache->task_count));
-	debug_run(magazine_check(&cache->spare, cache->spare_count));
-	if (cache->spare_count)
-		weft__stack_give(sched.stack_class, &cache->spare, cache->spare_count);
-	list_move_all(&cache->spare, &cache->tasks);
-	cache->spare_count = cache->task_count;
-	cache->task_count = 0;
+	list_push_head(&m->list, link);
+	return ++m->count == MAGAZINE;
 }
 
-struct task *weft__cache_task_take(struct thread *t)
+/* Makes room: what has been in the spare one until now is the coldest, and goes to `out`. None of it
+ * is touched. Returns how many that are. */
+static unsigned magazine_store(struct magazines *m, struct list *out)
+{
+	unsigned count = m->spare_count;
+	debug_run(magazines_check(m));
+	list_init(out);
+	list_move_all(out, &m->spare);
+	list_move_all(&m->spare, &m->list);
+	m->spare_count = m->count;
+	m->count = 0;
+	return count;
+}
+
+/* Moves everything to `out`, and returns how many that are. */
+static unsigned magazine_empty(struct magazines *m, struct list *out)
+{
+	unsigned count = m->count + m->spare_count;
+	list_move_all(out, &m->list);
+	list_move_all(out, &m->spare);
+	m->count = m->spare_count = 0;
+	return count;
+}
+
+static noinline struct task *record_refill(struct cache *cache)
+{
+	struct task *got[REFILL];
+	int n = weft__record_take(sched.stack_class, got, cache ? REFILL : 1);
+	for (int i = n - 1; i > 0; i--)
+		magazine_push(&cache->records, &got[i]->link);
+	return n < 0 ? NULL : got[0];
+}
+
+struct task *weft__cache_record_take(struct thread *t)
 {
 	if (!t)
-		return task_refill(NULL);
+		return record_refill(NULL);
 	debug_check(proc_held(t));
-	struct cache *cache = t->processor->cache;
-	struct list *first = list_pop_head(&cache->tasks);
-	if (unlikely(!first))
-		return magazine_load(cache);
-	cache->task_count--;
-	return container_of(first, struct task, link);
+	struct list *first = magazine_pop(&t->processor->cache->records);
+	return likely(first) ? container_of(first, struct task, link)
+			     : record_refill(t->processor->cache);
 }
 
-void weft__cache_task_give(struct thread *t, struct task *task)
+/* Free records are of no task, and have no stack. */
+static void records_check(const struct list *records)
+{
+	list_each (l, records) {
+		const struct task *task = container_of(l, struct task, link);
+		task_check(task, TASK_FREE);
+		require(!task->stack, "the free task %p has a stack", (const void *)task);
+	}
+}
+
+static noinline void records_store(struct magazines *m)
+{
+	struct list out;
+	debug_run(records_check(&m->list));
+	magazine_store(m, &out);
+	weft__record_give(sched.stack_class, &out);
+}
+
+void weft__cache_record_give(struct thread *t, struct task *task)
+{
+	struct magazines *m = &t->processor->cache->records;
+	debug_check(proc_held(t));
+	if (unlikely(magazine_push(m, &task->link)))
+		records_store(m);
+}
+
+static struct stack *stack_refill(struct magazines *m)
+{
+	struct stack *got[REFILL];
+	int n = weft__stack_take(sched.stack_class, got, REFILL);
+	for (int i = n - 1; i > 0; i--)
+		magazine_push(m, &got[i]->link);
+	return n < 0 ? NULL : got[0];
+}
+
+#ifdef WEFT_TSAN
+/* Who uses a stack again comes after who used it before: of two tasks of which one gets the other's,
+ * ThreadSanitizer sees no race. So a stack rests for a while, and the oldest goes first. */
+static struct list *stack_pop(struct magazines *m)
+{
+	struct list *oldest = m->list.prev;
+	if (m->count < QUARANTINE)
+		return NULL;
+	list_remove(oldest);
+	m->count--;
+	return oldest;
+}
+#else
+#define stack_pop magazine_pop
+#endif
+
+struct stack *weft__cache_stack_pop(struct thread *t)
 {
 	debug_check(proc_held(t));
-	struct cache *cache = t->processor->cache;
-	list_push_head(&cache->tasks, &task->link);
-	if (unlikely(++cache->task_count == MAGAZINE))
-		magazine_store(cache);
+	struct list *first = stack_pop(&t->processor->cache->stacks);
+	return first ? container_of(first, struct stack, link) : NULL;
+}
+
+struct stack *weft__cache_stack_take(struct thread *t)
+{
+	struct stack *stack = weft__cache_stack_pop(t);
+	return stack ? stack : stack_refill(&t->processor->cache->stacks);
+}
+
+static noinline void stacks_store(struct magazines *m)
+{
+	struct list out;
+	unsigned count = magazine_store(m, &out);
+	weft__stack_give(sched.stack_class, &out, count);
+}
+
+void weft__cache_stack_give(struct thread *t, struct stack *stack)
+{
+	struct magazines *m = &t->processor->cache->stacks;
+	debug_check(proc_held(t));
+	if (unlikely(magazine_push(m, &stack->link)))
+		stacks_store(m);
 }
 
 bool weft__cache_trim(void)
 {
-	struct list out;
+	struct list records, stacks;
 	unsigned count = 0;
-	list_init(&out);
+	list_init(&records);
+	list_init(&stacks);
 	lock_take(&sched.lock, RANK_SCHED); /* what keeps an idle processor idle */
 	list_each (l, &sched.idle.processors) {
 		struct cache *cache = container_of(l, struct processor, idle)->cache;
-		list_move_all(&out, &cache->tasks);
-		list_move_all(&out, &cache->spare);
-		count += cache->task_count + cache->spare_count;
-		cache->task_count = cache->spare_count = 0;
+		magazine_empty(&cache->records, &records);
+		count += magazine_empty(&cache->stacks, &stacks);
 	}
 	lock_drop(&sched.lock, RANK_SCHED);
-	if (count)
-		weft__stack_give(sched.stack_class, &out, count);
+	weft__record_give(sched.stack_class, &records);
+	weft__stack_give(sched.stack_class, &stacks, count);
 	return count;
 }
 

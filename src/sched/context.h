@@ -95,19 +95,50 @@ static always_inline void lsan_forget(const void *begin, size_t size)
 #endif
 }
 
-/* A new context on the stack [bottom, top) that will enter weft__task_entry. */
-static always_inline void context_init(struct context *c, void *bottom, void *top)
+/* A new context, without a stack. To ThreadSanitizer it goes on from what its creator has done. */
+static always_inline void context_new(struct context *c)
 {
-	c->sp = frame_prepare(top);
+	c->sp = NULL;
+#ifdef WEFT_TSAN
+	c->fiber = __tsan_create_fiber(0);
+#endif
+}
+
+/* Puts it on the stack [bottom, top), where it will enter weft__task_entry. */
+static always_inline void context_mount(struct context *c, void *bottom, void *top,
+					uintptr_t fp_env)
+{
+	c->sp = frame_prepare(top, fp_env);
 #ifdef WEFT_ASAN
 	c->fake_stack = NULL;
 	c->bottom = bottom;
 	c->size = (size_t)((char *)top - (char *)bottom);
 #endif
 	context_forget(bottom, (size_t)((char *)top - (char *)bottom));
-#ifdef WEFT_TSAN
-	c->fiber = __tsan_create_fiber(0);
+}
+
+/* Puts it on the stack [bottom, top) that the calling context is about to leave for ever. */
+static always_inline void context_inherit(struct context *c, void *bottom, void *top)
+{
+	c->sp = NULL;
+#ifdef WEFT_ASAN
+	c->fake_stack = NULL;
+	c->bottom = bottom;
+	c->size = (size_t)((char *)top - (char *)bottom);
 #endif
+}
+
+/* Enters the context that has inherited the caller's stack: nothing of the caller's is left. What
+ * AddressSanitizer knows of the caller's frames is forgotten last: only the jump comes after it. */
+static always_inline _Noreturn void context_start_over(struct context *c, void *top,
+						       struct thread *t, uintptr_t fp_env)
+{
+	arch_fp_env_set(fp_env);
+#ifdef WEFT_ASAN
+	__sanitizer_start_switch_fiber(NULL, c->bottom, c->size);
+	__asan_unpoison_memory_region(c->bottom, c->size);
+#endif
+	arch_start_over(top, t);
 }
 
 /* The context of the calling thread's own stack, before the first switch away from it. */

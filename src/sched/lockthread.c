@@ -18,22 +18,25 @@
 #include <errno.h>
 
 #include "sched/sched.h"
+#include "sched/stack.h"
 
 void weft__lock_thread(struct thread *t)
 {
 	struct task *task = t->task;
-	task->locks++;
+	task->stack->locks++;
 	task->locked_thread = t;
+	task->special |= TASK_LOCKED;
 	t->locked_task = task;
 }
 
 int weft__unlock_thread(struct thread *t)
 {
 	struct task *task = t->task;
-	if (task->locks == 0)
+	if (task->stack->locks == 0)
 		return -EPERM;
-	if (--task->locks == 0) {
+	if (--task->stack->locks == 0) {
 		task->locked_thread = NULL;
+		task->special &= (uint8_t)~TASK_LOCKED;
 		t->locked_task = NULL;
 	}
 	return 0;

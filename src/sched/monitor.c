@@ -50,6 +50,7 @@
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/proc.h"
+#include "sched/record.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
 #include "sched/task.h"
@@ -262,8 +263,8 @@ void weft__monitor_stop_tasks(void)
 	if (sched.membarrier && barrier() < 0)
 		return; /* in the next round those who have not fenced are seen all the same */
 	if (load_relaxed(&weft__on_stop))
-		weft__stack_each(cancel_groups, NULL);
-	weft__stack_each(cancel_one, NULL);
+		weft__record_each(cancel_groups, NULL);
+	weft__record_each(cancel_one, NULL);
 	store_relaxed(&sched.stopped, 1);
 	weft__proc_look_stuck(); /* those that cannot be cancelled may wait for ever */
 }

@@ -15,6 +15,7 @@
 
 #include "base/attr.h"
 #include "sched/handler.h"
+#include "sched/record.h"
 #include "sched/stack.h"
 #include "sched/task.h"
 
@@ -25,12 +26,12 @@ static struct handler handlers[array_len(signals)] = {{.run = on_fault}, {.run =
 
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
-	struct task *task = info->si_code > 0 ? weft__stack_guard_owner(info->si_addr) : NULL;
+	struct task *task = info->si_code > 0 ? weft__record_guard_owner(info->si_addr) : NULL;
 	if (task)
 		weft__warn("task %llu '%s' overflowed its %zu KiB stack "
 			   "(weft_spawn_options.stack_size gives it more)",
 			   (unsigned long long)task->id, task_name(task),
-			   task->class->usable / 1024);
+			   weft__stack_classes[task->class].usable / 1024);
 	weft__handler_pass(&handlers[signo == SIGBUS], signo, info, context);
 }
 

@@ -129,8 +129,7 @@ static void init_processor(struct processor *p, struct cache *cache, unsigned nu
 	p->alone = sched.processor_count == 1;
 	p->attention = sched.sim; /* in that mode it stays set */
 	p->timers.queue.earliest = INT64_MAX;
-	list_init(&cache->tasks);
-	list_init(&cache->spare);
+	weft__cache_init(cache);
 	list_push_tail(&sched.idle.processors, &p->idle);
 	sched.idle.processor_count++;
 }
@@ -232,8 +231,8 @@ static int begin_threads(pthread_t *template)
 static void run_locked(struct task *task, pthread_t template)
 {
 	struct thread *t = weft__thread_self();
-	task->locks = 1;
 	task->locked_thread = t;
+	task->special |= TASK_LOCKED;
 	t->locked_task = task;
 	if (weft__proc_take_idle(t))
 		thread_run_next(t, task);

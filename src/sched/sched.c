@@ -6,6 +6,7 @@
 #include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
+#include "sched/stack.h"
 #include "sched/task.h"
 #include "sched/trace.h"
 
@@ -55,7 +56,7 @@ struct thread *weft__enter_slow(struct thread *t)
 {
 	if (lease_answer(&t->lease))
 		return unlikely(sched.sim) ? weft__sim_entered(t) : t;
-	if (unlikely(t->task->in_user_wait))
+	if (unlikely(t->task->stack->in_user_wait))
 		enter_lent(t->task);
 	t->task->why = "processor";
 	if (weft__proc_return(t)) {

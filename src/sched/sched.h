@@ -53,6 +53,7 @@
 #include "weft/task.h"
 
 struct cache;
+struct stack;
 struct stack_class;
 struct trace_ring;
 struct values;
@@ -86,7 +87,7 @@ struct timers {
 /* ---- tasks ---- */
 
 enum task_state {
-	TASK_FREE,    /* never used, ended and freed, or given back to the kernel (all-zero) */
+	TASK_FREE,    /* ended and freed, or never used (all-zero) */
 	TASK_READY,   /* in a queue */
 	TASK_RUNNING, /* on a thread */
 	TASK_WAITING, /* parked, or about to be */
@@ -105,27 +106,42 @@ struct task_values {
 	void (*end)(struct task *task);
 };
 
-/* A task that waits and goes on touches two cache lines of its record, and so does one that starts,
- * runs and ends. */
+enum { TASK_NAME = 32 }; /* bytes of a name, with its end */
+
+/* Why a task may not simply be switched to: task->special. */
+enum {
+	TASK_LOCKED = 1, /* it has a `locked_thread` */
+	TASK_UNBORN = 2, /* it has never run: task.c */
+};
+
+/*
+ * A task that waits and goes on touches two cache lines of its record, and so does one that starts,
+ * runs and ends. What few tasks need lies at the head of their stacks: struct stack.
+ */
 struct task {
 	/* For whoever runs or queues it. */
 	struct list link;	      /* in a queue or a free list [whoever owns the task] */
 	struct context context;	      /* while it does not run [owner] */
+	struct stack *stack;	      /* its own alone; NULL: none [owner] */
 	struct thread *thread;	      /* runs it, or ran it last; for dumps [owner] */
 	struct thread *locked_thread; /* lock_os_thread: only this thread may run it [owner] */
 	uint64_t id;
 	struct waiter *join;   /* who waits for the end, or JOIN_* [any] */
-	uint32_t state;	       /* enum task_state; for dumps [owner] */
+	uint8_t state;	       /* enum task_state; for dumps [owner] */
+	uint8_t special;       /* why it may not simply be switched to, or 0 [owner] */
 	uint8_t plain;	       /* which of the two kinds of function */
 	uint8_t cancelled;     /* sticky [any] */
 	uint8_t cancel_masked; /* [owner; weft_cancel reads it, atomically] */
 	uint8_t limited;       /* `limit` is set; beside what every wait looks at anyway [owner] */
+	uint8_t class;	       /* of its record and its stack: an index; fixed */
+	/* It called weft_stop, which cancelled it: the walk over all tasks leaves it alone
+	 * [owner]. */
+	uint8_t called_stop;
 
 	/* A wait. */
 	const char *why;      /* what it waits for: a string constant; for dumps [owner] */
 	int64_t since;	      /* about when the wait began (sched.coarse_now) [owner] */
 	struct waiter waiter; /* its current wait [any] */
-	struct timer timer;   /* for its deadline; in no queue when the task ends [owner] */
 
 	/* The beginning and the end. */
 	union {
@@ -133,24 +149,22 @@ struct task {
 		void (*plain)(void *arg);
 	} fn;
 	void *arg;
-	struct task_values *values; /* task-local storage, NULL when none [owner] */
-	struct once_call *onces;    /* calls of weft_once that it is in: api/once.c [owner] */
-	struct stack_class *class;
-	uint32_t slot; /* number of its stack in the class */
-	int result;
-	uint32_t locks;	       /* lock_os_thread's nesting [owner] */
-	uint32_t in_user_wait; /* weft_blocking_begin's nesting [owner] */
-	/* It called weft_stop, which cancelled it: the walk over all tasks leaves it alone
-	 * [owner]. */
-	uint8_t called_stop;
-	uint8_t named; /* `name` is set [owner] */
+	union {
+		uintptr_t fp_env; /* floating-point environment to begin with: frame.h [owner] */
+		int result;	  /* [owner] */
+	};
+	union {
+		struct timer timer;   /* for a wait's deadline; in no queue when the task ends
+				     * [owner] */
+		char name[TASK_NAME]; /* while it has no stack; else there [owner] */
+	};
 
 	/* Rare: neither a birth nor a wait touches it. */
-	char name[32];
 	int64_t limit;	  /* no cancellable wait of it lasts longer, if `limited` [owner] */
 	struct lock made; /* rank MADE; not reset with the record, as weft_stop's walk takes it */
+	uint8_t named;	  /* it has a name: task.h:task_name [owner] */
 	struct weft_group *groups; /* that it has made and not waited for: api/cancel.c [made] */
-};
+} cache_aligned;
 
 /* WEFT_FOREVER: none. */
 static inline int64_t task_limit(const struct task *task)

@@ -30,6 +30,8 @@
  */
 #include "sched/schedule.h"
 
+#include "base/sys.h"
+#include "base/time.h"
 #include "sched/check.h"
 #include "sched/park.h"
 #include "sched/proc.h"
@@ -238,14 +240,23 @@ static always_inline void finish_switch(struct thread *t)
 	}
 }
 
-struct thread *weft__switch_away(struct thread *t, enum after after)
+/* May it be switched to from here, although it is special? */
+static noinline bool can_switch_to(struct thread *t, struct task *next, enum after after)
+{
+	if (next->special & TASK_LOCKED)
+		return false;
+	return (after == AFTER_END && weft__task_inherit(next, t->task)) ||
+	       weft__task_attach_cached(t, next);
+}
+
+static always_inline struct thread *switch_away(struct thread *t, enum after after)
 {
 	struct task *self = t->task;
 	struct task *next = NULL;
 	if (likely(t->processor && !t->locked_task)) {
 		next = pick_next(t->processor);
-		if (unlikely(next && next->locked_thread)) {
-			t->next = next; /* the scheduler brings it to its thread */
+		if (unlikely(next && next->special) && !can_switch_to(t, next, after)) {
+			t->next = next; /* the scheduler brings it to its thread, or a stack */
 			next = NULL;
 		}
 	}
@@ -263,12 +274,27 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 		t->task = NULL;
 	}
 	tsan_release(&t->context); /* pairs with thread_main */
+	if (after == AFTER_END && next && !to->sp)
+		context_start_over(to, next->stack, t, next->fp_env);
 	struct exceptions mine = exceptions_take(t->exceptions);
 	t = context_switch(&self->context, to, t, after == AFTER_END);
 	exceptions_put(t->exceptions, mine);
 	tsan_acquire(t); /* what its start wrote: libc's part of its thread-local storage */
 	finish_switch(t);
 	return t;
+}
+
+struct thread *weft__switch_away(struct thread *t, enum after after)
+{
+	if (after == AFTER_END)
+		__builtin_unreachable(); /* that is weft__switch_end */
+	return switch_away(t, after);
+}
+
+void weft__switch_end(struct thread *t)
+{
+	switch_away(t, AFTER_END);
+	__builtin_unreachable();
 }
 
 /* The first C code on every task's stack; start.S calls it. */
@@ -281,6 +307,7 @@ void weft__task_main(struct thread *t)
 	finish_switch(t);
 	tsan_acquire(t);
 	tsan_acquire(self);
+	tsan_acquire(self->stack); /* pairs with weft__task_exit: whose it was */
 	leave(t);
 	int result = 0;
 	if (self->plain)
@@ -312,12 +339,25 @@ static struct task *next_task(struct thread *t)
 	}
 }
 
+/* Its stack is sure to come: free ones are in the caches of others, or the kernel is short of memory
+ * for a moment. */
+static void put_off(struct task *task)
+{
+	struct timespec pause = timespec_of(MS(1));
+	queue_global(&sched.global_fresh, task, 0);
+	sys_nanosleep(&pause);
+}
+
 void weft__scheduler(struct thread *t)
 {
 	while (!t->leaving) {
 		struct task *task = next_task(t);
 		if (!task)
 			return;
+		if (unlikely(task->special & TASK_UNBORN) && !weft__task_attach(t, task)) {
+			put_off(task);
+			continue;
+		}
 		t->after = AFTER_NOTHING;
 		trace_exact(t, run, task->id, NULL);
 		start_running(t, task);

@@ -5,6 +5,8 @@
 
 #include "sched/sched.h"
 
+/* Leaves the calling task's stack for ever. */
+_Noreturn void weft__switch_end(struct thread *t);
 /* Leaves the calling task's stack; `after` says what becomes of the task. Returns when it runs
  * again, on *that* thread. Inside the runtime. */
 struct thread *weft__switch_away(struct thread *t, enum after after);

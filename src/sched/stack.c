@@ -28,8 +28,8 @@ enum { GUARD = 64 * 1024, GAP = 256, SMALLEST_PAGE = 4096 };
 enum { WARM_KEEP = 64 }; /* warm slots that are never trimmed */
 enum { ADVISE_MANY = 64 };
 
-_Static_assert(GAP % CACHE_LINE == 0, "records keep to cache lines");
-_Static_assert(GAP + STACK_COLOURS * STACK_COLOUR_STEP + sizeof(struct task) < SMALLEST_PAGE,
+_Static_assert(GAP % CACHE_LINE == 0, "heads keep to cache lines");
+_Static_assert(GAP + STACK_COLOURS * STACK_COLOUR_STEP + sizeof(struct stack) < SMALLEST_PAGE,
 	       "all that is not stack fits the one page that a slot has for it");
 
 struct stack_class weft__stack_classes[STACK_CLASSES];
@@ -59,6 +59,7 @@ struct stack_class *weft__stack_class(size_t size)
 	lock_take(&c->lock, RANK_STACK);
 	if (!c->size) {
 		list_init(&c->warm);
+		list_init(&c->free);
 		c->usable = round_up((size_t)1 << (n + STACK_MIN_SHIFT), page_size());
 		c->size = weft__stack_guard_size() + c->usable + page_size();
 	}
@@ -66,21 +67,10 @@ struct stack_class *weft__stack_class(size_t size)
 	return c;
 }
 
-/* Region k starts at slot STACK_FIRST * (2^k - 1). */
-static unsigned slot_region(uint32_t slot)
-{
-	return 31 - (unsigned)__builtin_clz(slot / STACK_FIRST + 1);
-}
-
-static uint32_t region_first(unsigned region)
-{
-	return STACK_FIRST * ((1u << region) - 1);
-}
-
 static char *slot_base(const struct stack_class *c, uint32_t slot)
 {
-	unsigned region = slot_region(slot);
-	return c->regions[region] + (size_t)(slot - region_first(region)) * c->size;
+	unsigned region = stack_region(slot);
+	return c->regions[region] + (size_t)(slot - stack_region_first(region)) * c->size;
 }
 
 static char *slot_guard(const struct stack_class *c, uint32_t slot)
@@ -93,7 +83,7 @@ static char *slot_stack(const struct stack_class *c, uint32_t slot)
 	return slot_guard(c, slot) + weft__stack_guard_size();
 }
 
-/* From there to the end of the page with the record. */
+/* From there to the end of the page with the head. */
 static size_t slot_memory(const struct stack_class *c)
 {
 	return c->size - weft__stack_guard_size();
@@ -101,8 +91,8 @@ static size_t slot_memory(const struct stack_class *c)
 
 static uint32_t *slot_cold_next(const struct stack_class *c, uint32_t slot)
 {
-	unsigned region = slot_region(slot);
-	return &c->cold_next[region][slot - region_first(region)];
+	unsigned region = stack_region(slot);
+	return &c->cold_next[region][slot - stack_region_first(region)];
 }
 
 /* One madvise for the same part of each of `count` slots: half the price of as many calls, and one interrupt of
@@ -117,16 +107,16 @@ static unsigned advise_many(const struct iovec *parts, unsigned count, int advic
 	return done < 0 ? 0 : (unsigned)((size_t)done / parts[0].iov_len);
 }
 
-struct task *weft__stack_task(const struct stack_class *c, uint32_t slot)
+struct stack *weft__stack_at(const struct stack_class *c, uint32_t slot)
 {
 	char *top = slot_base(c, slot) + c->size - (slot % STACK_COLOURS) * STACK_COLOUR_STEP;
-	return (struct task *)((uintptr_t)(top - sizeof(struct task)) &
-			       ~(uintptr_t)(CACHE_LINE - 1));
+	return (struct stack *)((uintptr_t)(top - sizeof(struct stack)) &
+				~(uintptr_t)(CACHE_LINE - 1));
 }
 
-void *weft__stack_bottom(const struct task *task)
+char *weft__stack_bottom(const struct stack *stack)
 {
-	return slot_stack(task->class, task->slot);
+	return slot_stack(stack->class, stack->slot);
 }
 
 /* By way of one page: mlockall(MCL_FUTURE) locks each new mapping, and counts it against a limit,
@@ -164,23 +154,38 @@ void *weft__stack_table(size_t size)
 	return table;
 }
 
+/* Unmaps what there is of a region. */
+static void region_drop(struct stack_class *c, unsigned region)
+{
+	size_t slots = (size_t)STACK_FIRST << region;
+	if (c->regions[region])
+		munmap(c->regions[region] + GAP, slots * c->size);
+	if (c->records[region]) {
+		lsan_forget(c->records[region], slots * sizeof(struct task));
+		munmap(c->records[region], slots * sizeof(struct task));
+	}
+	if (c->cold_next[region])
+		munmap(c->cold_next[region], slots * sizeof(uint32_t));
+	c->regions[region] = NULL;
+	c->records[region] = NULL;
+	c->cold_next[region] = NULL;
+}
+
 static int region_add(struct stack_class *c, unsigned region)
 {
 	size_t slots = (size_t)STACK_FIRST << region;
 	if (region >= STACK_REGIONS || slots > SIZE_MAX / c->size)
 		return -ENOMEM;
 	char *base = weft__stack_reserve(slots * c->size);
-	uint32_t *links = weft__stack_table(slots * sizeof(*links));
-	if (!base || !links) {
-		if (base)
-			munmap(base, slots * c->size);
-		if (links)
-			munmap(links, slots * sizeof(*links));
-		return -ENOMEM;
-	}
-	c->cold_next[region] = links;
-	c->regions[region] = base - GAP;
-	return 0;
+	c->regions[region] = base ? base - GAP : NULL;
+	c->records[region] = weft__stack_table(slots * sizeof(struct task));
+	c->cold_next[region] = weft__stack_table(slots * sizeof(uint32_t));
+	if (c->records[region])
+		lsan_look_into(c->records[region], slots * sizeof(struct task));
+	if (base && c->records[region] && c->cold_next[region])
+		return 0;
+	region_drop(c, region);
+	return -ENOMEM;
 }
 
 /* Locked memory takes no such guards, and is filled when it is opened. */
@@ -195,42 +200,43 @@ static bool guard_holds(const struct iovec *guard)
 	return madvise(guard->iov_base, guard->iov_len, MADV_POPULATE_READ) < 0;
 }
 
-/* Guards that take no mapping, in open memory. Returns for how many slots. */
-static unsigned guard_many(const struct iovec *guards, unsigned count)
+/* Does this kernel know guards that take no mapping? Tried on a slot that is open. */
+static bool guard_works(const struct stack_class *c, uint32_t slot)
 {
-	unsigned done = count > 1 ? advise_many(guards, count, MADV_GUARD_INSTALL) : 0;
-	while (done < count &&
-	       madvise(guards[done].iov_base, guards[done].iov_len, MADV_GUARD_INSTALL) == 0)
-		done++;
-	return done;
+	struct iovec guard = {slot_guard(c, slot), weft__stack_guard_size()};
+	return madvise(guard.iov_base, guard.iov_len, MADV_GUARD_INSTALL) == 0 &&
+	       guard_holds(&guard);
 }
 
-/* Opens up to `count` slots from `slot` on, in one go. Returns how many; the others stay closed.
- * Opened first: closed memory with guards in it is dearer to open, as all CPUs must forget it. */
-static unsigned open_many(const struct stack_class *c, uint32_t slot, unsigned count)
+/* Opens `count` slots from `slot` on, guards and all, in one go. Returns false: they stay closed.
+ * Opened before there are guards: closed memory with guards in it is dearer to open, as all CPUs
+ * must forget it. */
+static bool open_many(const struct stack_class *c, uint32_t slot, unsigned count)
 {
-	struct iovec guards[ADVISE_MANY];
 	char *base = slot_guard(c, slot);
 	if (load_relaxed(&closed_guards) || is_locked(base) ||
 	    weft__stack_open(base, count * c->size) < 0)
-		return 0;
-	for (unsigned i = 0; i < count; i++)
-		guards[i] = (struct iovec){base + i * c->size, weft__stack_guard_size()};
-	unsigned done = guard_many(guards, count);
-	if (slot == 0 && done && !guard_holds(&guards[0]))
-		done = 0;
-	if (done < count) {
-		store_relaxed(&closed_guards, 1); /* an older kernel */
-		mprotect(base + done * c->size, (count - done) * c->size, PROT_NONE);
-	}
-	return done;
+		return false;
+	if (slot > 0 || guard_works(c, slot))
+		return true;
+	store_relaxed(&closed_guards, 1); /* an older kernel */
+	mprotect(base, count * c->size, PROT_NONE);
+	return false;
+}
+
+/* Is it to be said why there is no stack? Not again before there is one: who needs it tries on. */
+static bool tell(struct stack_class *c)
+{
+	bool told = c->told;
+	c->told = true;
+	return !told;
 }
 
 /* Opens one slot but for its guard. */
-static int open_one(const struct stack_class *c, uint32_t slot)
+static int open_one(struct stack_class *c, uint32_t slot)
 {
 	int err = weft__stack_open(slot_stack(c, slot), slot_memory(c));
-	if (err)
+	if (err && tell(c))
 		weft__warn(
 			"cannot open one more stack: %s; without MADV_GUARD_INSTALL (Linux 6.13, "
 			"memory that is not locked) each takes two mappings: raise "
@@ -239,86 +245,127 @@ static int open_one(const struct stack_class *c, uint32_t slot)
 	return err;
 }
 
-/* Sees to it that slot c->used is open: with as many others as were used already, to a limit. */
-static int open_next(struct stack_class *c)
+/* How many slots from `slot` on are made ready in one go: as many as were before, to a limit. */
+static unsigned batch_from(uint32_t slot)
 {
-	uint32_t slot = c->used;
-	uint32_t end = region_first(slot_region(slot) + 1);
+	uint32_t end = stack_region_first(stack_region(slot) + 1);
+	return min_of(min_of(max_of(slot, 1u), (uint32_t)ADVISE_MANY), end - slot);
+}
+
+int weft__stack_promise(struct stack_class *c, uint32_t slot)
+{
+	unsigned region = stack_region(slot), count = batch_from(slot);
 	if (slot < c->open)
 		return 0;
-	unsigned count = min_of(min_of(max_of(slot, 1u), (uint32_t)ADVISE_MANY), end - slot);
-	unsigned done = open_many(c, slot, count);
-	if (done == 0 && open_one(c, slot) < 0)
+	if (region >= STACK_REGIONS || (!c->regions[region] && region_add(c, region) < 0)) {
+		if (tell(c))
+			weft__warn("cannot reserve address space for more stacks of %zu KiB "
+				   "(RLIMIT_AS, or vm.overcommit_memory=2?)",
+				   c->usable / 1024);
 		return -ENOMEM;
-	c->open = slot + max_of(done, 1u);
+	}
+	if (!open_many(c, slot, count)) {
+		count = 1;
+		if (open_one(c, slot) < 0)
+			return -ENOMEM;
+	}
+	c->open = slot + count;
 	return 0;
 }
 
-/* The record of a slot whose memory may be fresh: with what stays as it is for all of its tasks. */
-static struct task *record_of(struct stack_class *c, uint32_t slot)
+/* Guards that take no mapping, in open memory. Returns for how many slots from `slot` on. */
+static unsigned guard_many(const struct stack_class *c, uint32_t slot, unsigned count)
 {
-	struct task *task = weft__stack_task(c, slot);
-	task->class = c;
-	task->slot = slot;
-	task->waiter.task = task;
-	return task;
+	struct iovec guards[ADVISE_MANY];
+	for (unsigned i = 0; i < count; i++)
+		guards[i] = (struct iovec){slot_guard(c, slot + i), weft__stack_guard_size()};
+	unsigned done = count > 1 ? advise_many(guards, count, MADV_GUARD_INSTALL) : 0;
+	while (done < count &&
+	       madvise(guards[done].iov_base, guards[done].iov_len, MADV_GUARD_INSTALL) == 0)
+		done++;
+	return done;
 }
 
-/* A slot that was never used. */
-static struct task *slot_new(struct stack_class *c)
+/* A guard that is closed memory, where it may be closed already. */
+static int guard_close(struct stack_class *c, uint32_t slot)
 {
-	uint32_t slot = c->used;
-	unsigned region = slot_region(slot);
-	if (region >= STACK_REGIONS || (!c->regions[region] && region_add(c, region) < 0)) {
-		weft__warn("cannot reserve address space for more stacks of %zu KiB (RLIMIT_AS, or "
-			   "vm.overcommit_memory=2?)",
-			   c->usable / 1024);
-		return NULL;
-	}
-	if (open_next(c) < 0)
-		return NULL;
-	/* pairs with weft__stack_each, weft__stack_trim */
-	store_release(&c->used, slot + 1);
-	return record_of(c, slot);
+	int err = mprotect(slot_guard(c, slot), weft__stack_guard_size(), PROT_NONE) ? -errno : 0;
+	if (err && tell(c))
+		weft__warn("cannot guard one more stack: %s (vm.max_map_count?)", strerror(-err));
+	return err;
 }
 
-static struct task *slot_take(struct stack_class *c)
+/* Sees to it that slot c->taken, which is open, has its guard. */
+static int guard_next(struct stack_class *c)
+{
+	uint32_t slot = c->taken;
+	unsigned done = 0;
+	if (slot < c->guarded)
+		return 0;
+	if (!load_relaxed(&closed_guards))
+		done = guard_many(c, slot, min_of(batch_from(slot), c->open - slot));
+	if (done == 0 && guard_close(c, slot) < 0)
+		return -ENOMEM;
+	c->guarded = slot + max_of(done, 1u);
+	return 0;
+}
+
+/* The head of a slot whose memory may be fresh. */
+static struct stack *head_of(struct stack_class *c, uint32_t slot)
+{
+	struct stack *stack = weft__stack_at(c, slot);
+	stack->class = c;
+	stack->slot = slot;
+	return stack;
+}
+
+/* A slot that was never used. There is an open one for each record; a further one is opened while
+ * free stacks lie in the caches of others. */
+static struct stack *slot_new(struct stack_class *c)
+{
+	if (weft__stack_promise(c, c->taken) < 0 || guard_next(c) < 0)
+		return NULL;
+	return head_of(c, c->taken++);
+}
+
+static struct stack *slot_take(struct stack_class *c)
 {
 	struct list *warm = list_pop_head(&c->warm);
 	if (warm) {
 		c->warm_count--;
 		c->warm_low = min_of(c->warm_low, c->warm_count);
-		return container_of(warm, struct task, link);
+		return container_of(warm, struct stack, link);
 	}
 	if (!c->cold_first)
 		return slot_new(c);
 	uint32_t slot = c->cold_first - 1;
 	c->cold_first = *slot_cold_next(c, slot);
 	c->cold_count--;
-	return record_of(c, slot);
+	return head_of(c, slot);
 }
 
-int weft__stack_take(struct stack_class *c, struct task **out, unsigned room)
+int weft__stack_take(struct stack_class *c, struct stack **out, unsigned room)
 {
 	unsigned n = 0;
 	lock_take(&c->lock, RANK_STACK);
 	while (n < room &&
 	       (n == 0 ||
 		c->warm_count)) { /* touch new memory only for the one that is needed now */
-		struct task *task = slot_take(c);
-		if (!task)
+		struct stack *stack = slot_take(c);
+		if (!stack)
 			break;
-		out[n++] = task;
+		out[n++] = stack;
 	}
+	c->told &= n == 0;
 	lock_drop(&c->lock, RANK_STACK);
 	return n ? (int)n : -ENOMEM;
 }
 
-void weft__stack_give(struct stack_class *c, struct list *tasks, unsigned count)
+void weft__stack_give(struct stack_class *c, struct list *stacks, unsigned count)
 {
 	lock_take(&c->lock, RANK_STACK);
-	list_move_all(tasks, &c->warm); /* the newest in front */
-	list_move_all(&c->warm, tasks);
+	list_move_all(stacks, &c->warm); /* the newest in front */
+	list_move_all(&c->warm, stacks);
 	c->warm_count += count;
 	lock_drop(&c->lock, RANK_STACK);
 }
@@ -340,10 +387,10 @@ static unsigned trim_take(struct stack_class *c, uint32_t *slots, unsigned room)
 	unsigned n = 0;
 	lock_take(&c->lock, RANK_STACK);
 	while (n < room && c->warm_count > WARM_KEEP) {
-		struct task *task = container_of(c->warm.prev, struct task, link);
-		list_remove(&task->link);
+		struct stack *stack = container_of(c->warm.prev, struct stack, link);
+		list_remove(&stack->link);
 		c->warm_count--;
-		slots[n++] = task->slot;
+		slots[n++] = stack->slot;
 	}
 	c->warm_low = min_of(c->warm_low, c->warm_count);
 	lock_drop(&c->lock, RANK_STACK);
@@ -383,7 +430,7 @@ bool weft__stack_trim(void)
 	bool more = false;
 	for (unsigned i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *c = &classes[i];
-		if (!load_acquire(&c->used)) /* pairs with slot_new */
+		if (!load_acquire(&c->used)) /* pairs with record.c:record_new */
 			continue;
 		trim_class(c);
 		more |= load_relaxed(&c->warm_count) > WARM_KEEP;
@@ -395,40 +442,50 @@ void weft__stack_shutdown(void)
 {
 	for (unsigned i = 0; i < STACK_CLASSES; i++) {
 		struct stack_class *c = &classes[i];
-		for (uint32_t slot = 0; slot < c->used; slot++)
+		for (uint32_t slot = 0; slot < c->taken; slot++)
 			context_forget(slot_stack(c, slot), slot_memory(c));
-		for (unsigned k = 0; k < STACK_REGIONS; k++) {
-			size_t slots = (size_t)STACK_FIRST << k;
-			if (c->regions[k])
-				munmap(c->regions[k] + GAP, slots * c->size);
-			if (c->cold_next[k])
-				munmap(c->cold_next[k], slots * sizeof(uint32_t));
-		}
+		for (unsigned k = 0; k < STACK_REGIONS; k++)
+			region_drop(c, k);
 		*c = (struct stack_class){0};
 	}
 }
 
-struct task *weft__stack_guard_owner(const void *address)
+/* A byte of a slot. */
+struct place {
+	const struct stack_class *class; /* NULL: not in a slot */
+	uint32_t slot;
+	size_t offset; /* from the guard's first byte on */
+};
+
+static struct place place_in_class(const struct stack_class *c, const char *address)
 {
-	for (unsigned i = 0; i < STACK_CLASSES; i++) {
-		struct stack_class *c = &classes[i];
-		for (unsigned k = 0; k < STACK_REGIONS && c->regions[k]; k++) {
-			size_t offset = (size_t)((const char *)address - (c->regions[k] + GAP));
-			if (offset < ((size_t)STACK_FIRST << k) * c->size &&
-			    offset % c->size < weft__stack_guard_size())
-				return weft__stack_task(c, region_first(k) +
-								   (uint32_t)(offset / c->size));
-		}
+	for (unsigned k = 0; k < STACK_REGIONS && c->regions[k]; k++) {
+		size_t offset = (size_t)(address - (c->regions[k] + GAP));
+		if (offset < ((size_t)STACK_FIRST << k) * c->size)
+			return (struct place){c,
+					      stack_region_first(k) + (uint32_t)(offset / c->size),
+					      offset % c->size};
 	}
-	return NULL;
+	return (struct place){0};
 }
 
-void weft__stack_each(void (*fn)(struct task *task, void *arg), void *arg)
+static struct place place_of(const void *address)
 {
-	for (unsigned i = 0; i < STACK_CLASSES; i++) {
-		struct stack_class *c = &classes[i];
-		uint32_t used = load_acquire(&c->used); /* pairs with slot_new */
-		for (uint32_t slot = 0; slot < used; slot++)
-			fn(weft__stack_task(c, slot), arg);
-	}
+	struct place at = {0};
+	for (unsigned i = 0; i < STACK_CLASSES && !at.class; i++)
+		at = place_in_class(&classes[i], address);
+	return at;
+}
+
+struct stack *weft__stack_guarded(const void *address)
+{
+	struct place at = place_of(address);
+	return at.class && at.offset < weft__stack_guard_size() ? weft__stack_at(at.class, at.slot)
+								: NULL;
+}
+
+char *weft__stack_bottom_of(const struct stack *stack)
+{
+	struct place at = place_of(stack);
+	return at.class ? slot_stack(at.class, at.slot) : NULL;
 }

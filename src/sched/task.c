@@ -6,6 +6,28 @@
  * ever; the second (weft__task_ended) runs on the stack that comes next and tells the joiner. So
  * whoever learns that a task has ended may free its stack at once.
  *
+ * A task costs nothing but its record until it runs. Its stack comes and goes:
+ *
+ *   the task is               stack                     moved on by
+ *   unborn (TASK_UNBORN)      none; other sizes than    its spawner, into a queue; then whoever takes
+ *                             the default: its own      it out, who holds a processor, attaches one
+ *   ready, running, waiting   its own
+ *   ended                     none                      the thread that leaves it: to the unborn task
+ *                                                       that runs next, which starts over on it; else
+ *                                                       finish_switch, on the next stack: to the cache,
+ *                                                       before it tells the joiner
+ *
+ * So a task that is switched to from another's stack takes one that its processor's cache has
+ * (weft__task_attach_cached). More are fetched on the scheduler's stack alone (weft__task_attach): an
+ * array for a batch of them on the stack of a task that is about to wait would be a second page for
+ * each task that waits.
+ *
+ * The spawner's floating-point environment waits in the record. To ThreadSanitizer a task's fiber is
+ * made by its spawner, whose clock it begins with.
+ *
+ * Rejected: a stack at the start (a page fault, a guard and page tables each: a burst of 100,000 short
+ * tasks took 400 MiB); a stack that unborn tasks share with whoever starts them.
+ *
  *   task->join       meaning                               who moves it
  *   JOIN_RUNNING     nobody waits yet
  *   a waiter         that one waits                        RUNNING <-> waiter: the joiner, by CAS
@@ -25,6 +47,7 @@
 #include "sched/cache.h"
 #include "sched/check.h"
 #include "sched/park.h"
+#include "sched/record.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
 
@@ -51,15 +74,44 @@ uint64_t weft__task_last_id(void)
 	return load_relaxed(&ids);
 }
 
+static struct stack_class *class_of(const struct task *task)
+{
+	return &weft__stack_classes[task->class];
+}
+
+/* Gives a record or a stack back that no cache keeps. */
+static void give_record(struct task *task)
+{
+	struct list one;
+	list_init(&one);
+	list_push_head(&one, &task->link);
+	weft__record_give(class_of(task), &one);
+}
+
+static void give_stack(struct stack *stack)
+{
+	struct list one;
+	list_init(&one);
+	list_push_head(&one, &stack->link);
+	weft__stack_give(stack->class, &one, 1);
+}
+
+/* A record of a class that no cache keeps, with its stack. */
+static struct task *allocate_whole(struct stack_class *class)
+{
+	struct task *task;
+	if (!class || weft__record_take(class, &task, 1) < 0)
+		return NULL;
+	if (weft__stack_take(class, &task->stack, 1) > 0)
+		return task;
+	give_record(task);
+	return NULL;
+}
+
 static struct task *allocate(struct thread *t, size_t stack_size)
 {
 	struct stack_class *class = stack_size ? weft__stack_class(stack_size) : sched.stack_class;
-	struct task *task = NULL;
-	if (class == sched.stack_class)
-		return weft__cache_task_take(t);
-	if (class)
-		weft__stack_take(class, &task, 1);
-	return task;
+	return class == sched.stack_class ? weft__cache_record_take(t) : allocate_whole(class);
 }
 
 static void count_started(struct thread *t, int more)
@@ -73,10 +125,89 @@ static void count_started(struct thread *t, int more)
 	lock_drop(&sched.lock, RANK_SCHED);
 }
 
-/* How much of its slot a task may use: its stack, and its record, which lies behind it. */
-static size_t usable(const struct task *task)
+/* How much of a slot a task may use: from the bottom to the end of the head. */
+static size_t usable(const struct stack *stack)
 {
-	return (size_t)((const char *)(task + 1) - (const char *)weft__stack_bottom(task));
+	return (size_t)((const char *)(stack + 1) - weft__stack_bottom(stack));
+}
+
+_Static_assert(sizeof(((struct stack *)0)->name) == TASK_NAME, "names move between the two");
+
+static void own(struct task *task, struct stack *stack)
+{
+	if (unlikely(task->named) && stack != task->stack)
+		memcpy(stack->name, task->name, TASK_NAME);
+	task->timer.index = 0;			    /* the name has lain there */
+	stack->locks = task->locked_thread != NULL; /* the main task with WEFT_LOCK_MAIN */
+	stack->in_user_wait = 0;
+	stack->values = NULL;
+	stack->onces = NULL;
+	store_relaxed(&task->stack, stack);
+	task->special &= (uint8_t)~TASK_UNBORN;
+}
+
+static bool attach(struct task *task, struct stack *stack)
+{
+	if (unlikely(!stack))
+		return false;
+	own(task, stack);
+	context_mount(&task->context, weft__stack_bottom(stack), stack, task->fp_env);
+	lsan_look_into(weft__stack_bottom(stack), usable(stack));
+	return true;
+}
+
+bool weft__task_attach(struct thread *t, struct task *task)
+{
+	return attach(task, task->stack ? task->stack : weft__cache_stack_take(t));
+}
+
+bool weft__task_attach_cached(struct thread *t, struct task *task)
+{
+	return attach(task, task->stack ? task->stack : weft__cache_stack_pop(t));
+}
+
+/* Whoever still looks at the frames of a task that has ended finds no sense in them. */
+static void spoil(const struct task *task)
+{
+#if defined(WEFT_DEBUG) && !defined(WEFT_TSAN) /* to which that is a write */
+	char *sp = task->context.sp;
+	size_t size = (size_t)((char *)task->stack - sp);
+	context_forget(sp, size);
+	memset(sp, 0xa5, size);
+#endif
+}
+
+/* Takes away its stack, which was left for ever or never entered. */
+static struct stack *detach(struct task *task)
+{
+	struct stack *stack = task->stack;
+	if (unlikely(task->named))
+		memcpy(task->name, stack->name, TASK_NAME);
+	store_relaxed(&task->stack, NULL);
+	return stack;
+}
+
+/* Not with ThreadSanitizer: the end of one task would seem to come before the other, and hide races
+ * between the two. */
+bool weft__task_inherit(struct task *task, struct task *ended)
+{
+#ifdef WEFT_TSAN
+	return false;
+#endif
+	if (task->stack || task->class != ended->class)
+		return false;
+	struct stack *stack = detach(ended);
+	own(task, stack);
+	context_inherit(&task->context, weft__stack_bottom(stack), stack);
+	return true;
+}
+
+static void keep(struct thread *t, struct stack *stack)
+{
+	if (likely(t && t->processor && stack->class == sched.stack_class))
+		weft__cache_stack_give(t, stack);
+	else
+		give_stack(stack);
 }
 
 struct task *weft__task_new(struct thread *t, const struct task_options *options)
@@ -85,20 +216,15 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 	if (unlikely(!task))
 		return NULL;
 	tsan_acquire(task);
-	context_init(&task->context, weft__stack_bottom(task),
-		     (void *)((uintptr_t)task & ~(uintptr_t)15));
-	lsan_look_into(weft__stack_bottom(task), usable(task));
+	context_new(&task->context);
+	task->fp_env = arch_fp_env();
 	list_init(&task->link);
 	debug_run(task_check(task, TASK_FREE));
 	task->thread = NULL;
 	task->locked_thread = NULL;
-	task->locks = 0;
-	debug_check(task->timer.index == 0);
+	task->special = TASK_UNBORN;
 	task->cancelled = task->cancel_masked = task->limited = 0;
 	task->join = options->detached ? JOIN_DETACHED : JOIN_RUNNING;
-	task->values = NULL;
-	task->onces = NULL;
-	task->in_user_wait = 0;
 	task->called_stop = 0;
 	task->id = new_id(t ? t->processor : NULL);
 	task->named = 0;
@@ -110,8 +236,9 @@ struct task *weft__task_new(struct thread *t, const struct task_options *options
 
 void weft__task_name(struct task *task, const char *name)
 {
-	memset(task->name, 0, sizeof(task->name));
-	strncpy(task->name, name, sizeof(task->name) - 1);
+	char *place = task->stack ? task->stack->name : task->name;
+	memset(place, 0, TASK_NAME);
+	strncpy(place, name, TASK_NAME - 1);
 	task->named = *name != 0;
 }
 
@@ -119,21 +246,19 @@ void weft__task_free(struct thread *t, struct task *task)
 {
 	task->state = TASK_FREE;
 	tsan_release(task);
-	if (likely(t && t->processor && task->class == sched.stack_class)) {
-		weft__cache_task_give(t, task);
+	if (likely(t && t->processor && class_of(task) == sched.stack_class)) {
+		weft__cache_record_give(t, task);
 		return;
 	}
-	struct list one;
-	list_init(&one);
-	list_push_head(&one, &task->link);
-	weft__stack_give(task->class, &one, 1);
+	give_record(task);
 }
 
 void weft__task_drop(struct thread *t, struct task *task)
 {
 	count_started(t, -1);
-	lsan_forget(weft__stack_bottom(task), usable(task));
 	context_release(&task->context);
+	if (task->stack)
+		keep(t, detach(task));
 	weft__task_free(t, task);
 }
 
@@ -158,11 +283,12 @@ void weft__task_exit(int result)
 	if (unlikely(!weft__thread_self()))
 		exit_forked(result);
 	struct task *task = weft__thread_self()->task;
-	if (task->values)
-		task->values->end(task);
+	if (task->stack->values)
+		task->stack->values->end(task);
 	if (unlikely(task->groups))
 		groups_left(task);
 	struct thread *t = enter(); /* perhaps another one by now */
+	debug_check(task->timer.index == 0);
 	task->result = result;
 	if (unlikely(task == sched.main.task)) {
 		sched.main.task = NULL;
@@ -170,9 +296,9 @@ void weft__task_exit(int result)
 		store_relaxed(&sched.main.returned, 1);
 	}
 	tsan_release(task);
-	tsan_release(&sched); /* pairs with the end of weft__runtime_run */
-	weft__switch_away(t, AFTER_END);
-	__builtin_unreachable();
+	tsan_release(task->stack); /* pairs with weft__task_main */
+	tsan_release(&sched);	   /* pairs with the end of weft__runtime_run */
+	weft__switch_end(t);
 }
 
 static void tell_joiner(struct thread *t, struct task *task)
@@ -204,10 +330,14 @@ static void tell_joiner(struct thread *t, struct task *task)
 
 void weft__task_ended(struct thread *t, struct task *task)
 {
-	lsan_forget(weft__stack_bottom(task), usable(task));
 	context_release(&task->context);
 	debug_run(task_check(task, TASK_RUNNING));
 	task->state = TASK_ENDED;
+	if (task->stack) { /* no other has inherited it */
+		lsan_forget(weft__stack_bottom(task->stack), usable(task->stack));
+		spoil(task);
+		keep(t, detach(task));
+	}
 	if (unlikely(task->locked_thread)) {
 		t->locked_task = NULL;
 		t->leaving = 1;

@@ -4,6 +4,7 @@
 #define WEFT_SCHED_TASK_H
 
 #include "sched/sched.h"
+#include "sched/stack.h"
 
 /* What the caller fixes about a new task; starts it through weft__ready_fresh. */
 struct task_options {
@@ -15,16 +16,29 @@ struct task_options {
 struct task *weft__task_new(struct thread *t, const struct task_options *options);
 /* Names it: a copy, cut to fit. */
 void weft__task_name(struct task *task, const char *name);
-/* Its name; "" when it has none. */
+
+/* Its name; "" when it has none. It lies at the head of the stack while there is one. */
 static inline const char *task_name(const struct task *task)
 {
-	return task->named ? task->name : "";
+	const struct stack *stack = load_relaxed(&task->stack);
+	if (!task->named)
+		return "";
+	return stack ? stack->name : task->name;
 }
 /* Its number, from any thread, while it may end; 0: there is no task. */
 static inline uint64_t task_number(const struct task *task)
 {
 	return task ? load_relaxed(&task->id) : 0;
 }
+
+/* Gives an unborn task a stack to run on; on the scheduler's stack. Returns false when there is
+ * none now. t holds a processor. */
+bool weft__task_attach(struct thread *t, struct task *task);
+/* The same on any stack: one that t's processor has in its cache. */
+bool weft__task_attach_cached(struct thread *t, struct task *task);
+/* An unborn task takes over the stack of `ended`, which the caller is on and leaves for ever.
+ * Returns false when it may not. */
+bool weft__task_inherit(struct task *task, struct task *ended);
 /* Takes back a task that was never started. */
 void weft__task_drop(struct thread *t, struct task *task);
 /* What a task with JOIN_MEMBER is given to when it has ended; set before there is any. */

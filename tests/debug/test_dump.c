@@ -50,6 +50,26 @@ TEST("dump names a task its wait and its stack")
 	assert_not_said("weft__switch_away");
 }
 
+static void will_run_one_day(void *arg)
+{
+	_exit(1);
+}
+
+static int dump_of_the_unborn(void *arg)
+{
+	weft_go(will_run_one_day, NULL);
+	weft_dump(STDERR_FILENO);
+	_exit(0);
+}
+
+TEST("dump shows what a task will run that has not begun")
+{
+	run_in_child(&(struct weft_options){.size = sizeof(struct weft_options), .processors = 1},
+		     dump_of_the_unborn);
+	assert_status(0);
+	assert_said("[runnable, not started]:\n\twill_run_one_day+0x0 (");
+}
+
 static int gate[2]; /* a pipe */
 static int read_whole;
 

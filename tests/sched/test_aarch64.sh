@@ -20,7 +20,7 @@ flags="-std=gnu17 -O2 -D_GNU_SOURCE -DEMULATED -Wall -Werror -I$root/include -I$
 failed=0
 for name in "$@"; do
 	wraps=
-	[ "$name" != stack ] || wraps=-Wl,--wrap=sysconf,--wrap=madvise,--wrap=weft__syscall
+	[ "$name" != stack ] || wraps=-Wl,--wrap=sysconf,--wrap=madvise,--wrap=mprotect,--wrap=weft__syscall
 	# shellcheck disable=SC2086 # the lists are lists
 	$cc $flags -static "$root/tests/sched/test_$name.c" "$root/tests/kit.c" "$root/tests/kit_run.c" -o "$work/$name" $wraps \
 		"$work/src/libweft.a" "$work/src/libweft-random.a" -pthread -lm

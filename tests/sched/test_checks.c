@@ -332,9 +332,9 @@ CHECK_TASK_TEST("a magazine that does not count its free tasks is found")
 {
 	struct thread *t = enter();
 	expect_message("a magazine of");
-	mine()->cache->task_count++;
+	mine()->cache->records.count++;
 	for (int i = 0; i < 1000; i++)
-		weft__cache_task_take(t);
+		weft__cache_record_take(t);
 }
 
 CHECK_TASK_TEST("a task in use among the free ones is found")
@@ -342,11 +342,11 @@ CHECK_TASK_TEST("a task in use among the free ones is found")
 	static struct task *taken[1000];
 	struct thread *t = enter();
 	for (int i = 0; i < 1000; i++)
-		taken[i] = weft__cache_task_take(t);
+		taken[i] = weft__cache_record_take(t);
 	expect_message("is in state 2, not 0");
 	taken[0]->state = TASK_RUNNING;
 	for (int i = 0; i < 1000; i++)
-		weft__cache_task_give(t, taken[i]);
+		weft__cache_record_give(t, taken[i]);
 }
 
 /* ---- channels ---- */

@@ -310,7 +310,7 @@ TASK_TEST("stacks of a peak go back to the kernel while nothing runs")
 /* The kernel refuses to read from a guard page, and does not die of it. */
 static int look_at_guard(void *arg)
 {
-	const char *bottom = weft__stack_bottom((struct task *)weft_self());
+	const char *bottom = weft__stack_bottom(((struct task *)weft_self())->stack);
 	int sink = *(int *)arg;
 	expect_eq(write(sink, bottom, 1), 1);
 	expect_eq(write(sink, bottom - 1, 1), -1);

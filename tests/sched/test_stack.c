@@ -2,8 +2,8 @@
 /*
  * test_stack.c: stacks of tasks. What was asked for can be used, what lies below is a guard, and a
  * task that writes there dies by name: for every size of stack and of frame, with
- * MADV_GUARD_INSTALL and without, with pages of 4 KiB and of 64, in memory that is locked and in
- * memory that is not.
+ * MADV_GUARD_INSTALL, without and until it is refused, with pages of 4 KiB and of 64, in memory that
+ * is locked and in memory that is not.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -25,7 +25,7 @@ static const size_t sizes[] = {
 
 /* ---- other kernels: the linker brings these calls of libweft.a here ---- */
 
-enum world { THIS_KERNEL, NO_GUARD_ADVICE, PAGES_OF_64_KIB, WORLDS };
+enum world { THIS_KERNEL, NO_GUARD_ADVICE, NO_MEMORY_FOR_GUARDS, PAGES_OF_64_KIB, WORLDS };
 static enum world world;
 
 long __real_sysconf(int name);
@@ -40,18 +40,29 @@ long __wrap_sysconf(int name)
 	return name == _SC_PAGESIZE && world == PAGES_OF_64_KIB ? 64 * KIB : __real_sysconf(name);
 }
 
+/* The error of a request for a guard; 0: none. Where memory ends, the first two are granted. */
+static int guard_error(void)
+{
+	static int requests;
+	if (world == NO_GUARD_ADVICE)
+		return EINVAL;
+	return world == NO_MEMORY_FOR_GUARDS && requests++ > 1 ? ENOMEM : 0;
+}
+
 int __wrap_madvise(void *address, size_t size, int advice)
 {
-	if (advice != 102 || world != NO_GUARD_ADVICE)
+	int err = advice == 102 ? guard_error() : 0;
+	if (!err)
 		return __real_madvise(address, size, advice);
-	errno = EINVAL;
+	errno = err;
 	return -1;
 }
 
 long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-	if (number == SYS_process_madvise && d == 102 && world == NO_GUARD_ADVICE)
-		return -EINVAL;
+	int err = number == SYS_process_madvise && d == 102 ? guard_error() : 0;
+	if (err)
+		return -err;
 	return __real_weft__syscall(number, a, b, c, d, e, f);
 }
 
@@ -59,7 +70,7 @@ long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, l
 
 static char *my_bottom(void)
 {
-	return weft__stack_bottom((struct task *)weft_self());
+	return weft__stack_bottom(((struct task *)weft_self())->stack);
 }
 
 static size_t page(void)
@@ -138,18 +149,18 @@ TEST("the asked stack is usable", .times = WORLDS)
 	expect_eq(tasks_run(1, use_all_of_each_size, NULL), 42);
 }
 
-/* ---- below it lies a guard, and below that no record ---- */
+/* ---- below it lies a guard, and below that no head of a stack ---- */
 
 static int looks_at_guard(void *arg)
 {
 	const char *bottom = my_bottom();
-	const struct task *self = (struct task *)weft_self();
+	const struct stack *stack = ((struct task *)weft_self())->stack;
 	expect(readable(bottom));
 	for (size_t below = 1; below < GUARD; below += PAGE)
 		expect(!readable(bottom - below));
 	expect(!readable(bottom - GUARD));
-	if (self->slot % STACK_FIRST) {
-		const struct task *next = weft__stack_task(self->class, self->slot - 1);
+	if (stack->slot % STACK_FIRST) {
+		const struct stack *next = weft__stack_at(stack->class, stack->slot - 1);
 		expect_ge(bottom - GUARD - (const char *)(next + 1), 128);
 	}
 	weft_sleep(MS); /* so that others need stacks of their own */
@@ -172,7 +183,7 @@ static int look_at_guards_of_each_size(void *arg)
 	return 42;
 }
 
-TEST("below each stack lies a guard and no record", .times = WORLDS)
+TEST("below each stack lies a guard and no head", .times = WORLDS)
 {
 	world = (enum world)nth;
 	expect_eq(tasks_run(1, look_at_guards_of_each_size, NULL), 42);

@@ -63,4 +63,22 @@ static always_inline struct thread *weft__switch(void **from_sp, void *to_sp, st
 	return x0;
 }
 
+/* Sets what arch_fp_env read, where it differs. */
+static always_inline void arch_fp_env_set(uintptr_t env)
+{
+	if (unlikely(arch_fp_env() != env))
+		__asm__ volatile("msr fpcr, %0" : : "r"(env));
+}
+
+static always_inline _Noreturn void arch_start_over(void *top, struct thread *t)
+{
+	register struct thread *x0 __asm__("x0") = t;
+	__asm__ volatile("mov sp, %0\n\t"
+			 "b weft__task_entry"
+			 :
+			 : "r"(top), "r"(x0)
+			 : "memory");
+	__builtin_unreachable();
+}
+
 #endif

@@ -94,4 +94,25 @@ static always_inline struct thread *weft__switch(void **from_sp, void *to_sp, st
 	return t;
 }
 
+/* Sets what arch_fp_env read, where it differs. */
+static always_inline void arch_fp_env_set(uintptr_t env)
+{
+	if (likely(arch_fp_env() == env))
+		return;
+	uint32_t mxcsr = (uint32_t)env;
+	uint16_t x87_control = (uint16_t)(env >> 32);
+	__asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+	__asm__ volatile("fnclex\n\tfldcw %0" ::"m"(x87_control));
+}
+
+static always_inline _Noreturn void arch_start_over(void *top, struct thread *t)
+{
+	__asm__ volatile("movq %0, %%rsp\n\t"
+			 "jmp weft__task_entry"
+			 :
+			 : "r"(top), "a"(t)
+			 : "memory");
+	__builtin_unreachable();
+}
+
 #endif

@@ -64,11 +64,20 @@ static unsigned running(const struct target *t, const struct target_task *task, 
 	return n;
 }
 
+static unsigned coming(const struct target_task *task, uint64_t *pcs, unsigned room)
+{
+	if (room)
+		pcs[0] = task->fn;
+	return min_of(room, 1u);
+}
+
 unsigned target_frames(const struct target *t, const struct target_task *task, uint64_t *pcs,
 		       unsigned room)
 {
 	if (task->state == TARGET_ENDED)
 		return 0;
+	if (task->state == TARGET_READY && task->fn)
+		return coming(task, pcs, room);
 	return task->state == TARGET_RUNNING ? running(t, task, pcs, room)
 					     : parked(t, task, pcs, room);
 }

@@ -14,7 +14,13 @@
 #include "cli/proc/tracee.h"
 #include "cli/shell/cli.h"
 
-enum { CHUNK = 1 << 16, ALIGN = 16, SEGMENT_MAX = 64 << 20, SLOTS_MAX = 1 << 26, CLASSES_MAX = 64 };
+enum {
+	CHUNK = 1 << 16,
+	ALIGN = 16,
+	SEGMENT_MAX = 64 << 20,
+	RECORDS_MAX = 1 << 26,
+	CLASSES_MAX = 64
+};
 
 bool target_read(const struct target *t, uint64_t address, void *buf, size_t size)
 {
@@ -28,22 +34,15 @@ static uint64_t word(const struct target *t, uint64_t address)
 	return target_read(t, address, &value, sizeof(value)) ? value : 0;
 }
 
-/*
- * Is the page of `address` there, in memory or in swap? To read one that is not, from outside,
- * brings it in and keeps it in (Linux 6.18: process_vm_readv, /proc/PID/mem), so that a look would
- * undo what the runtime has given back of its stacks.
- */
-static bool has_page(const struct target *t, uint64_t address)
-{
-	uint64_t entry;
-	off_t at = (off_t)(address / (uint64_t)getpagesize() * sizeof(entry));
-	return t->pagemap < 0 || pread(t->pagemap, &entry, sizeof(entry), at) != sizeof(entry) ||
-	       entry >> 62;
-}
-
 static uint32_t half(const struct target *t, uint64_t address)
 {
 	uint32_t value = 0;
+	return target_read(t, address, &value, sizeof(value)) ? value : 0;
+}
+
+static uint8_t byte(const struct target *t, uint64_t address)
+{
+	uint8_t value = 0;
 	return target_read(t, address, &value, sizeof(value)) ? value : 0;
 }
 
@@ -69,8 +68,7 @@ static bool take_table(struct target *t, uint64_t address)
 	if (!target_read(t, address, &found, sizeof(found)) || found.count < LAYOUT_COUNT ||
 	    found.count > 4096)
 		return false;
-	if (!found.runtime || !found.class_size || !found.region_first_slots || !found.colours ||
-	    !found.record_align)
+	if (!found.runtime || !found.class_size || !found.region_first_records)
 		return false;
 	/* Bytes of the file that were not relocated lead nowhere. */
 	if (!target_read(t, found.runtime + found.runtime_running, &probe, sizeof(probe)) ||
@@ -132,7 +130,6 @@ static void open_core(struct target *t, const char *path)
 	int err = weft__core_open(&t->core, &t->view);
 	if (err)
 		cli_die("%s is neither a process nor a core file: %s", path, strerror(-err));
-	t->pagemap = -1;
 	t->symbols = weft__symbolizer_new();
 	weft__core_each_file(&t->core, map_file, t->symbols);
 	if (!search_core(t))
@@ -141,10 +138,7 @@ static void open_core(struct target *t, const char *path)
 
 static void open_process(struct target *t, pid_t pid)
 {
-	char path[32];
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	t->pid = pid;
-	t->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	t->now = weft__clock();
 	t->symbols = weft__symbolizer_of(pid);
 	int found = weft__tracee_mappings(pid, search_mapping, t);
@@ -170,55 +164,63 @@ void target_open(struct target *t, const char *what)
 void target_close(struct target *t)
 {
 	weft__symbolizer_free(t->symbols);
-	if (t->pagemap >= 0)
-		close(t->pagemap);
 	if (t->pid)
 		return;
 	weft__core_close(&t->core);
 	weft__view_close(&t->view);
 }
 
-/* ---- tasks: the arithmetic of sched/stack.c ---- */
+/* ---- tasks: the arithmetic of sched/record.c ---- */
 
 struct class
 {
-	uint64_t stack, regions; /* bytes of a slot; address of the table of regions */
+	uint64_t stack, records; /* bytes of a slot; address of the table of regions of records */
 	uint32_t used;
 };
 
-static uint64_t slot_base(const struct target *t, const struct class *c, uint32_t slot)
+/* The address of a record; 0: there is none. */
+static uint64_t record_at(const struct target *t, const struct class *c, uint32_t number)
 {
-	const uint32_t first = t->layout.region_first_slots;
-	unsigned region = 31 - (unsigned)__builtin_clz(slot / first + 1);
+	const uint32_t first = t->layout.region_first_records;
+	unsigned region = 31 - (unsigned)__builtin_clz(number / first + 1);
 	if (region >= t->layout.region_count)
 		return 0;
-	uint64_t base = word(t, c->regions + 8 * region);
-	return base ? base + (slot - first * ((1u << region) - 1)) * c->stack : 0;
+	uint64_t base = word(t, c->records + 8 * region);
+	uint64_t place = number - first * ((1u << region) - 1);
+	return base ? base + place * t->layout.task_size : 0;
 }
 
-static bool read_task(const struct target *t, const struct class *c, uint32_t slot,
+/* A name lies at the head of the stack while there is one. */
+static void read_name(const struct target *t, uint64_t at, struct target_task *task)
+{
+	const struct weft_debug_layout *l = &t->layout;
+	uint64_t place = task->high ? task->high + l->stack_name : at + l->task_name;
+	target_text(t, place, task->name, min_of(sizeof(task->name), (size_t)l->task_name_size));
+}
+
+static bool read_task(const struct target *t, const struct class *c, uint32_t number,
 		      struct target_task *task)
 {
 	const struct weft_debug_layout *l = &t->layout;
-	uint64_t base = slot_base(t, c, slot);
-	uint64_t top = base + c->stack - (uint64_t)(slot % l->colours) * l->colour_step;
-	uint64_t at = (top - l->task_size) & ~(uint64_t)(l->record_align - 1);
+	uint64_t at = record_at(t, c, number);
 	memset(task, 0, sizeof(*task));
-	task->state = base && has_page(t, at) ? half(t, at + l->task_state) : TARGET_FREE;
+	task->state = at ? byte(t, at + l->task_state) : TARGET_FREE;
 	if (task->state == TARGET_FREE)
 		return false;
 	uint64_t thread = word(t, at + l->task_thread),
 		 locked = word(t, at + l->task_locked_thread);
 	task->id = word(t, at + l->task_id);
 	task->sp = word(t, at + l->task_sp);
-	task->low = base;
-	task->high = at;
+	task->high = word(t, at + l->task_stack);
+	task->low = task->high - min_of(task->high, c->stack);
+	if (byte(t, at + l->task_special) & l->special_unborn)
+		task->fn = word(t, at + l->task_fn);
 	task->since = (int64_t)word(t, at + l->task_since);
 	task->thread = thread ? half(t, thread + l->thread_number) : 0;
 	task->tid = thread ? half(t, thread + l->thread_tid) : 0;
 	task->locked = locked ? half(t, locked + l->thread_number) : 0;
-	target_text(t, at + l->task_name, task->name,
-		    min_of(sizeof(task->name), (size_t)l->task_name_size));
+	if (byte(t, at + l->task_named))
+		read_name(t, at, task);
 	target_text(t, word(t, at + l->task_why), task->why, sizeof(task->why));
 	return true;
 }
@@ -231,12 +233,12 @@ void target_each(const struct target *t, void (*each)(const struct target_task *
 		uint64_t at = l->classes + (uint64_t)i * l->class_size;
 		struct class c = {
 			.stack = word(t, at + l->class_stack),
-			.regions = at + l->class_regions,
-			.used = min_of(half(t, at + l->class_used), (uint32_t)SLOTS_MAX),
+			.records = at + l->class_records,
+			.used = min_of(half(t, at + l->class_used), (uint32_t)RECORDS_MAX),
 		};
 		struct target_task task;
-		for (uint32_t slot = 0; slot < c.used; slot++)
-			if (read_task(t, &c, slot, &task))
+		for (uint32_t number = 0; number < c.used; number++)
+			if (read_task(t, &c, number, &task))
 				each(&task, arg);
 	}
 }
@@ -250,6 +252,8 @@ void target_describe(const struct target *t, const struct target_task *task, cha
 	char since[48] = "", on[32] = "", locked[48] = "";
 	if (task->state == TARGET_WAITING && task->why[0])
 		what = task->why;
+	if (task->state == TARGET_READY && task->fn)
+		what = "runnable, not started";
 	if (task->state == TARGET_WAITING && t->now > task->since)
 		snprintf(since, sizeof(since), ", %.3f s", (double)(t->now - task->since) / 1e9);
 	if (task->state == TARGET_RUNNING)

@@ -21,8 +21,7 @@
 struct symbolizer;
 
 struct target {
-	pid_t pid;   /* 0: a core file */
-	int pagemap; /* which of its pages are there (proc(5)); -1: not to be known */
+	pid_t pid; /* 0: a core file */
 	struct view view;
 	struct core core;
 	struct weft_debug_layout layout;
@@ -38,6 +37,7 @@ struct target_task {
 		high; /* its stack pointer while it does not run, and the bounds of its stack */
 	uint32_t state;
 	uint32_t thread, tid, locked; /* numbers; 0: none */
+	uint64_t fn;		      /* what it will run; 0: it has begun to */
 	int64_t since;
 	char name[64], why[64];
 };
