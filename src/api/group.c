@@ -84,7 +84,7 @@ static void give_place(struct thread *t, struct weft_group *g)
 
 static bool is_member(const struct thread *t, const struct weft_group *g)
 {
-	return t && t->task->join == JOIN_MEMBER && ((struct member *)t->task->arg)->group == g;
+	return t && t->task->join == JOIN_MEMBER && t->task->member->group == g;
 }
 
 static int await_place(struct thread **t, struct weft_group *g, struct waitq_node *node)
@@ -122,13 +122,6 @@ static int take_place(struct thread **t, struct weft_group *g, bool may_wait)
 
 /* ---- members ---- */
 
-static int member_main(void *arg)
-{
-	const struct member *m = arg;
-	task_set_limit(m->task, m->group->until);
-	return m->fn(m->arg);
-}
-
 /* The first failure? [lock] */
 static bool fails(struct weft_group *g, int result)
 {
@@ -143,7 +136,7 @@ static bool fails(struct weft_group *g, int result)
 static void member_ended(struct thread *t, struct task *task)
 {
 	tsan_acquire(task);
-	struct member *m = task->arg;
+	struct member *m = task->member;
 	struct weft_group *g = m->group;
 	struct woken woken = {0};
 	lock_take(&g->lock, RANK_GROUP);
@@ -181,9 +174,11 @@ static int start_member(struct thread *t, struct weft_group *g, int (*fn)(void *
 	struct task *task = weft__task_new(t, &options);
 	if (!task)
 		goto no_task;
-	*m = (struct member){.group = g, .task = task, .fn = fn, .arg = arg};
-	task_set_function(task, member_main, m);
+	*m = (struct member){.group = g, .task = task};
+	task_set_function(task, fn, arg);
+	task_set_limit(task, g->until);
 	task->join = JOIN_MEMBER;
+	task->member = m;
 	err = -ECANCELED;
 	if (!join_group(g, m))
 		goto refused;

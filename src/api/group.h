@@ -40,8 +40,6 @@ struct member {
 	struct list link; /* in group->members [its lock] */
 	struct weft_group *group;
 	struct task *task;
-	int (*fn)(void *arg);
-	void *arg;
 };
 
 /* All have ended, and nobody is about to start one. [lock] */

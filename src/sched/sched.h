@@ -53,6 +53,7 @@
 #include "weft/task.h"
 
 struct cache;
+struct member;
 struct stack;
 struct stack_class;
 struct trace_ring;
@@ -164,6 +165,7 @@ struct task {
 	struct lock made; /* rank MADE; not reset with the record, as weft_stop's walk takes it */
 	uint8_t named;	  /* it has a name: task.h:task_name [owner] */
 	struct weft_group *groups; /* that it has made and not waited for: api/cancel.c [made] */
+	struct member *member;	   /* of the group that has its handle: api/group.h; fixed */
 } cache_aligned;
 
 /* WEFT_FOREVER: none. */
