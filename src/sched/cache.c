@@ -70,7 +70,8 @@ static void bin_check(const struct cache_bin *bin)
 	require(count == bin->count, "a bin of %u free records has %u, or more", bin->count, count);
 }
 
-/* The lock is held. To ThreadSanitizer, which does not see it here, mmap is a write by the caller. */
+/* The lock is held. To ThreadSanitizer, which does not see it here, mmap is a write by the
+ * caller. */
 static void *chunk_carve(size_t size)
 {
 	struct chunk *c = central.chunks;
@@ -202,8 +203,8 @@ static always_inline bool magazine_push(struct magazines *m, struct list *link)
 	return ++m->count == MAGAZINE;
 }
 
-/* Makes room: what has been in the spare one until now is the coldest, and goes to `out`. None of it
- * is touched. Returns how many that are. */
+/* Makes room: what has been in the spare one until now is the coldest, and goes to `out`. None of
+ * it is touched. Returns how many that are. */
 static unsigned magazine_store(struct magazines *m, struct list *out)
 {
 	unsigned count = m->spare_count;
@@ -281,8 +282,9 @@ static struct stack *stack_refill(struct magazines *m)
 }
 
 #ifdef WEFT_TSAN
-/* Who uses a stack again comes after who used it before: of two tasks of which one gets the other's,
- * ThreadSanitizer sees no race. So a stack rests for a while, and the oldest goes first. */
+/* Who uses a stack again comes after who used it before: of two tasks of which one gets the
+ * other's, ThreadSanitizer sees no race. So a stack rests for a while, and the oldest goes
+ * first. */
 static struct list *stack_pop(struct magazines *m)
 {
 	struct list *oldest = m->list.prev;

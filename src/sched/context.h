@@ -6,8 +6,8 @@
  * stand in the same frame as the switch. ThreadSanitizer gets every switch without synchronisation,
  * so that it still sees races between tasks that share a thread; what orders tasks (waking,
  * starting, joining) is told to it by tsan_release and tsan_acquire, and so is that a thread's key
- * destructors come after all of its tasks. Scheduler files are compiled without instrumentation: they
- * run on borrowed stacks.
+ * destructors come after all of its tasks. Scheduler files are compiled without instrumentation:
+ * they run on borrowed stacks.
  */
 #ifndef WEFT_SCHED_CONTEXT_H
 #define WEFT_SCHED_CONTEXT_H
@@ -61,8 +61,9 @@ static always_inline void tsan_acquire(void *address)
 #endif
 }
 
-/* The kernel is about to be asked to close fd, which the program may have used by libc's calls. Were
- * it not told, ThreadSanitizer would take what the number's next user does for a race with them. */
+/* The kernel is about to be asked to close fd, which the program may have used by libc's calls.
+ * Were it not told, ThreadSanitizer would take what the number's next user does for a race with
+ * them. */
 static always_inline void tsan_closes(int fd)
 {
 #ifdef WEFT_TSAN
@@ -70,8 +71,8 @@ static always_inline void tsan_closes(int fd)
 #endif
 }
 
-/* What the sanitizer knows of frames on this stack that never returned: whoever has the memory next must not be blamed
- * for them. */
+/* What the sanitizer knows of frames on this stack that never returned: whoever has the memory next
+ * must not be blamed for them. */
 static always_inline void context_forget(void *bottom, size_t size)
 {
 #ifdef WEFT_ASAN
@@ -79,8 +80,8 @@ static always_inline void context_forget(void *bottom, size_t size)
 #endif
 }
 
-/* LeakSanitizer does not find our memory by itself: what pointers of the program's lie in these bytes
- * hold what they point to, until lsan_forget. All of the bytes must be readable: no guard. */
+/* LeakSanitizer does not find our memory by itself: what pointers of the program's lie in these
+ * bytes hold what they point to, until lsan_forget. All of the bytes must be readable: no guard. */
 static always_inline void lsan_look_into(const void *begin, size_t size)
 {
 #ifdef WEFT_ASAN

@@ -3,19 +3,19 @@
  * record.h: the records of tasks, apart from their stacks.
  *
  * Records are numbered from 0 per class of stacks and live in regions that double in size, as slots
- * do (stack.h). They are never unmapped while the runtime runs, and no number is skipped: so they are
- * type-stable, and all tasks can be found by walking the numbers below class->used, while they run
- * and without a lock. A record that is free is TASK_FREE and has no stack.
+ * do (stack.h). They are never unmapped while the runtime runs, and no number is skipped: so they
+ * are type-stable, and all tasks can be found by walking the numbers below class->used, while they
+ * run and without a lock. A record that is free is TASK_FREE and has no stack.
  *
- * There are never more records of a class than open slots: record n is handed out for the first time
- * when slot n is open. Which stack a task then gets has nothing to do with its number.
+ * There are never more records of a class than open slots: record n is handed out for the first
+ * time when slot n is open. Which stack a task then gets has nothing to do with its number.
  *
  * 192 bytes: a hundred thousand tasks that wait take 4,096 bytes each of stack, 256 of page tables
  * and 192 of record.
  *
- * Rejected: records at the heads of stacks (each task that is started touches a page of its own, even
- * when it runs on a stack that another has just left); giving the memory of free records back (stale
- * handles would read zeroes, and it is a twentieth of what their stacks take).
+ * Rejected: records at the heads of stacks (each task that is started touches a page of its own,
+ * even when it runs on a stack that another has just left); giving the memory of free records back
+ * (stale handles would read zeroes, and it is a twentieth of what their stacks take).
  */
 #ifndef WEFT_SCHED_RECORD_H
 #define WEFT_SCHED_RECORD_H

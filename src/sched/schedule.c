@@ -339,8 +339,8 @@ static struct task *next_task(struct thread *t)
 	}
 }
 
-/* Its stack is sure to come: free ones are in the caches of others, or the kernel is short of memory
- * for a moment. */
+/* Its stack is sure to come: free ones are in the caches of others, or the kernel is short of
+ * memory for a moment. */
 static void put_off(struct task *task)
 {
 	struct timespec pause = timespec_of(MS(1));

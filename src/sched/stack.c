@@ -95,8 +95,9 @@ static uint32_t *slot_cold_next(const struct stack_class *c, uint32_t slot)
 	return &c->cold_next[region][slot - stack_region_first(region)];
 }
 
-/* One madvise for the same part of each of `count` slots: half the price of as many calls, and one interrupt of
- * the other CPUs instead of one a slot. Gives how many of them, from the first on, it was done for. */
+/* One madvise for the same part of each of `count` slots: half the price of as many calls, and one
+ * interrupt of the other CPUs instead of one a slot. Gives how many of them, from the first on, it
+ * was done for. */
 static unsigned advise_many(const struct iovec *parts, unsigned count, int advice)
 {
 	if (load_relaxed(&advise_singly))
@@ -340,7 +341,6 @@ static struct stack *slot_take(struct stack_class *c)
 		return slot_new(c);
 	uint32_t slot = c->cold_first - 1;
 	c->cold_first = *slot_cold_next(c, slot);
-	c->cold_count--;
 	return head_of(c, slot);
 }
 
@@ -420,7 +420,6 @@ static void trim_class(struct stack_class *c)
 			*slot_cold_next(c, slots[i]) = c->cold_first;
 			c->cold_first = slots[i] + 1;
 		}
-		c->cold_count += n;
 		lock_drop(&c->lock, RANK_STACK);
 	}
 }

@@ -6,8 +6,8 @@
  * address without a table. Slots are never unmapped while the runtime runs. From its lowest address
  * upwards a slot is
  *
- *   gap      the end of the page on which the slot below has its head: a write that misses the guard
- *            does not meet that head first
+ *   gap      the end of the page on which the slot below has its head: a write that misses the
+ *            guard does not meet that head first
  *   guard    64 KiB, or a page that is larger: whatever touches it dies
  *   stack    at least what was asked for, a power of two
  *   head     at the end of the slot, down by a few cache lines; with the innermost frames of a task
@@ -29,17 +29,17 @@
  * so a task that was started never lacks address space, and its spawner is told when there is none.
  *
  * Guards: MADV_GUARD_INSTALL (Linux 6.13) costs no mapping; such guards are set when a slot is used
- * for the first time. Elsewhere, and in memory that mlockall(MCL_CURRENT) has locked, a guard is what
- * stays closed: two mappings a stack, where vm.max_map_count ends it at about 32,000 with a clear
- * error to the spawner.
+ * for the first time. Elsewhere, and in memory that mlockall(MCL_CURRENT) has locked, a guard is
+ * what stays closed: two mappings a stack, where vm.max_map_count ends it at about 32,000 with a
+ * clear error to the spawner.
  *
  * The head's distance from the slot's end is coloured by its number: heads and innermost frames at
  * one page offset would share one cache set (8.7 ns a touch with sixteen of them, 2.0 coloured).
  *
  * Rejected: a guard of one page, as pthreads have: a frame of two pages reaches over it, into
  * another task. No gap: the first thing behind a guard would be a head, which the runtime trusts.
- * Guards when a slot is opened: 0.7 us and half a page of page tables for each task that is started,
- * where most of them run one after another on few stacks.
+ * Guards when a slot is opened: 0.7 us and half a page of page tables for each task that is
+ * started, where most of them run one after another on few stacks.
  */
 #ifndef WEFT_SCHED_STACK_H
 #define WEFT_SCHED_STACK_H
@@ -77,7 +77,7 @@ struct stack_class {
 	uint32_t taken;	  /* slots used at least once */
 	uint32_t open;	  /* slots below it may be used: all that are taken, and more */
 	uint32_t guarded; /* slots below it have their guards: all that are taken */
-	uint32_t warm_count, cold_count;
+	uint32_t warm_count;
 	uint32_t warm_low;		     /* least warm_count since the last trim */
 	struct list warm;		     /* of stacks */
 	struct list free;		     /* records: record.h */
@@ -108,16 +108,16 @@ static inline uint32_t stack_region_first(unsigned region)
 
 /* The class whose stacks have at least `size` usable bytes; NULL: larger than any. */
 struct stack_class *weft__stack_class(size_t size);
-/* Sees to it that slot number `slot`, the first that is not promised yet, is open, and that there is
- * a place for its record. 0, or -ENOMEM with a warning. The class is locked. */
+/* Sees to it that slot number `slot`, the first that is not promised yet, is open, and that there
+ * is a place for its record. 0, or -ENOMEM with a warning. The class is locked. */
 int weft__stack_promise(struct stack_class *c, uint32_t slot);
 /* Up to `room` free stacks into `out`; returns how many, or -ENOMEM with a warning when there is
  * none. */
 int weft__stack_take(struct stack_class *c, struct stack **out, unsigned room);
 /* Gives stacks back, to the warm list. */
 void weft__stack_give(struct stack_class *c, struct list *stacks, unsigned count);
-/* Gives memory of half of what has lain warm since the last call back to the kernel; true: there may
- * be more to do. */
+/* Gives memory of half of what has lain warm since the last call back to the kernel; true: there
+ * may be more to do. */
 bool weft__stack_trim(void);
 /* Address space that nobody may touch yet, and that is not locked. NULL: there is none. */
 void *weft__stack_reserve(size_t size);

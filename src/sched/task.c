@@ -8,25 +8,25 @@
  *
  * A task costs nothing but its record until it runs. Its stack comes and goes:
  *
- *   the task is               stack                     moved on by
- *   unborn (TASK_UNBORN)      none; other sizes than    its spawner, into a queue; then whoever takes
- *                             the default: its own      it out, who holds a processor, attaches one
+ *   the task is               stack                moved on by
+ *   unborn (TASK_UNBORN)      none; of another     its spawner, into a queue; then whoever takes it
+ *                             size: its own        out, who holds a processor, attaches one
  *   ready, running, waiting   its own
- *   ended                     none                      the thread that leaves it: to the unborn task
- *                                                       that runs next, which starts over on it; else
- *                                                       finish_switch, on the next stack: to the cache,
- *                                                       before it tells the joiner
+ *   ended                     none                 the thread that leaves it: to the unborn task
+ *                                                  that runs next, which starts over on it; else
+ *                                                  finish_switch, on the next stack: to the cache,
+ *                                                  before it tells the joiner
  *
  * So a task that is switched to from another's stack takes one that its processor's cache has
- * (weft__task_attach_cached). More are fetched on the scheduler's stack alone (weft__task_attach): an
- * array for a batch of them on the stack of a task that is about to wait would be a second page for
- * each task that waits.
+ * (weft__task_attach_cached). More are fetched on the scheduler's stack alone (weft__task_attach):
+ * an array for a batch of them on the stack of a task that is about to wait would be a second page
+ * for each task that waits.
  *
- * The spawner's floating-point environment waits in the record. To ThreadSanitizer a task's fiber is
- * made by its spawner, whose clock it begins with.
+ * The spawner's floating-point environment waits in the record. To ThreadSanitizer a task's fiber
+ * is made by its spawner, whose clock it begins with.
  *
- * Rejected: a stack at the start (a page fault, a guard and page tables each: a burst of 100,000 short
- * tasks took 400 MiB); a stack that unborn tasks share with whoever starts them.
+ * Rejected: a stack at the start (a page fault, a guard and page tables each: a burst of 100,000
+ * short tasks took 400 MiB); a stack that unborn tasks share with whoever starts them.
  *
  *   task->join       meaning                               who moves it
  *   JOIN_RUNNING     nobody waits yet
@@ -313,8 +313,8 @@ static void tell_joiner(struct thread *t, struct task *task)
 			return;
 		}
 		struct waiter *to = seen == JOIN_RUNNING ? JOIN_ENDED : JOIN_CLAIMING;
-		/* pairs with api/task.c:weft__join_unqueue, api/task.c:weft__join_queue, api/task.c:weft_detach,
-		 * api/task.c:weft__join_ended */
+		/* pairs with api/task.c:weft__join_unqueue, api/task.c:weft__join_queue,
+		 * api/task.c:weft_detach, api/task.c:weft__join_ended */
 		if (cas_acq_rel(&task->join, &seen, to))
 			break;
 	}

@@ -2,8 +2,8 @@
 /*
  * test_stack.c: stacks of tasks. What was asked for can be used, what lies below is a guard, and a
  * task that writes there dies by name: for every size of stack and of frame, with
- * MADV_GUARD_INSTALL, without and until it is refused, with pages of 4 KiB and of 64, in memory that
- * is locked and in memory that is not.
+ * MADV_GUARD_INSTALL, without and until it is refused, with pages of 4 KiB and of 64, in memory
+ * that is locked and in memory that is not.
  */
 #include <stdio.h>
 #include <sys/mman.h>
