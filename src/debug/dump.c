@@ -74,7 +74,7 @@ static void write_duration(int64_t ns)
 static void write_head(const struct task *task, uint32_t state)
 {
 	char name[TASK_NAME] = "";
-	strncpy(name, task_name(task), sizeof(name) - 1);
+	memccpy(name, task_name(task), 0, sizeof(name) - 1);
 	const struct thread *t = task_thread(task);
 	const struct thread *locked = load_relaxed(&task->locked_thread);
 	weft__out(&dump.out, "\ntask %llu", (unsigned long long)task->id);

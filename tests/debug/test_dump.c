@@ -55,9 +55,18 @@ static void will_run_one_day(void *arg)
 	_exit(1);
 }
 
+static int will_run_as_a_member(void *arg)
+{
+	_exit(1);
+}
+
 static int dump_of_the_unborn(void *arg)
 {
+	struct weft_group_options o = {.size = sizeof(o), .name = "crew"};
+	struct weft_group *group;
+	expect_eq(weft_group_new_with(&group, &o), 0);
 	weft_go(will_run_one_day, NULL);
+	weft_group_go(group, will_run_as_a_member, NULL);
 	weft_dump(STDERR_FILENO);
 	_exit(0);
 }
@@ -68,6 +77,38 @@ TEST("dump shows what a task will run that has not begun")
 		     dump_of_the_unborn);
 	assert_status(0);
 	assert_said("[runnable, not started]:\n\twill_run_one_day+0x0 (");
+	assert_said("'crew' [runnable, not started]:\n\twill_run_as_a_member+0x0 (");
+}
+
+static int yield_once(void *arg)
+{
+	weft_yield();
+	return 0;
+}
+
+static size_t ages_stack;
+
+static int dump_of_each_age(void *arg)
+{
+	struct weft_spawn_options o = {.size = sizeof(o), .name = "ages", .stack_size = ages_stack};
+	struct weft_task *task;
+	expect_eq(weft_spawn(&task, &o, yield_once, NULL), 0);
+	for (int i = 0; i < 10; i++) {
+		weft_dump(STDERR_FILENO);
+		weft_yield();
+	}
+	_exit(weft_join(task, NULL, WEFT_FOREVER));
+}
+
+TEST("a name stays with its task before, while and after it runs", .times = 2)
+{
+	ages_stack = nth ? 1 << 20 : 0; /* of another size than the default, too */
+	run_in_child(&(struct weft_options){.size = sizeof(struct weft_options), .processors = 1},
+		     dump_of_each_age);
+	assert_status(0);
+	assert_said("'ages' [runnable, not started]");
+	assert_said("'ages' [runnable]");
+	assert_said("'ages' [ended, not joined]");
 }
 
 static int gate[2]; /* a pipe */
