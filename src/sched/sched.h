@@ -355,6 +355,10 @@ struct runtime {
 		uint32_t thread_count;	  /* read without the lock [S] */
 		uint32_t thread_low;	  /* the least since weft__thread_trim last looked [S] */
 	} idle;
+	struct {		   /* schedule.c: tasks that found no stack [S] */
+		uint64_t switches; /* of all processors at the last try */
+		uint32_t tries;	   /* since nothing has run */
+	} lack;
 	struct list threads; /* those that may run tasks [S] */
 	struct list leaving; /* on their way out, for the template to reap [S] */
 	uint32_t leaving_count;

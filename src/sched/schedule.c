@@ -40,6 +40,16 @@
 #include "sched/task.h"
 #include "sched/trace.h"
 
+enum { LACK_TRIES = 10000 }; /* a millisecond apart */
+
+uint64_t weft__all_switches(void)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < sched.processor_count; i++)
+		n += load_relaxed(&sched.processors[i].switches);
+	return n;
+}
+
 /* `from_user` is 1 for a task that was counted as in user code until now: so at no moment is it
  * counted nowhere, which would look as if all tasks waited for ever. */
 static noinline void queue_global(struct task_list *q, struct task *task, uint32_t from_user)
@@ -339,11 +349,30 @@ static struct task *next_task(struct thread *t)
 	}
 }
 
-/* Its stack is sure to come: free ones are in the caches of others, or the kernel is short of
- * memory for a moment. */
+/* One more try to find a stack has failed. Tries are counted, not time: a program that was stopped
+ * for a while has not been without one. When nothing has run for as many as take all processors ten
+ * seconds, nothing ever will give one back. */
+static void note_lack(const struct task *task)
+{
+	uint64_t switches = weft__all_switches();
+	lock_take(&sched.lock, RANK_SCHED);
+	if (switches != sched.lack.switches)
+		sched.lack.tries = 0;
+	sched.lack.switches = switches;
+	bool hopeless = ++sched.lack.tries == LACK_TRIES * sched.processor_count; /* told once */
+	lock_drop(&sched.lock, RANK_SCHED);
+	if (hopeless)
+		weft__fatal("task %llu '%s' has started, and there is no memory for its stack; "
+			    "nothing has run for ten seconds",
+			    (unsigned long long)task->id, task_name(task));
+}
+
+/* Its stack is likely to come: free ones are in the caches of others, or the kernel is short of
+ * memory for a moment. Why there is none, stack.c has said. */
 static void put_off(struct task *task)
 {
 	struct timespec pause = timespec_of(MS(1));
+	note_lack(task);
 	queue_global(&sched.global_fresh, task, 0);
 	sys_nanosleep(&pause);
 }

@@ -21,6 +21,8 @@ void weft__ready_later(struct task *task, struct list *tasks);
 void weft__ready_list(struct list *tasks);
 /* The same, but to t's own queue. */
 void weft__ready_here(struct thread *t, struct list *tasks);
+/* How often a processor has switched to a task: while it does not grow, nothing runs. */
+uint64_t weft__all_switches(void);
 /* Queues a task that has never run. */
 void weft__ready_fresh(struct thread *t, struct task *task);
 /* The loop of a thread on its own stack: returns when its locked task has ended or the runtime

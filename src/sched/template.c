@@ -36,6 +36,7 @@
 #include "base/time.h"
 #include "sched/netpoll.h"
 #include "sched/proc.h"
+#include "sched/schedule.h"
 #include "sched/thread.h"
 
 #define RETRY_FIRST MS(1)   /* until the next try to start a thread; doubles each time ... */
@@ -220,14 +221,6 @@ static bool reap(enum patience patience)
 
 /* ---- when no thread can be started ---- */
 
-static uint64_t all_switches(void)
-{
-	uint64_t n = 0;
-	for (unsigned i = 0; i < sched.processor_count; i++)
-		n += load_relaxed(&sched.processors[i].switches);
-	return n;
-}
-
 struct holders {
 	uint32_t locked, in_code, leaving;
 };
@@ -273,7 +266,7 @@ static bool describe(char *text, size_t size)
 static void mind_the_gap(int64_t now)
 {
 	char text[256];
-	uint64_t switches = all_switches();
+	uint64_t switches = weft__all_switches();
 	if (!missing.first)
 		missing.first = now;
 	if (missing.first == now || switches != missing.switches) {
