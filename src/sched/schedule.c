@@ -170,12 +170,21 @@ static always_inline void fetch_ahead(const struct runq *q)
 		__builtin_prefetch(sp + i * CACHE_LINE);
 }
 
+/* After FRESH_EVERY woken tasks: is it the turn of one that has never run? */
+static noinline bool fresh_turn(struct processor *p)
+{
+	if (deque_length(&p->fresh) || load_relaxed(&sched.global_fresh.length))
+		return true;
+	p->streak = 0;
+	return false;
+}
+
 /* Returns the next task from this processor's queues; NULL: the scheduler's stack has to look. */
 static always_inline struct task *pick_next(struct processor *p)
 {
 	if (unlikely(++p->tick >= LOOK_EVERY) || unlikely(load_relaxed(&p->attention)))
 		return NULL;
-	if (likely(p->streak < FRESH_EVERY)) {
+	if (likely(p->streak < FRESH_EVERY) || !fresh_turn(p)) {
 		struct task *task = p->alone ? runq_pop_alone(&p->ready) : runq_pop(&p->ready);
 		if (task) {
 			fetch_ahead(&p->ready);
@@ -185,8 +194,10 @@ static always_inline struct task *pick_next(struct processor *p)
 		if (load_relaxed(&sched.global_ready.length))
 			return NULL;
 	}
-	p->streak = 0;
-	return p->alone ? deque_pop_alone(&p->fresh) : deque_pop(&p->fresh);
+	struct task *task = p->alone ? deque_pop_alone(&p->fresh) : deque_pop(&p->fresh);
+	if (task)
+		p->streak = 0; /* else it stays the turn of one that is nobody's */
+	return task;
 }
 
 static always_inline void start_running(struct thread *t, struct task *task)

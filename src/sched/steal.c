@@ -328,10 +328,11 @@ static struct task *look(struct thread *t)
 	debug_run(deque_check(&p->fresh));
 	if (unlikely(p->helps == HELPS_SOON))
 		p->helps = now;
-	bool regular = p->tick >= LOOK_EVERY;
-	if (regular)
+	bool regular = p->tick >= LOOK_EVERY; /* others do not put it off */
+	if (regular) {
+		p->tick = 0;
 		look_at_poller(t); /* a processor with work must not starve the poller */
-	p->tick = 0;
+	}
 	store_relaxed(&p->attention, 0);
 	run_own_timers(t, now);
 	if (unlikely(elders_wait(p)) && (regular || !proc_woken_wait(p)))

@@ -2,8 +2,12 @@
 /*
  * test_fair.c: the order of tasks beside some that compute: how long a holder is left alone
  * (holder.c, from inside, with processors of the test's own), and that a task which lost its
- * processor because it computed goes behind all others.
+ * processor because it computed goes behind all others, and that one which only
+ * yields keeps nothing waiting that comes from outside.
  */
+#include <pthread.h>
+#include <unistd.h>
+
 #include "../../src/sched/holder.c"
 
 #include "../tasks.h"
@@ -156,4 +160,86 @@ TEST("a task that computed until its processor was taken goes behind all others"
 {
 	int never = 1;
 	expect_eq(tasks_run(1, main_task, &never), 0);
+}
+
+/* ---- what comes from outside, beside a task that only yields ---- */
+
+enum { ROUNDS = 20, SOON = 2 * LOOK_EVERY };
+
+static int happened, seen, ends[2];
+
+static void begins(void *arg)
+{
+	(void)arg;
+	flag_set(&seen, 1);
+}
+
+static void reads(void *arg)
+{
+	char byte;
+	expect_eq(weft_read(ends[0], &byte, 1, WEFT_FOREVER), 1);
+	begins(arg);
+}
+
+static void *start_one(void *arg)
+{
+	expect_eq(weft_go(begins, arg), 0);
+	flag_set(&happened, 1);
+	return NULL;
+}
+
+static void *write_one(void *arg)
+{
+	(void)arg;
+	expect_eq(write(ends[1], "", 1), 1);
+	flag_set(&happened, 1);
+	return NULL;
+}
+
+/* Yields of the only runnable task from what a foreign thread does until a task has seen it. */
+static int yields_until_seen(void *(*does)(void *arg))
+{
+	pthread_t outside;
+	int yields = 0;
+	flag_set(&happened, 0);
+	flag_set(&seen, 0);
+	expect_eq(pthread_create(&outside, NULL, does, NULL), 0);
+	while (!flag(&happened))
+		weft_yield();
+	for (; !flag(&seen); yields++)
+		weft_yield();
+	pthread_join(outside, NULL);
+	return yields;
+}
+
+static int yield_beside_births(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < ROUNDS; i++)
+		expect_le(yields_until_seen(start_one), SOON);
+	return 0;
+}
+
+TEST("a task that was started from outside begins beside one that only yields")
+{
+	expect_eq(tasks_run(1, yield_beside_births, NULL), 0);
+}
+
+/* Not each time: the monitor may be at the poller, and off its CPU there. */
+static int yield_beside_readers(void *arg)
+{
+	int soon_enough = 0;
+	expect_eq(pipe(ends), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		expect_eq(weft_go(reads, arg), 0);
+		weft_yield();
+		soon_enough += yields_until_seen(write_one) <= SOON;
+	}
+	expect_ge(soon_enough, ROUNDS / 2);
+	return 0;
+}
+
+TEST("a reader goes on beside a task that only yields")
+{
+	expect_eq(tasks_run(1, yield_beside_readers, NULL), 0);
 }
