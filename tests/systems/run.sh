@@ -5,6 +5,8 @@
 #
 #   debian-12 debian-13 debian-sid   a fresh minimal system with gcc, make, cmake and git, then steps.sh in it
 #
+# STEPS="install deb" tries those alone (steps.sh lists them).
+#
 # Needs root (chroot, mounts) and debootstrap; a system that cannot be made is a row that says why. Systems are kept
 # in build/systems between runs, and a step that passed for the very same tree is not run again: an interrupted run
 # goes on where it was. The table at the end is the README's "Tried on"; the logs lie beside it. Status 1: a step failed.
@@ -12,7 +14,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 all='debian-12 debian-13 debian-sid'
-steps='run test install deb'
+steps=${STEPS:-run test install deb}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 home=$PWD/build/systems
 mkdir -p "$home"
