@@ -21,6 +21,7 @@ test   python3          tests that need an independent reader
 test   libcurl4-openssl-dev  examples: a library that knows nothing of tasks
 test   libssl-dev       the same
 test   libhiredis-dev   the same
+test   libpq-dev        weft/with/pq.h
 test   libsqlite3-dev   the same
 test   openssl          certificates for them
 test   valgrind         instruction counts of single operations
@@ -28,6 +29,7 @@ test   redis-tools      the Redis server, without the service that redis-server 
 all    g++              the headers in C++
 all    clang            ThreadSanitizer, a second compiler
 all    gdb              the debugger commands for tasks
+all    postgresql       the PostgreSQL server, for weft/with/pq.h
 package dpkg-dev       dependencies of the packages
 package file           what is a program, for dpkg-shlibdeps
 static libzstd-dev      compressed layers of images, as an archive

@@ -20,7 +20,8 @@ import mdoc
 ROOT = pathlib.Path(sys.argv.pop(1))
 HEADERS = sorted((ROOT / "include/weft").glob("*.h"))
 # Headers of inline functions alone, which are not read function by function: page -> header.
-ADAPTERS = {"weft_tls.3": "with/openssl.h", "weft_redis.3": "with/hiredis.h", "weft_curl.3": "with/curl.h"}
+ADAPTERS = {"weft_tls.3": "with/openssl.h", "weft_redis.3": "with/hiredis.h", "weft_curl.3": "with/curl.h",
+            "weft_pq.3": "with/pq.h"}
 PAGES = sorted((ROOT / "docs/man").glob("*.[1-8]"))
 
 

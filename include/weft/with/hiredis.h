@@ -23,6 +23,7 @@
 #include "weft/io.h"
 #include "weft/stream.h"
 #include "weft/task.h"
+#include "weft/with/turn.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,28 +35,21 @@ struct weft_redis {
 	redisReader *reader;
 	unsigned long waiting; /* replies of weft_redis_append that were not read yet */
 	unsigned long dropped; /* before those: replies that nobody waits for */
-	int busy, dead;
+	struct weft_turn_ turn;
 };
 
 /* ---- one task at a time ---- */
 
 static inline int weft_redis_enter_(struct weft_redis *redis)
 {
-	if (!redis)
-		return -EINVAL;
-	if (__atomic_exchange_n(&redis->busy, 1, __ATOMIC_ACQUIRE))
-		return -EBUSY;
-	if (!redis->dead)
-		return 0;
-	__atomic_store_n(&redis->busy, 0, __ATOMIC_RELEASE);
-	return -ENOTCONN;
+	return redis ? weft_turn_take_(&redis->turn) : -EINVAL;
 }
 
 static inline int weft_redis_leave_(struct weft_redis *redis, int err)
 {
-	if (err < 0 && err != -EAGAIN && err != -ETIMEDOUT && err != -ECANCELED && err != -EINVAL)
-		redis->dead = 1;
-	__atomic_store_n(&redis->busy, 0, __ATOMIC_RELEASE);
+	int usable = err >= 0 || err == -EAGAIN || err == -ETIMEDOUT || err == -ECANCELED ||
+		     err == -EINVAL;
+	weft_turn_end_(&redis->turn, !usable);
 	return err;
 }
 
