@@ -12,11 +12,14 @@
  *                  way, which asks here; no entry pays for it in other modes, and the monitor,
  *                  which needs HELD, takes no lease
  *   what time      the clock moves a little with each choice, and when nothing can run it jumps to
- *                  the next timer: hours of timeouts take milliseconds
+ *                  the next timer: hours of timeouts take milliseconds. What has no thread to run
+ *                  on, as all are locked, cannot run
  *
  * Not virtual: code that blocks by itself (it stops everything for that long), threads that are not
  * the runtime's, signals, and random bytes. Descriptors are real, too: when nothing else can run,
- * they get GRACE of real time to become ready before the clock jumps.
+ * they get GRACE of real time to become ready before the clock jumps. And where locked tasks have
+ * all threads that may be had, a run need not repeat: how fast another thread ends, or goes to
+ * sleep, decides whether there is one for a task that is not locked.
  *
  * Rejected: random delays in ordinary mode (finds races, replays none), priorities with change
  * points ("A randomized scheduler with probabilistic guarantees of finding bugs", Burckhardt and
@@ -31,6 +34,7 @@
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
 #include "sched/schedule.h"
+#include "sched/template.h"
 #include "sched/timer.h"
 
 enum {
@@ -183,29 +187,61 @@ static void look_at_descriptors(void)
 	pool_add_list(&ready);
 }
 
+/* No thread may run what is not locked, and none can be born. Of idle threads alone this would
+ * depend on how fast one goes to sleep. The caller holds the processor, so nobody locks. */
+static bool all_are_locked(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	bool all = !weft__thread_birth_possible();
+	list_each (l, &sched.threads)
+		all = all && container_of(l, struct thread, all)->locked_task;
+	lock_drop(&sched.lock, RANK_SCHED);
+	return all;
+}
+
+/* How many tasks of the pool have a thread to run on; they are its first. Where all are locked,
+ * only locked tasks have one: their own. t holds the processor. */
+static size_t can_run(const struct thread *t)
+{
+	size_t n = 0;
+	if (!t->locked_task || !all_are_locked())
+		return sim.count;
+	for (size_t i = 0; i < sim.count; i++) {
+		struct task *task = sim.pool[i];
+		if (!task->locked_thread)
+			continue;
+		sim.pool[i] = sim.pool[n];
+		sim.pool[n++] = task;
+	}
+	return n;
+}
+
 /* Nothing can run now. Returns true when something may, now that time has passed. */
-static bool let_time_pass(void)
+static bool let_time_pass(const struct thread *t)
 {
 	int64_t next = weft__timer_earliest();
 	if (next == INT64_MAX)
 		return false;
 	if (weft__netpoll_waiters())
 		await_descriptors(weft__sim_now() + GRACE);
-	if (!sim.count)
+	if (!can_run(t))
 		store_relaxed(&sim.now, max_of(next, weft__sim_now()));
 	return true;
 }
 
-static struct task *pool_draw(void)
+/* One of the first n. */
+static struct task *pool_draw(size_t n)
 {
-	size_t i = (size_t)(((unsigned __int128)weft__sim_draw() * sim.count) >> 64);
+	size_t i = (size_t)(((unsigned __int128)weft__sim_draw() * n) >> 64);
 	struct task *task = sim.pool[i];
-	sim.pool[i] = sim.pool[--sim.count];
+	sim.pool[i] = sim.pool[n - 1];
+	sim.pool[n - 1] = sim.pool[--sim.count];
 	return task;
 }
 
 struct task *weft__sim_pick(struct thread *t)
 {
+	size_t n;
 	store_relaxed(&sim.now, weft__sim_now() + STEP);
 	store_relaxed(&sched.coarse_now, weft__sim_now());
 	weft__monitor_stop_tasks();
@@ -213,8 +249,8 @@ struct task *weft__sim_pick(struct thread *t)
 		look_at_descriptors();
 	do
 		gather(t->processor);
-	while (!sim.count && let_time_pass());
-	return sim.count ? pool_draw() : NULL;
+	while (!(n = can_run(t)) && let_time_pass(t));
+	return n ? pool_draw(n) : NULL;
 }
 
 struct task *weft__sim_give_up(void)

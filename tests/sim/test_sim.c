@@ -25,6 +25,7 @@ enum { TASKS = 6, STEPS = 5, LOG = TASKS * STEPS };
 #define SECOND (1000ll * MS)
 
 static char steps[LOG + 1];
+static int silent[2]; /* a pipe out of which nothing comes */
 static unsigned step_count;
 
 static int write_letter(void *arg)
@@ -39,14 +40,19 @@ static int write_letter(void *arg)
 	return 0;
 }
 
-static int write_letters(void *arg)
+static void write_all(int (*write_one)(void *arg))
 {
 	struct weft_task *tasks[TASKS];
 	step_count = 0;
 	for (intptr_t i = 0; i < TASKS; i++)
-		expect_eq(weft_spawn(&tasks[i], NULL, write_letter, (void *)i), 0);
+		expect_eq(weft_spawn(&tasks[i], NULL, write_one, (void *)i), 0);
 	for (int i = 0; i < TASKS; i++)
 		expect_eq(weft_join(tasks[i], NULL, WEFT_FOREVER), 0);
+}
+
+static int write_letters(void *arg)
+{
+	write_all(write_letter);
 	return 0;
 }
 
@@ -80,6 +86,33 @@ TEST("locked tasks are replayed too")
 	memcpy(first, steps, sizeof(first));
 	expect_eq(weft_sim_run(5, NULL, write_letters_locked, NULL), 0);
 	expect_eq(steps, first);
+}
+
+/* ---- every thread is locked, and only time can end a wait ---- */
+
+static int write_letter_locked(void *arg)
+{
+	char byte;
+	expect_eq(weft_lock_os_thread(), 0);
+	expect_eq(weft_read(*silent, &byte, 1, weft_after(MS)), -ETIMEDOUT);
+	write_letter(arg);
+	return weft_unlock_os_thread();
+}
+
+/* More of them than threads: those that have none wait until others have slept, and unlock. */
+static int write_all_locked(void *arg)
+{
+	expect_eq(weft_lock_os_thread(), 0);
+	write_all(write_letter_locked);
+	return weft_sleep(MS);
+}
+
+TEST("time passes when all threads are locked", .times = 3)
+{
+	struct weft_options o = {.size = sizeof(o), .max_threads = 2 + (unsigned)nth};
+	expect_eq(pipe(silent), 0);
+	expect_eq(weft_sim_search(1, 10, &o, write_all_locked, NULL, NULL), 0);
+	expect_eq(step_count, LOG);
 }
 
 /* ---- time ---- */
