@@ -145,6 +145,36 @@ TEST("a task that ends its thread is named", .times = array_len(places), .second
 		end_by(i, NULL);
 }
 
+/* ---- when it is named ---- */
+
+static void say_so(void *value)
+{
+	fputs("a destructor has run\n", stderr);
+}
+
+/* The first key of the process is the runtime's, so libc runs this destructor after that one's. */
+static int in_task_with_key(void *arg)
+{
+	static pthread_key_t key;
+	pthread_key_create(&key, say_so);
+	pthread_setspecific(key, &key);
+	way();
+	return 0;
+}
+
+TEST("it is named before the program's destructors run on a thread that is no task's any more",
+     .seconds = 600)
+{
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+	skip("sanitizers end such a program by themselves, with a report of their own");
+#endif
+	chosen = (struct place){"destructor", in_task_with_key};
+	for (unsigned i = 0; i < array_len(ways); i++) {
+		end_by(i, NULL);
+		assert_not_said("a destructor has run");
+	}
+}
+
 static int run_main_task(void *arg)
 {
 	struct weft_options options = {.flags = WEFT_LOCK_MAIN};

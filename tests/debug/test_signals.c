@@ -4,6 +4,7 @@
  * comes to its channel. Nobody's action is lost.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
@@ -274,6 +275,51 @@ static int notify_what_cannot_be(void *arg)
 TEST("faults and what cannot be handled have no channel", .seconds = 600)
 {
 	expect_eq(weft_run(NULL, notify_what_cannot_be, NULL), 0);
+}
+
+/* ---- a handler that stands behind the runtime's runs as it was installed ---- */
+
+static int before_flags, as_installed;
+
+static void look_around(int signo, siginfo_t *info, void *context)
+{
+	sigset_t blocked;
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	bool itself = sigismember(&blocked, signo), another = sigismember(&blocked, SIGUSR2);
+	as_installed += itself == !(before_flags & SA_NODEFER) && another && context &&
+			info->si_signo == signo && info->si_value.sival_int == 1;
+}
+
+static int come_twice(void *arg)
+{
+	for (int i = 0; i < 2; i++)
+		pthread_sigqueue(pthread_self(), trial.signo, (union sigval){.sival_int = 1});
+	return as_installed;
+}
+
+static int install_and_come_twice(void *arg)
+{
+	struct sigaction action = {.sa_sigaction = look_around,
+				   .sa_flags = SA_SIGINFO | before_flags};
+	sigemptyset(&action.sa_mask);
+	sigaddset(&action.sa_mask, SIGUSR2);
+	sigaction(trial.signo, &action, NULL);
+	return weft_run(NULL, come_twice, NULL);
+}
+
+TEST("a handler of before gets its mask, its flags and its information", .times = 2)
+{
+	static const int flags[] = {0, SA_NODEFER, (int)SA_RESETHAND};
+	if (SANITIZED)
+		skip("these signals are the sanitizer's");
+	trial.signo = nth ? SIGBUS : SIGSEGV;
+	for (unsigned i = 0; i < array_len(flags); i++) {
+		before_flags = flags[i];
+		in_child(install_and_come_twice, NULL);
+		int wanted = flags[i] == (int)SA_RESETHAND ? -trial.signo : 2;
+		expect_that(status == wanted, "flags %#x: status %d, not %d: %s", flags[i], status,
+			    wanted, said);
+	}
 }
 
 /* ---- an overflow after a signal that was sent ---- */
