@@ -6,8 +6,10 @@
  * in user code. Inside the runtime a thread may give its processor away and take another. Each
  * thread's stores to in_runtime, to its lease word and to `processor` go through a first-in-first-
  * out buffer and reach memory at any later time; locked instructions wait for an empty buffer,
- * membarrier empties everybody's (and may fail instead: then the monitor must withdraw). With
- * -DFENCED there is no membarrier and the owner fences its own store.
+ * membarrier empties everybody's, until it is refused (then the monitor must withdraw). From then
+ * on the monitor may ask a thread to fence its own stores: BARRIER -> ASKED -> FENCED. The last move
+ * is the owner's at its next entry, or the monitor's once the owner has left its CPU, which empties
+ * its buffer. With -DFENCED there was no membarrier from the start.
  *
  * What must hold: inside the runtime a thread works on the processor that is its own; the monitor
  * takes the processor that the thread has at that moment; a thread that gives its processor up for
@@ -22,7 +24,7 @@
  * On x86-64 release and acquire cost nothing and mean nothing to this model; BUG_11 and BUG_12 show
  * what the compiler may do without them.
  *
- * run: pass | | membarrier, which may fail
+ * run: pass | | membarrier, which may be refused at any time
  * run: pass | -DFENCED | no membarrier in this process: the owner fences
  * run: pass | -DUNDER_LOCK | the monitor holds the scheduler's lock meanwhile, and asks after the move
  * run: fail owner[proc]==t | -DBUG_1 | no barrier
@@ -34,10 +36,13 @@
  * run: fail owner[proc]==t | -DBUG_7 | owner: a failed CAS is not read, taken for HELD
  * run: fail taken<2 | -DBUG_8 | monitor: asks which processor before its request
  * run: fail owner[proc]==t | -DBUG_9 -DFENCED | no membarrier and no fence
- * run: fail owner[proc]==t | -DBUG_10 | monitor: a failing membarrier is ignored
+ * run: fail owner[proc]==t | -DBUG_10 | monitor: a refused membarrier is ignored
  * run: fail owner[proc]==t | -DBUG_11 | owner: loads the word before it stores in_runtime
  * run: fail taken<2 | -DBUG_12 | owner: in_runtime = 0 visible before the new processor
  * run: fail taken<2 | -DBUG_13 | monitor: asks which processor after the move to TAKEN
+ * run: fail owner[proc]==t | -DBUG_14 | monitor: takes from an owner that was asked and may not know
+ * run: fail owner[proc]==t | -DBUG_15 | monitor: FENCED though the owner has not left its CPU
+ * run: fail owner[proc]==t | -DBUG_16 | owner: knows that it was asked, and does not fence
  */
 #define T 2
 #define P 2
@@ -47,6 +52,10 @@
 #define REQUESTED 1
 #define TAKEN 2
 
+#define BARRIER 0
+#define ASKED 1
+#define FENCES 2
+
 #define LOST 254 /* taken from its thread, not yet in the idle list */
 #define IDLE 255 /* owner of a processor in the idle list; processor of a thread without one */
 
@@ -54,10 +63,11 @@ byte owner[P]; /* ghost: the thread that may work on the processor */
 
 /* What memory holds of a thread's record. */
 bool in_runtime[T];
-byte word[T], processor[T];
+byte word[T], processor[T], order[T];
+bool refused; /* membarrier */
 byte ended;
 
-mtype = { IN_RUNTIME, WORD, PROCESSOR };
+mtype = { IN_RUNTIME, WORD, PROCESSOR, ORDER };
 chan buffer[T] = [6] of { mtype, byte };
 
 inline apply(t, var, val)
@@ -66,6 +76,7 @@ inline apply(t, var, val)
 	:: var == IN_RUNTIME -> in_runtime[t] = val
 	:: var == WORD -> word[t] = val
 	:: var == PROCESSOR -> processor[t] = val
+	:: var == ORDER -> order[t] = val
 	fi
 }
 
@@ -156,9 +167,14 @@ inline enter(t)
 	store(t, IN_RUNTIME, 1);
 #else
 	store(t, IN_RUNTIME, 1);
-#if defined(FENCED) && !defined(BUG_9)
-	locked(t);
+	if
+	:: order[t] == BARRIER
+	:: order[t] != BARRIER ->
+		store(t, ORDER, FENCES);
+#if !defined(BUG_9) && !defined(BUG_16)
+		locked(t)
 #endif
+	fi;
 	load_own_word(t, seen);
 #endif
 	if
@@ -248,20 +264,56 @@ proctype thread(byte t, proc)
 /* membarrier(2): 0 in `failed` when every thread has gone through a full barrier. */
 inline barrier()
 {
-#ifdef FENCED
-	skip
-#elif defined(BUG_1)
+#ifdef BUG_1
 	skip
 #else
 	if
-	:: empty_all_buffers()
-	:: failed = true
+	:: !refused -> empty_all_buffers()
+	:: refused = true; failed = true
 	fi
 #endif
 #ifdef BUG_10
 	;
 	failed = false
 #endif
+}
+
+/* monitor.c:ask_for_fences, lease_ask: no barrier is to be had any more. */
+inline ask()
+{
+	atomic {
+		refused && (order[0] == BARRIER || order[1] == BARRIER) ->
+		if
+		:: order[0] == BARRIER -> order[0] = ASKED
+		:: else
+		fi;
+		if
+		:: order[1] == BARRIER -> order[1] = ASKED
+		:: else
+		fi
+	}
+}
+
+/* lease_settle: the owner has been off its CPU since it was asked. */
+inline settle(t)
+{
+	atomic {
+		order[t] == ASKED ->
+#ifndef BUG_15
+		do
+		:: buffer[t]?var, val -> apply(t, var, val)
+		:: empty(buffer[t]) -> break
+		od;
+		var = 0;
+		val = 0;
+		if
+		:: order[t] == ASKED -> order[t] = FENCES
+		:: else
+		fi
+#else
+		order[t] = FENCES
+#endif
+	}
 }
 
 /* The move to TAKEN: from now on the thread has no processor, whichever it was. */
@@ -277,10 +329,17 @@ inline lost(t)
 	}
 }
 
+#ifdef BUG_14
+#define may_claim true
+#else
+#define may_claim (how != ASKED)
+#endif
+
 /* lease_take() and what its caller does with the processor */
 inline take(t)
 {
 	lock_take_when(true);
+	how = order[t];
 #ifdef BUG_8
 	taken = processor[t];
 #endif
@@ -293,14 +352,17 @@ inline take(t)
 #else
 	atomic {
 		if
-		:: word[t] == HELD -> word[t] = REQUESTED; claimed = true
+		:: may_claim && word[t] == HELD -> word[t] = REQUESTED; claimed = true
 		:: else
 		fi
 	};
 #endif
 	if
 	:: claimed ->
-		barrier();
+		if
+		:: how == BARRIER -> barrier()
+		:: else
+		fi;
 		outside = (!failed && !in_runtime[t]);
 		if
 		:: outside ->
@@ -360,6 +422,7 @@ inline take(t)
 		taken_is_lost = false;
 		taken = 0;
 		seen = 0;
+		how = 0;
 		t = 0
 	}
 }
@@ -367,12 +430,16 @@ inline take(t)
 active proctype monitor()
 {
 	mtype var;
-	byte val, seen, taken, t;
+	byte val, seen, taken, how, t;
 	bool claimed, outside, failed, taken_is_lost;
 	d_step {
 		in_runtime[0] = 1;
 		in_runtime[1] = 1;
 		processor[0] = 0;
+#ifdef FENCED
+		order[0] = FENCES;
+		order[1] = FENCES;
+#endif
 		word[1] = TAKEN;
 		processor[1] = IDLE;
 		owner[0] = 0;
@@ -388,10 +455,12 @@ active proctype monitor()
 	:: ended == T -> break
 	:: else ->
 		if
-		:: t = 0
-		:: t = 1
-		fi;
-		take(t)
+		:: t = 0; take(t)
+		:: t = 1; take(t)
+		:: settle(0)
+		:: settle(1)
+		:: ask()
+		fi
 	od;
 	assert(owner[0] == IDLE && owner[1] == IDLE)
 }
