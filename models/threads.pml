@@ -17,7 +17,8 @@
  * A nap of the template ends when its next attempt can change something, and the monitor looks when
  * its look can: looks that change nothing for ever would hide that everything stands still. For the
  * same reason the template does not try on where births always fail (-DREFUSED): there the threads
- * that exist must see to all work by themselves.
+ * that exist must see to all work by themselves. A birth that is asked for ends the nap only by
+ * waking the template. While nothing runs the monitor may sleep until it is woken.
  *
  * Left out: theft (without it fewer come to the rescue), spare threads (locked.pml), the count of
  * searchers (idle.pml), the word of a lease (lease.pml), the poller (poller.pml).
@@ -29,16 +30,19 @@
  * run: pass | | one processor, three threads at most, one birth fails
  * run: pass | -DP=2 -DMAX=2 | as many threads as processors, one of them locked
  * run: pass | -DMAX=1 | each task needs the same place
+ * run: pass | -DK_WAITS | K's code waits for U: the monitor has to take its processor
  * run: pass | -DREFUSED -DBORN=2 | two threads, never another
  * run: pass | -DREFUSED -DBORN=2 -DP=2 | two processors for them
  * run: fail invalid end state | -DREFUSED -DBORN=2 -DBUG_1 | a processor stays wanted with its work
  * run: fail invalid end state | -DREFUSED -DBORN=2 -DBUG_2 | no look on the way to sleep
  * run: fail invalid end state | -DREFUSED -DBORN=2 -DBUG_3 | a locked task waits for a third thread
  * run: fail invalid end state | -DBUG_4 | the task in hand is lost when the birth fails
- * run: fail next_on[p]==255 | -DBUG_5 | ... or stays on the idle processor
+ * run: fail invalid end state | -DBUG_5 | ... or stays with the processor
  * run: fail invalid end state | -DMAX=1 -DBUG_6 | the dead are not reaped at the limit
  * run: fail invalid end state | -DBUG_7 | the template does not try on
  * run: fail invalid end state | -DREFUSED -DBORN=2 -DBUG_8 | a look before it counts as asleep
+ * run: fail invalid end state | -DP=2 -DMAX=2 -DBUG_9 | a birth that is asked for ends no nap
+ * run: fail invalid end state | -DK_WAITS -DBUG_10 | the template does not wake the monitor
  */
 #define TASKS 3
 #define L 0
@@ -74,18 +78,20 @@ bool woken_l, parked_l;
 byte ended;
 
 byte born, count, fails;
-bool births_fail, missed, template_wake;
+bool births_fail, missed, template_wake, monitor_asleep;
 
 #if P == 1
 #define wanted (place[0] == WANTED)
 #define some_idle (place[0] == IDLE)
 #define wanted_count ((place[0] == WANTED) + 0)
+#define nothing_runs (place[0] == IDLE)
 #define some_busy false
 #else
 #define wanted (place[0] == WANTED || place[1] == WANTED)
 #define some_idle (place[0] == IDLE || place[1] == IDLE)
 #define wanted_count ((place[0] == WANTED) + (place[1] == WANTED))
-#define some_busy (place[0] != IDLE || place[1] != IDLE)
+#define nothing_runs (place[0] == IDLE && place[1] == IDLE)
+#define some_busy (!nothing_runs)
 #endif
 #define room (count + wanted_count < MAX)
 #define birth_possible (!births_fail && room)
@@ -124,19 +130,13 @@ inline idle_push(p)
 }
 inline start_on(p, to)
 {
-	if
-	:: processor[to] != NONE -> given[to] = p
-	:: else -> attach(to, p)
-	fi;
+	if :: processor[to] != NONE -> given[to] = p :: else -> attach(to, p) fi;
 	wake[to] = true
 }
 inline give_work_up(p)
 {
 #ifndef BUG_5
-	if
-	:: next_on[p] != NONE -> global!next_on[p]; next_on[p] = NONE
-	:: else
-	fi;
+	if :: next_on[p] != NONE -> global!next_on[p]; next_on[p] = NONE :: else fi;
 #endif
 	do
 	:: nempty(queue[p]) -> queue[p]?moved; global!moved
@@ -146,13 +146,17 @@ inline give_work_up(p)
 }
 inline do_without_a_thread(p)
 {
-	missed = missed || nempty(global);
 	if
 #ifndef BUG_3
-	:: locked_sleeper -> global??L; next_on[p] = L; start_on(p, locked_to)
+	:: locked_sleeper ->
+		global??L;
+		missed = missed || nempty(global);
+		next_on[p] = L;
+		start_on(p, locked_to)
 #endif
-	:: else -> template_wake = template_wake || missed
-	fi
+	:: else -> missed = missed || nempty(global); idle_push(p)
+	fi;
+	template_wake = template_wake || missed
 }
 /* The template is woken in the same step: locked.pml has the two apart. */
 inline start(p)
@@ -175,7 +179,7 @@ inline start(p)
 	:: to == 0 -> place[p] = WANTED; template_wake = true
 #else
 	:: to == 0 && birth_possible -> place[p] = WANTED; template_wake = true
-	:: to == 0 && !birth_possible -> give_work_up(p); idle_push(p); do_without_a_thread(p)
+	:: to == 0 && !birth_possible -> give_work_up(p); do_without_a_thread(p)
 #endif
 	fi;
 	to = 0
@@ -193,29 +197,27 @@ inline take_idle(p)
 inline start_one_idle()
 {
 	take_idle(p);
-	if
-	:: p != NONE -> start(p)
-	:: else
-	fi;
+	if :: p != NONE -> start(p) :: else fi;
 	p = 0
+}
+inline wake_monitor()
+{
+	monitor_asleep = monitor_asleep && nothing_runs
 }
 /* ---- the lock is dropped ---- */
 inline serve_waiting()
 {
 	atomic {
-		if
-		:: nempty(global) -> start_one_idle()
-		:: empty(global)
-		fi
+		if :: nempty(global) -> start_one_idle() :: empty(global) fi;
+#ifndef BUG_10
+		wake_monitor()
+#endif
 	}
 }
 inline release(t)
 {
 	atomic {
-		if
-		:: empty(global) -> detach(t); idle_push(p); p = 0
-		:: nempty(global)
-		fi
+		if :: empty(global) -> detach(t); idle_push(p); p = 0 :: nempty(global) fi
 	}
 }
 /* A locked thread lets its processor go, with `task` (or NONE) to run first. */
@@ -244,10 +246,7 @@ inline leave(t)
 {
 	atomic {
 		detach(t);
-		if
-		:: len(queue[p]) + len(global) == 0 -> idle_push(p)
-		:: else -> start(p)
-		fi;
+		if :: len(queue[p]) + len(global) == 0 -> idle_push(p) :: else -> start(p) fi;
 		p = 0
 	}
 }
@@ -314,10 +313,7 @@ inline start_wanted()
 }
 inline reap_one(t)
 {
-	if
-	:: joinable[t] -> joinable[t] = false; count--
-	:: else
-	fi
+	if :: joinable[t] -> joinable[t] = false; count-- :: else fi
 }
 /* With BUG_6 they are left for a batch that is never full. */
 #define some_joinable (joinable[1] || joinable[2] || joinable[THREADS - 1] || joinable[THREADS - 2])
@@ -339,14 +335,27 @@ inline reap()
 		fi
 	}
 }
-/* The next attempt changes something. */
+/* The next attempt changes something, and nobody has to end the nap before. */
 #define nap_over                                                                                   \
-	(wanted || can_reap || (births_fail && room) || empty(global) ||                           \
-	 (some_idle && (some_thread_idle || room || locked_sleeper)))
+	(!wanted && (can_reap || (births_fail && room) || empty(global) ||                         \
+		     (some_idle && (some_thread_idle || room || locked_sleeper))))
+#ifdef BUG_9
+#define asked_for false
+#else
+#define asked_for wanted
+#endif
+inline nap()
+{
+	do
+	:: asked_for -> break
+	:: !asked_for ->
+		if :: atomic { template_wake -> template_wake = false } :: nap_over -> break fi
+	od
+}
 inline try_on()
 {
 	atomic { missed = false }
-	nap_over;
+	nap();
 	reap();
 	births_fail = false;
 	serve_waiting()
@@ -374,7 +383,7 @@ end:			atomic { template_wake || can_reap -> template_wake = false }
 /* ---- the monitor ---- */
 #define thread_available (some_thread_idle || birth_possible)
 #define held_up(t)                                                                                 \
-	(blocking[t] && processor[t] != NONE &&                                                    \
+	(!monitor_asleep && blocking[t] && processor[t] != NONE &&                             \
 	 (nempty(queue[processor[t]]) || nempty(global)) && (thread_available || !missed))
 /* No thread is to be had: the template is told. */
 inline take(t)
@@ -392,6 +401,7 @@ active proctype monitor()
 	byte t, p, to, moved;
 end:
 	do
+	:: atomic { !monitor_asleep && nothing_runs -> monitor_asleep = true }
 	:: atomic {
 		if
 		:: held_up(1) -> t = 1
@@ -407,7 +417,7 @@ end:
 	   }
 	/* spread: while a processor is in use */
 	:: atomic {
-		nempty(global) && some_idle && some_busy &&
+		!monitor_asleep && nempty(global) && some_idle && some_busy &&
 			(thread_available || locked_sleeper || !missed) -> start_one_idle()
 	   }
 	od
@@ -416,10 +426,7 @@ end:
 inline go_to_sleep(t)
 {
 	atomic {
-		if
-		:: given[t] != NONE -> attach(t, given[t]); given[t] = NONE
-		:: else
-		fi;
+		if :: given[t] != NONE -> attach(t, given[t]); given[t] = NONE :: else fi;
 		if
 		:: processor[t] == NONE ->
 			wake[t] = false;
@@ -431,10 +438,7 @@ inline go_to_sleep(t)
 }
 inline look_once_more()
 {
-	if
-	:: missed -> serve_waiting()
-	:: else
-	fi
+	if :: missed -> serve_waiting() :: else fi
 }
 inline sleep(t)
 {
@@ -464,41 +468,37 @@ inline pick(t)
 inline park_l(t)
 {
 	atomic {
-		if
-		:: woken_l -> queue[processor[t]]!L
-		:: else -> parked_l = true
-		fi
+		if :: woken_l -> queue[processor[t]]!L :: else -> parked_l = true fi
 	}
 }
 inline wake_l(t)
 {
 	atomic {
 		woken_l = true;
-		if
-		:: parked_l -> parked_l = false; queue[processor[t]]!L
-		:: else
-		fi
+		if :: parked_l -> parked_l = false; queue[processor[t]]!L :: else fi
 	}
 }
+#ifdef K_WAITS
+#define k_may_come_back(t) woken_l
+#else
+#define k_may_come_back(t) (processor[t] != NONE || !woken_l || pc[L] == 3)
+#endif
 inline come_back(t)
 {
 	atomic {
-		blocking[t] && (processor[t] != NONE || !woken_l || pc[L] == 3) ->
+		blocking[t] && k_may_come_back(t) ->
 		blocking[t] = false;
 		if
 		:: processor[t] != NONE
 		:: else ->
 			take_idle(p);
-			if
-			:: p != NONE -> attach(t, p)
-			:: else -> global!K
-			fi;
+			if :: p != NONE -> attach(t, p); wake_monitor() :: else -> global!K fi;
 			p = 0
 		fi
 	}
 	if
 	:: processor[t] == NONE -> /* weft__proc_wake */
-		atomic { start_one_idle() }
+		atomic { start_one_idle(); wake_monitor() }
 	:: else -> ended++
 	fi
 }
@@ -542,10 +542,7 @@ proctype thread(byte t)
 			pick(t);
 			own = (task != NONE && (task == L -> locked_to : NONE) ==
 						       (locked_task[t] == L -> t : NONE));
-			if
-			:: own -> own = false; ran = true; run_task(t)
-			:: else
-			fi
+			if :: own -> own = false; ran = true; run_task(t) :: else fi
 		}
 		if
 		:: ran && blocking[t] -> ran = false; come_back(t)
@@ -567,10 +564,7 @@ active proctype everything_ends()
 
 inline queue_all()
 {
-	if
-	:: global!L; global!U; global!K
-	:: global!K; global!U; global!L
-	fi
+	if :: global!L; global!U; global!K :: global!K; global!U; global!L fi
 }
 
 init {
