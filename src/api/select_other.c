@@ -255,8 +255,9 @@ int weft__select_unqueue(const struct selection *s, struct thread *t, struct wai
 void weft__select_leave(const struct selection *s)
 {
 	for (uint32_t i = 0; i < s->others; i++) {
-		const struct select_node *n = &s->nodes[select_other(s, i)];
+		struct select_node *n = &s->nodes[select_other(s, i)];
 		if (n->d)
 			descriptor_leave(n->d, n->tokens);
+		n->d = NULL; /* a select that begins anew may end without a wait */
 	}
 }

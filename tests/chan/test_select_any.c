@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../tasks.h"
+#include "weft/sim.h"
 
 _Static_assert(sizeof(struct weft_case) == 24, "as in 0.1");
 _Static_assert(offsetof(struct weft_case, op) == 0 && offsetof(struct weft_case, result) == 4 &&
@@ -287,6 +288,39 @@ TASK_TEST("a descriptor is not consumed, twice is allowed, and an end is an even
 	weft_close(fds[1]);
 	expect_eq(cases[weft_select(cases, 2, soon())].result, POLLHUP);
 	weft_close(fds[0]);
+}
+
+/* ---- an event that was another's ---- */
+
+static int select_unit(void *arg)
+{
+	struct weft_case cases[] = {weft_on_ready(fds[0], POLLIN), weft_on_sem(&sem)};
+	int ran;
+	while ((ran = weft_select(cases, 2, WEFT_FOREVER)) == 0)
+		;
+	return ran;
+}
+
+/* The select is woken for a byte that is gone, and begins anew, when there may be a unit. */
+static int take_back(void *arg)
+{
+	char byte;
+	expect_eq(pipe(fds), 0);
+	memset(&sem, 0, sizeof(sem));
+	struct weft_task *select = tasks_start(select_unit, NULL);
+	weft_sleep(MS);
+	expect_eq(weft_write(fds[1], "x", 1, 0), 1);
+	expect_eq(weft_read(fds[0], &byte, 1, 0), 1);
+	weft_sem_release(&sem, 1);
+	expect_eq(tasks_join(select), 1);
+	expect_eq(weft_read(fds[0], &byte, 1, 0), -EAGAIN);
+	expect_eq(weft_close(fds[0]), 0);
+	return weft_close(fds[1]);
+}
+
+TEST("a select that begins anew is a user of its descriptor once")
+{
+	expect_eq(weft_sim_search(1, 40, NULL, take_back, NULL, NULL), 0);
 }
 
 static int serve(void *arg)
