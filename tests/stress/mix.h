@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mix.h: what the workers of stress_mix share, and the acts that start no workers (mix_acts.c).
+ * mix.h: what the workers of stress_mix share, the acts that start no workers (mix_acts.c), and
+ * those of groups and of selects over everything (mix_groups.c).
  */
 #ifndef TESTS_STRESS_MIX_H
 #define TESTS_STRESS_MIX_H
@@ -9,7 +10,13 @@
 
 #include "stress.h"
 
-enum { CHANS = 2, ACTS = 27 };
+enum { CHANS = 2, ACTS = 30, CHILDREN = 4 };
+
+#ifdef MIX_DETERMINISTIC
+enum { deterministic = 1 };
+#else
+enum { deterministic = 0 };
+#endif
 
 /* What came in on one side and went out on the other: equal once the rest is taken out. */
 struct balance {
@@ -47,6 +54,14 @@ size_t moved(ssize_t n);
 /* For ever, or not. */
 int64_t some_deadline(struct draw *d);
 
+/* Draws one act, and does it. */
+void act(struct worker *w);
+/* The task of a worker, and a new worker. */
+int work(void *worker);
+struct worker worker(struct place *p, struct draw *d, unsigned depth);
+/* A task of the caller's that has to be joined. False: weft_stop came first. */
+bool bear(struct weft_task **task, int (*fn)(void *arg), void *arg);
+
 void yield(struct worker *w);
 void sleep_shortly(struct worker *w);
 void sleep_to_the_beat(struct worker *w);
@@ -64,5 +79,10 @@ void wait_for_token(struct worker *w);
 void read_both(struct worker *w);
 void write_both(struct worker *w);
 void hold_unit(struct worker *w);
+void signal_arrives(struct worker *w);
+
+void act_limited(struct worker *w);
+void group(struct worker *w);
+void select_anything(struct worker *w);
 
 #endif

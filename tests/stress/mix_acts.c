@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mix_acts.c: the acts of stress_mix that start no workers: time, channels, bytes, locks. See
+ * mix_acts.c: the acts of stress_mix that start no workers: time, channels, bytes, locks, signals. See
  * mix.h.
  */
 #include "mix.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
 
@@ -198,4 +200,21 @@ void hold_unit(struct worker *w)
 	block(w);
 	sub_relaxed(&p->used, 1);
 	weft_sem_release(&p->sem, 1);
+}
+
+/* ---- signals ---- */
+
+/* The channel is there before the signal is sent, so an arrival comes to it, be it another's. */
+void signal_arrives(struct worker *w)
+{
+	int signo = 0, result;
+	if (deterministic) /* a signal comes when it comes */
+		return;
+	struct weft_chan *chan = weft_chan_new(sizeof(int), 1 + draw_below(&w->draw, 2));
+	require(chan && weft_signal_notify(chan, SIGUSR1) == 0);
+	require(kill(getpid(), SIGUSR1) == 0);
+	while ((result = weft_chan_recv(chan, &signo, some_deadline(&w->draw))) != 0)
+		stress_result(result);
+	require(signo == SIGUSR1 && weft_signal_stop(chan) == 0);
+	weft_chan_unref(chan);
 }

@@ -89,6 +89,8 @@ void stress_result(int result)
 	case -EAGAIN:
 	case -ETIMEDOUT:
 		stress_count(COUNT_TIMEOUTS, 1);
+		if (weft_limit(WEFT_FOREVER) <= weft_now())
+			weft_limit_end(WEFT_FOREVER);
 		break;
 	case -ECANCELED:
 		stress_count(COUNT_CANCELED, 1);

@@ -62,8 +62,8 @@ int stress_main(const struct stress *stress, int argc, char **argv);
 enum counter { COUNT_STEPS, COUNT_DELIVERED, COUNT_CANCELED, COUNT_TIMEOUTS, COUNTERS };
 void stress_count(enum counter c, uint64_t n);
 /*
- * The same by a result: 0, -ETIMEDOUT, -EAGAIN or -ECANCELED, which is cleared; others are
- * failures.
+ * The same by a result: 0, -ETIMEDOUT, -EAGAIN or -ECANCELED, others are failures. A cancel is
+ * cleared, and a limit that has passed is lifted: so a wait for what must come may be begun anew.
  */
 void stress_result(int result);
 

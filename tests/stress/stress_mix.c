@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stress_mix.c: everything at once, in proportions that each round draws anew: locked tasks among
- * sleepers, readers and writers, channels, selects, groups, timers, locks, blocking and computing
- * tasks, child processes, and threads that are not the runtime's. What one kind of wait leaves
+ * sleepers, readers and writers, channels, selects, groups, limits, timers, locks, signals, blocking
+ * and computing tasks, child processes, and threads that are not the runtime's. What one kind of wait leaves
  * undone shows in another one: a thread that goes must hand on what others wait for.
  *
  * A worker draws its acts by the weights of its round. An act may start workers of its own, which
@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -33,15 +34,7 @@
 #include "base/attr.h"
 #include "mix.h"
 
-enum { WORKERS = 24, FOREIGN = 3, STEPS = 32, DEEPEST = 2, CHILDREN = 4 };
-
-#ifdef MIX_DETERMINISTIC
-enum { deterministic = 1 };
-#else
-enum { deterministic = 0 };
-#endif
-
-static void act(struct worker *w);
+enum { WORKERS = 24, FOREIGN = 3, STEPS = 32, DEEPEST = 2 };
 
 /* ---- bytes ---- */
 
@@ -85,8 +78,7 @@ static size_t write_some(struct worker *w, int fd)
 	return went;
 }
 
-/* A task of the caller's that has to be joined. False: weft_stop came first. */
-static bool bear(struct weft_task **task, int (*fn)(void *arg), void *arg)
+bool bear(struct weft_task **task, int (*fn)(void *arg), void *arg)
 {
 	int err = weft_spawn(task, NULL, fn, arg);
 	require(err == 0 || err == -ESHUTDOWN);
@@ -177,7 +169,7 @@ static void end_locked(struct worker *w)
 
 /* ---- tasks ---- */
 
-static int work(void *arg)
+int work(void *arg)
 {
 	struct worker *w = arg;
 	for (unsigned n = draw_below(&w->draw, STEPS >> (2 * w->depth)); n; n--)
@@ -187,7 +179,7 @@ static int work(void *arg)
 	return 0;
 }
 
-static struct worker worker(struct place *p, struct draw *d, unsigned depth)
+struct worker worker(struct place *p, struct draw *d, unsigned depth)
 {
 	return (struct worker){p, draw_fork(d), depth, .ends_locked = draw_one_in(d, 4)};
 }
@@ -224,31 +216,6 @@ static void meet(struct worker *w)
 		require(join_always(other) == 0);
 	}
 	weft_chan_unref(chan);
-}
-
-static int member(void *arg)
-{
-	struct worker *w = arg;
-	work(w);
-	return draw_one_in(&w->draw, 4) ? 7 : 0;
-}
-
-static void group(struct worker *w)
-{
-	struct weft_group *g = weft_group_new();
-	struct worker children[CHILDREN];
-	int result, err;
-	require(g);
-	for (unsigned i = 0, n = draw_below(&w->draw, CHILDREN + 1); i < n; i++) {
-		children[i] = worker(w->place, &w->draw, w->depth);
-		err = weft_group_go(g, member, &children[i]);
-		require(err == 0 || err == -ECANCELED || err == -ESHUTDOWN);
-	}
-	if (draw_one_in(&w->draw, 4))
-		weft_group_cancel(g);
-	while ((err = weft_group_wait(g, &result, some_deadline(&w->draw))) != 0)
-		stress_result(err);
-	require(result == 0 || result == 7 || result == -ECANCELED);
 }
 
 static void count_me(void *arg)
@@ -361,10 +328,13 @@ static const struct {
 	{read_both, ANYBODY},
 	{write_both, ANYBODY},
 	{hold_unit, ANYBODY},
+	{signal_arrives, TASK},
 	{act_locked, PARENT},
+	{act_limited, PARENT},
 	{bear_worker, PARENT},
 	{meet, PARENT},
 	{group, PARENT},
+	{select_anything, PARENT},
 	{go, ANYBODY},
 	{timer_sends, PARENT},
 	{timer_starts_task, PARENT},
@@ -385,7 +355,7 @@ static bool may_act(const struct worker *w, unsigned i)
 	return acts[i].by == ANYBODY || (!w->foreign && (acts[i].by == TASK || w->depth < DEEPEST));
 }
 
-static void act(struct worker *w)
+void act(struct worker *w)
 {
 	unsigned i = draw_act(w);
 	if (!may_act(w, i))
@@ -489,6 +459,7 @@ static int mix_round(void *arg)
 
 int main(int argc, char **argv)
 {
+	signal(SIGUSR1, SIG_IGN); /* what comes once nobody waits for it any more: signal_arrives */
 	const struct stress mix = {
 		.name = deterministic ? "stress_mix_sim" : "stress_mix",
 		.main_task = mix_round,
