@@ -221,6 +221,9 @@ template <class T> class outcome
 
 template <class F> using result_of = std::invoke_result_t<std::decay_t<F> &>;
 
+template <class T, class F> class join_case;
+template <class F> class group_case;
+
 } // namespace detail
 
 /* ---- running ---- */
@@ -374,6 +377,7 @@ template <class T> class task
 
 	std::unique_ptr<state> state_;
 	weft_task *handle_ = nullptr;
+	template <class, class> friend class detail::join_case;
 };
 
 template <class F> task(F) -> task<detail::result_of<F>>;
@@ -551,16 +555,15 @@ class group
 	 */
 	int wait()
 	{
-		int result = 0;
-		int err = group_ ? weft_group_wait(group_, &result, WEFT_FOREVER) : 0;
+		int err = group_ ? weft_group_wait(group_, &result_, WEFT_FOREVER) : 0;
 		if (err < 0)
 			detail::fail(err, "weft::group::wait");
 		group_ = nullptr;
 		if (error_)
 			std::rethrow_exception(std::exchange(error_, nullptr));
-		if (result < 0)
-			detail::fail(result, "a member of weft::group");
-		return result;
+		if (result_ < 0)
+			detail::fail(result_, "a member of weft::group");
+		return result_;
 	}
 
       private:
@@ -597,8 +600,10 @@ class group
 	}
 
 	weft_group *group_;
+	int result_ = 0;
 	mutex lock_;
 	std::exception_ptr error_;
+	template <class> friend class detail::group_case;
 };
 
 } // namespace weft

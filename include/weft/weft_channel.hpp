@@ -295,6 +295,92 @@ template <class T, class F> class send_case : any_case
 	F then_;
 };
 
+template <class T, class F> class join_case : any_case
+{
+      public:
+	join_case(task<T> &ends, F &&then) : task_(ends), then_(std::forward<F>(then))
+	{
+	}
+	weft_case make() noexcept
+	{
+		return task_.handle_ ? weft_on_join(task_.handle_, nullptr) : weft_case{};
+	}
+	void ran(int)
+	{
+		task_.handle_ = nullptr;
+		then_();
+	}
+
+      private:
+	task<T> &task_;
+	F then_;
+};
+
+template <class F> class group_case : any_case
+{
+      public:
+	group_case(group &ends, F &&then) : group_(ends), then_(std::forward<F>(then))
+	{
+	}
+	weft_case make() noexcept
+	{
+		return group_.group_ ? weft_on_group(group_.group_, &group_.result_) : weft_case{};
+	}
+	void ran(int)
+	{
+		group_.group_ = nullptr;
+		then_();
+	}
+
+      private:
+	group &group_;
+	F then_;
+};
+
+template <class F> class ready_case : any_case
+{
+      public:
+	ready_case(int fd, short events, F &&then)
+	    : fd_(fd), events_(events), then_(std::forward<F>(then))
+	{
+	}
+	weft_case make() const noexcept
+	{
+		return weft_on_ready(fd_, events_);
+	}
+	void ran(int result)
+	{
+		if (result < 0)
+			fail(result, "weft::select");
+		then_(result);
+	}
+
+      private:
+	int fd_;
+	short events_;
+	F then_;
+};
+
+template <class F> class sem_case : any_case
+{
+      public:
+	sem_case(weft_sem &sem, F &&then) : sem_(sem), then_(std::forward<F>(then))
+	{
+	}
+	weft_case make() const noexcept
+	{
+		return weft_on_sem(&sem_);
+	}
+	void ran(int)
+	{
+		then_();
+	}
+
+      private:
+	weft_sem &sem_;
+	F then_;
+};
+
 template <class C> inline constexpr bool is_case = std::is_base_of_v<any_case, std::decay_t<C>>;
 
 } // namespace detail
@@ -309,6 +395,26 @@ detail::send_case<T, F> on_send(channel<T> &to, U &&value, F &&then)
 {
 	return {to, std::forward<U>(value), std::forward<F>(then)};
 }
+/* `then` is called without arguments when the task or group has ended; its join or wait returns at
+ * once then. One that was waited for before never runs. */
+template <class T, class F> detail::join_case<T, F> on_join(task<T> &ends, F &&then)
+{
+	return {ends, std::forward<F>(then)};
+}
+template <class F> detail::group_case<F> on_group(group &ends, F &&then)
+{
+	return {ends, std::forward<F>(then)};
+}
+/* `then` is called with the events that poll(2) would report. It takes nothing from the descriptor. */
+template <class F> detail::ready_case<F> on_ready(int fd, short events, F &&then)
+{
+	return {fd, events, std::forward<F>(then)};
+}
+/* One unit is taken, which `then` and who comes after it own. */
+template <class F> detail::sem_case<F> on_sem(weft_sem &sem, F &&then)
+{
+	return {sem, std::forward<F>(then)};
+}
 
 /*
  * Waits until one of the cases can run, runs exactly that one and then its function; fair among
@@ -316,7 +422,7 @@ detail::send_case<T, F> on_send(channel<T> &to, U &&value, F &&then)
  */
 template <class... Cases> std::optional<std::size_t> select(deadline d, Cases &&...cases)
 {
-	static_assert((detail::is_case<Cases> && ...), "weft::on_recv, weft::on_send");
+	static_assert((detail::is_case<Cases> && ...), "weft::on_recv, weft::on_send, ...");
 	std::array<weft_case, sizeof...(Cases)> all{cases.make()...};
 	int n = weft_select(all.data(), static_cast<unsigned>(all.size()), d.value());
 	if (detail::judge(n, "weft::select") != status::ok)

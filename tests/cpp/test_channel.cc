@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* test_channel.cc: weft::channel, select, mutexes. */
+#include <poll.h>
 #include <shared_mutex>
+#include <stdexcept>
+#include <unistd.h>
 
 #include "cpp_test.hpp"
 
@@ -174,6 +177,73 @@ TASK_TEST("select sends or receives, and what was not sent is destroyed")
 		expect(sent == weft::status::closed);
 	}
 	expect(counted::alive == 0);
+}
+
+/* Which of the five runs, with nothing else ready. */
+TASK_TEST("select waits for tasks, groups, descriptors and semaphores beside channels")
+{
+	weft::channel<int> never(1);
+	weft::channel<int> end(1);
+	weft_sem sem = WEFT_SEM_INIT(0);
+	int pipe[2], events = 0, ran = 0;
+	expect(::pipe(pipe) == 0);
+	weft::task length([&] { return *end.recv(); });
+	weft::group all;
+	all.go([&] { return *end.recv(); });
+	auto any = [&](weft::deadline d) {
+		return weft::select(d, weft::on_recv(never, [](auto) {}),
+				    weft::on_join(length, [&] { ran += 1; }),
+				    weft::on_group(all, [&] { ran += 10; }),
+				    weft::on_ready(pipe[0], POLLIN, [&](int e) { events = e; }),
+				    weft::on_sem(sem, [&] { ran += 100; }));
+	};
+	expect(!any(1ms));
+	weft_sem_release(&sem, 1);
+	expect(any(soon) == 4u);
+	expect(!any(weft::at_once));
+	expect(write(pipe[1], "x", 1) == 1);
+	expect(any(soon) == 3u && events == POLLIN);
+	char c;
+	expect(read(pipe[0], &c, 1) == 1);
+	end.send(7);
+	end.send(7);
+	auto first = any(soon), second = any(soon);
+	expect(first && second && *first + *second == 3 && ran == 111);
+	expect(!any(weft::at_once));
+	expect(length.join() == 7 && all.wait() == 7);
+	expect(close(pipe[0]) == 0 && close(pipe[1]) == 0);
+}
+
+TASK_TEST("what a task and a group that a select saw the end of threw comes out of join and wait")
+{
+	weft::task thrower([]() -> int { throw std::runtime_error("a task's"); });
+	weft::group all;
+	all.go([] { throw std::runtime_error("a member's"); });
+	auto nothing = [] {};
+	for (int i = 0; i < 2; i++)
+		expect(weft::select(weft::on_join(thrower, nothing), weft::on_group(all, nothing)));
+	int thrown = 0;
+	try {
+		thrower.join();
+	} catch (const std::runtime_error &) {
+		thrown++;
+	}
+	try {
+		all.wait();
+	} catch (const std::runtime_error &) {
+		thrown++;
+	}
+	expect(thrown == 2);
+}
+
+TASK_TEST("a descriptor that is none comes out of select as an error")
+{
+	try {
+		weft::select(weft::on_ready(-1, POLLIN, [](int) { expect(false); }));
+		expect(false);
+	} catch (const std::system_error &e) {
+		expect(e.code() == std::errc::bad_file_descriptor);
+	}
 }
 
 /* ---- mutexes ---- */
