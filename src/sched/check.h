@@ -9,6 +9,7 @@
  *   timerq.c:timerq_check   wheel and heap        chan.h:chan_check        ring and queues
  *   cache.c:bin_check       free records          waitq.h:waitq_check      a queue of waits
  *   cache.c:magazines_check records and stacks    descriptor.c:queue_check waits for a descriptor
+ *   stackcheck.h            a class of stacks     cache.c:records_check    free records of tasks
  *   base/list.h:list_check  links
  *
  * Rejected: release builds that check, too (a walk reads memory that no operation needs), a task

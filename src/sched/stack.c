@@ -11,6 +11,7 @@
 
 #include "base/sys.h"
 #include "sched/sched.h"
+#include "sched/stackcheck.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13, include/uapi/asm-generic/mman-common.h */
@@ -87,12 +88,6 @@ static char *slot_stack(const struct stack_class *c, uint32_t slot)
 static size_t slot_memory(const struct stack_class *c)
 {
 	return c->size - weft__stack_guard_size();
-}
-
-static uint32_t *slot_cold_next(const struct stack_class *c, uint32_t slot)
-{
-	unsigned region = stack_region(slot);
-	return &c->cold_next[region][slot - stack_region_first(region)];
 }
 
 /* One madvise for the same part of each of `count` slots: half the price of as many calls, and one
@@ -333,14 +328,16 @@ static struct stack *slot_take(struct stack_class *c)
 {
 	struct list *warm = list_pop_head(&c->warm);
 	if (warm) {
+		struct stack *stack = container_of(warm, struct stack, link);
+		debug_run(stack_check(c, stack));
 		c->warm_count--;
 		c->warm_low = min_of(c->warm_low, c->warm_count);
-		return container_of(warm, struct stack, link);
+		return stack;
 	}
 	if (!c->cold_first)
 		return slot_new(c);
 	uint32_t slot = c->cold_first - 1;
-	c->cold_first = *slot_cold_next(c, slot);
+	c->cold_first = *stack_cold_next(c, slot);
 	return head_of(c, slot);
 }
 
@@ -374,6 +371,7 @@ void weft__stack_give(struct stack_class *c, struct list *stacks, unsigned count
 static uint32_t trim_share(struct stack_class *c)
 {
 	lock_take(&c->lock, RANK_STACK);
+	debug_run(stack_class_check(c));
 	uint32_t spare = c->warm_count > WARM_KEEP ? c->warm_count - WARM_KEEP : 0;
 	uint32_t share = min_of((c->warm_low + 1) / 2, spare);
 	c->warm_low = c->warm_count;
@@ -417,7 +415,7 @@ static void trim_class(struct stack_class *c)
 		discard(c, slots, n);
 		lock_take(&c->lock, RANK_STACK);
 		for (unsigned i = 0; i < n; i++) {
-			*slot_cold_next(c, slots[i]) = c->cold_first;
+			*stack_cold_next(c, slots[i]) = c->cold_first;
 			c->cold_first = slots[i] + 1;
 		}
 		lock_drop(&c->lock, RANK_STACK);

@@ -106,6 +106,13 @@ static inline uint32_t stack_region_first(unsigned region)
 	return STACK_FIRST * ((1u << region) - 1);
 }
 
+/* Where the number of the cold slot behind cold slot `slot` lies, plus one; 0: it is the last. */
+static inline uint32_t *stack_cold_next(const struct stack_class *c, uint32_t slot)
+{
+	unsigned region = stack_region(slot);
+	return &c->cold_next[region][slot - stack_region_first(region)];
+}
+
 /* The class whose stacks have at least `size` usable bytes; NULL: larger than any. */
 struct stack_class *weft__stack_class(size_t size);
 /* Sees to it that slot number `slot`, the first that is not promised yet, is open, and that there

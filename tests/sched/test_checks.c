@@ -11,7 +11,9 @@
 #include "sched/cache.h"
 #include "sched/descriptor.h"
 #include "sched/park.h"
+#include "sched/record.h"
 #include "sched/sched.h"
+#include "sched/stack.h"
 #include "sched/timer.h"
 
 enum { FOUND = 3, TIMERS = 40 };
@@ -347,6 +349,107 @@ CHECK_TASK_TEST("a task in use among the free ones is found")
 	taken[0]->state = TASK_RUNNING;
 	for (int i = 0; i < 1000; i++)
 		weft__cache_record_give(t, taken[i]);
+}
+
+/* ---- a class of stacks, without a runtime: so nobody else looks at it ---- */
+
+enum { STACKS = 4 };
+
+static struct stack *stacks[STACKS]; /* warm ones, the last in front */
+
+static struct stack_class *some_stacks(void)
+{
+	struct stack_class *c = weft__stack_class(1);
+	struct task *task;
+	struct list list;
+	list_init(&list);
+	expect_eq(weft__record_take(c, &task, 1), 1);
+	for (int i = 0; i < STACKS; i++)
+		expect_eq(weft__stack_take(c, &stacks[i], 1), 1);
+	for (int i = 0; i < STACKS; i++)
+		list_push_head(&list, &stacks[i]->link);
+	weft__stack_give(c, &list, STACKS);
+	return c;
+}
+
+CHECK_TEST("a stack that is free in another class is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("is free in a class that is not its own");
+	stacks[STACKS - 1]->class = c + 1;
+	weft__stack_take(c, stacks, 1);
+}
+
+CHECK_TEST("a stack that lies elsewhere than its number says is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("says that it is number 0");
+	stacks[STACKS - 1]->slot = 0;
+	weft__stack_take(c, stacks, 1);
+}
+
+CHECK_TEST("a free stack that was never taken is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("stack 4 is free, and was never taken");
+	stacks[STACKS - 1]->slot = c->taken;
+	weft__stack_take(c, stacks, 1);
+}
+
+CHECK_TEST("a stack without a guard is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("of a class 4 stacks are taken, 3 have guards");
+	c->guarded = STACKS - 1;
+	weft__stack_trim();
+}
+
+CHECK_TEST("more records than stacks are found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("records for");
+	c->used = c->open + 1;
+	weft__stack_trim();
+}
+
+CHECK_TEST("a wrong number of warm stacks is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("a class of 5 warm stacks has 4");
+	c->warm_count++;
+	weft__stack_trim();
+}
+
+CHECK_TEST("a stack that two gave back is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("a class of 3 warm stacks has more");
+	c->warm_count--;
+	weft__stack_trim();
+}
+
+CHECK_TEST("more stacks that nobody needed than there are is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("of 4 warm stacks 5 were never needed");
+	c->warm_low = STACKS + 1;
+	weft__stack_trim();
+}
+
+CHECK_TEST("a cold stack that was never taken is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("stack 4 is cold, and was never taken");
+	c->cold_first = c->taken + 1;
+	weft__stack_trim();
+}
+
+CHECK_TEST("a stack that is warm and cold is found")
+{
+	struct stack_class *c = some_stacks();
+	expect_message("of 4 stacks 4 are warm, and more than the others cold");
+	c->cold_first = 1;
+	weft__stack_trim();
 }
 
 /* ---- channels ---- */
