@@ -124,7 +124,8 @@ struct weft_case {
  *
  * Errors, no case ran: -EAGAIN, -ETIMEDOUT, -ECANCELED; -EINVAL unknown op, cases NULL with a
  * count, a task or group that stands there twice, the calling task itself, a NULL task, group or
- * semaphore, and outside a task all but channels and semaphores; -E2BIG `zero` is not 0; -ENOMEM.
+ * semaphore, and while no runtime runs all but channels and semaphores; -ESHUTDOWN the runtime has
+ * ended (such cases, in a thread that is not its own); -E2BIG `zero` is not 0; -ENOMEM.
  */
 WEFT_MUST_CHECK int weft_select(struct weft_case *cases, unsigned count, int64_t deadline);
 

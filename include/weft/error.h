@@ -10,7 +10,7 @@
  *   -ECANCELED   the task was cancelled (weft_cancel, weft_stop, a cancelled group)
  *   -ENOENT      a path or a name that does not exist: a host that does not resolve, too
  *   -EPIPE       the channel is closed
- *   -ESHUTDOWN   weft_stop was called: no new tasks
+ *   -ESHUTDOWN   weft_stop was called: no new tasks; or the runtime has ended during the wait
  *   -ENOTSUP     in a child of fork: the runtime stayed with the parent
  *
  * After the first three nothing has happened: no item was taken or given, no byte moved. The last

@@ -7,8 +7,9 @@
  * result once all have ended.
  *
  * A group belongs to the task that made it, which alone waits for it, and must do so before it
- * ends (key destructors included); members may start members, and any task that knows the group
- * may cancel it. Waiting for a group of another task, or for one that the caller is a member of,
+ * ends (key destructors included); members may start members, and whoever knows the group may
+ * cancel it. One that a thread made which is not the runtime's is nobody's: anybody may wait for
+ * it, one at a time, and it ends with the run (weft/task.h). Waiting for a group of another task, or for one that the caller is a member of,
  * and ending with a group not waited for, are misuse: a message and abort.
  *
  * Cancellation goes down: when a task is cancelled (weft_cancel, weft_stop, its group), every group
@@ -51,12 +52,13 @@ struct weft_group_options {
 	unsigned flags;
 };
 
-/* Returns an empty group; the caller owns it and must wait for it. NULL: no memory, or no task. */
+/* Returns an empty group; the caller owns it and must wait for it. NULL: no memory, or no runtime
+ * runs. */
 WEFT_MALLOC struct weft_group *weft_group_new(void);
 
 /*
  * The same with options, which may be NULL; stores the group in *group. Returns 0. Errors: -ENOMEM;
- * -EINVAL outside a task, `group` is NULL, an unknown flag, or an absurd stack size; -E2BIG options
+ * -EINVAL no runtime runs, `group` is NULL, an unknown flag, or an absurd stack size; -E2BIG options
  * of a later version; -ENOTSUP in a forked child. Since 0.2.
  */
 WEFT_MUST_CHECK int weft_group_new_with(struct weft_group **group,
@@ -66,8 +68,8 @@ WEFT_MUST_CHECK int weft_group_new_with(struct weft_group **group,
  * Starts a member. Members may start more. When there are as many as the group's options allow, it
  * waits until one ends; but a member of this group gets -EAGAIN then, since all might wait for each
  * other. Errors, nothing started: -ECANCELED the group is cancelled, or the caller was while it
- * waited; -ETIMEDOUT the caller's limit passed; -ENOMEM; -ESHUTDOWN after weft_stop; -EINVAL
- * outside a task, or a NULL argument.
+ * waited; -ETIMEDOUT the caller's limit passed; -ENOMEM; -ESHUTDOWN after weft_stop; -EINVAL no
+ * runtime runs, or a NULL argument.
  */
 WEFT_MUST_CHECK int weft_group_go(struct weft_group *group, int (*fn)(void *arg), void *arg);
 
@@ -81,14 +83,14 @@ WEFT_MUST_CHECK int weft_group_try_go(struct weft_group *group, int (*fn)(void *
  * is none, -ECANCELED (-ETIMEDOUT for the limit) when members still ran then, else 0.
  *
  * Errors, the group lives on: -EAGAIN, -ETIMEDOUT for `deadline` alone; -ENOMEM no memory to watch
- * `deadline`; -EINVAL outside a task, or `group` is NULL. So weft_group_wait(g, &result,
+ * `deadline`; -EINVAL no runtime runs, or `group` is NULL. So weft_group_wait(g, &result,
  * WEFT_FOREVER) always is the last line of a group. Hold no lock there that members want.
  */
 WEFT_MUST_CHECK int weft_group_wait(struct weft_group *group, int *result, int64_t deadline);
 
 /*
  * Cancels all members, now and later, and the groups below them. Sticky; twice is once. Returns 0,
- * or -EINVAL outside a task or when `group` is NULL.
+ * or -EINVAL when no runtime runs or `group` is NULL.
  */
 int weft_group_cancel(struct weft_group *group);
 

@@ -13,9 +13,10 @@
  * ready. And a call that is inside the kernel at that moment may meet it, as read(2) would. After
  * weft_close there is no such case.
  *
- * For tasks only: elsewhere each call returns -EINVAL. All are cancellable. Deadlines as in
- * weft/task.h. Common errors: -EAGAIN, -ETIMEDOUT, -ECANCELED nothing happened; -EBADF no such
- * descriptor, or closed meanwhile; -EINVAL outside a task; every error that the system call of the
+ * Any thread may make these calls while the runtime runs; they are cancellable in tasks. Deadlines
+ * as in weft/task.h. Common errors: -EAGAIN, -ETIMEDOUT, -ECANCELED nothing happened; -ESHUTDOWN the
+ * same, as the runtime has ended (in a thread that is not its own); -EBADF no such descriptor, or
+ * closed meanwhile; -EINVAL no runtime runs; every error that the system call of the
  * same name has, negative. A write to a broken pipe or connection returns -EPIPE and never raises
  * SIGPIPE.
  *
@@ -105,8 +106,8 @@ WEFT_MUST_CHECK int weft_wait_fd(int fd, short events, int64_t deadline);
  * Closes a descriptor, one that weft did not open, too. Calls that wait on it return -EBADF, calls
  * under way end first, and the number is given back to the system last, so that none of them meets
  * another file under it. Plain blocking calls are not waited for. When this returns 0 it is closed.
- * Errors: -EBADF no such descriptor, or it is being closed already; -EINVAL outside a task; errors
- * of close(2), after which it is closed, too.
+ * Errors: -EBADF no such descriptor, or it is being closed already; -EINVAL no runtime runs, and
+ * close(2) does it; errors of close(2), after which it is closed, too.
  */
 int weft_close(int fd);
 
@@ -150,7 +151,7 @@ WEFT_MUST_CHECK int weft_unix_dial(const char *path, int64_t deadline);
  * runtime stops. A signal may have several channels, each of which gets every arrival; one that is
  * named again is there once. The channel is referenced. NULL as the channel takes all away and
  * restores the signal's former action. A signal to the process arrives though the program had
- * blocked it before weft_run. Returns 0. Errors: -ENOMEM; -EINVAL outside a task, for a signal that
+ * blocked it before weft_run. Returns 0. Errors: -ENOMEM; -EINVAL no runtime runs, for a signal that
  * cannot be caught (SIGKILL, SIGSTOP), one of a fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
  * SIGSYS: the instruction would run again and again), or another item size.
  */
@@ -159,7 +160,7 @@ int weft_signal_notify(struct weft_chan *chan, int signo);
 /*
  * Takes the channel away from all its signals; a signal whose last channel it was gets its former
  * action again. Nothing more is sent once it returns. Returns 0, also when it had no signal, or
- * -EINVAL outside a task or when the channel is NULL. Since 0.2.
+ * -EINVAL when no runtime runs or the channel is NULL. Since 0.2.
  */
 int weft_signal_stop(struct weft_chan *chan);
 

@@ -19,8 +19,14 @@
  * -ETIMEDOUT. Not cancellable: locking a mutex or rwmutex, once, the relock inside weft_cond_wait,
  * and blocking calls that are not weft's.
  *
- * Threads that the runtime does not own may call weft_go and weft_cancel, weft_stop, weft_detach
- * and weft_now while it runs; spawn, join, sleep and the keys return -EINVAL there.
+ * Any thread may make the calls of weft, not only tasks, while the runtime runs: one that is not
+ * the runtime's waits in the kernel where a task would park (since 0.2; weft_go, weft_cancel,
+ * weft_stop and weft_detach since 0.1). Cancellation and limits are tasks' alone. weft_run does not
+ * wait for such threads: when the last task has ended, their waits for tasks, groups and
+ * descriptors return -ESHUTDOWN, and the handles and groups of that run end with it; in a later run
+ * they must not be used. Before and after a run these calls return -EINVAL, but those of
+ * weft/chan.h and weft/sync.h work there, too. Only for tasks: weft_exit, the keys, weft_set_name,
+ * weft_cancel_clear, weft_cancel_mask, weft_limit, and weft/thread.h.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -131,9 +137,9 @@ WEFT_MUST_CHECK int weft_go(void (*fn)(void *arg), void *arg);
 
 /*
  * Starts a task and stores its handle in *task. The caller owns the handle and must give it to
- * weft_join or to weft_detach, once. `options` may be NULL. Returns 0. Errors: -ENOMEM; -ESHUTDOWN
- * after weft_stop; -EINVAL outside a task, or a NULL or absurd argument; -E2BIG options of a later
- * version; -ENOTSUP in a forked child.
+ * weft_join or to weft_detach, once. `options` may be NULL. Any thread may call it while the
+ * runtime runs. Returns 0. Errors: -ENOMEM; -ESHUTDOWN after weft_stop; -EINVAL no runtime runs, or
+ * a NULL or absurd argument; -E2BIG options of a later version; -ENOTSUP in a forked child.
  */
 WEFT_MUST_CHECK int weft_spawn(struct weft_task **task, const struct weft_spawn_options *options,
 			       int (*fn)(void *arg), void *arg);
@@ -141,8 +147,9 @@ WEFT_MUST_CHECK int weft_spawn(struct weft_task **task, const struct weft_spawn_
 /*
  * Waits until the task has ended and stores what its function returned, or passed to weft_exit, in
  * *result (may be NULL). Frees the handle when it returns 0, and only then. Errors: -EAGAIN,
- * -ETIMEDOUT, -ECANCELED; -EDEADLK the task is the caller itself; -EINVAL outside a task, or `task`
- * is NULL. Two joins of one task, or a join of a detached one, are misuse: a message and abort.
+ * -ETIMEDOUT, -ECANCELED; -EDEADLK the task is the caller itself; -EINVAL no runtime runs, or
+ * `task` is NULL. Two joins of one task, or a join of a detached one, are misuse: a message and
+ * abort.
  */
 WEFT_MUST_CHECK int weft_join(struct weft_task *task, int *result, int64_t deadline);
 
@@ -206,8 +213,8 @@ __attribute__((__noreturn__)) void weft_exit(int result);
 
 /*
  * Sleeps. Returns 0 when the time was reached, at once for a duration <= 0. Errors: -ECANCELED;
- * -ETIMEDOUT the task's limit (weft_limit) comes first; -EINVAL outside a task. Signals do not cut
- * it short.
+ * -ETIMEDOUT the task's limit (weft_limit) comes first; -EINVAL no runtime runs. Neither signals
+ * nor, in a thread that is not the runtime's, the end of the runtime cut it short.
  */
 int weft_sleep(int64_t nanoseconds);
 /* The same until a moment on weft_now's clock; returns 0 at once when it has passed. */

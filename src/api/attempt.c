@@ -33,7 +33,7 @@ int weft__io_ready(int fd, short events)
 static int pause_until(const struct io *io, int64_t deadline)
 {
 	int64_t end = weft_after(FRUITLESS_PAUSE);
-	int err = weft__wait_alone(io->why, min_of(end, deadline));
+	int err = weft__wait_alone(io->why, min_of(end, deadline), true);
 	return err == -ETIMEDOUT && end < deadline ? 0 : err;
 }
 
@@ -52,8 +52,8 @@ static ssize_t last_try(struct io *io, bool tried, int err)
 
 ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline)
 {
-	bool borrowed = !descriptor_is(io->d, DESCRIPTOR_OWN);
-	for (unsigned fruitless = 0;; fruitless++) {
+	bool borrowed = !io->outlived && !descriptor_is(io->d, DESCRIPTOR_OWN);
+	for (unsigned fruitless = 0; !io->outlived; fruitless++) {
 		if (deadline == 0)
 			err = weft__would_wait();
 		else if (!err)
@@ -68,6 +68,39 @@ ssize_t weft__io_go_on(struct io *io, bool tried, int err, int64_t deadline)
 		tried = true;
 		err = 0;
 	}
+	return -ESHUTDOWN;
+}
+
+/* False: the run has ended, and another has begun perhaps. */
+static bool same_run(const struct io *io)
+{
+	if (weft__thread_self())
+		return true;
+	if (weft__foreign_enter() < 0)
+		return false;
+	if (io->run == sched.run)
+		return true;
+	weft__foreign_leave();
+	return false;
+}
+
+void weft__io_hold(struct io *io)
+{
+	io->outlived = !same_run(io);
+	if (!io->outlived) /* pairs with descriptor.c:weft__descriptor_close */
+		add_acq_rel(&io->d->word, DESCRIPTOR_USER);
+}
+
+ssize_t weft__io_run_foreign(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline)
+{
+	int err = weft__foreign_enter();
+	if (err)
+		return err;
+	io->run = sched.run;
+	ssize_t n = io_run_inside(io, try, deadline);
+	if (!io->outlived)
+		weft__foreign_leave();
+	return n;
 }
 
 ssize_t weft__io_run(struct io *io, int64_t deadline)

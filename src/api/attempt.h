@@ -9,6 +9,10 @@
  * Tries never block and run outside of the runtime, in the task's own time. What can only block
  * (regular files, terminals) is done there as well, by plain calls, during which the monitor may
  * take the processor (the lease).
+ *
+ * A thread that is not the runtime's makes the same calls and waits in the kernel. It is inside the
+ * runtime meanwhile, but for its plain calls, which may outlive it: `d` has gone with it then; what
+ * the plain call brought is delivered.
  */
 #ifndef WEFT_API_ATTEMPT_H
 #define WEFT_API_ATTEMPT_H
@@ -33,6 +37,8 @@ struct io {
 	int flags;	 /* of recv, send and similar calls */
 	bool exhausted;	 /* out: the try took all there was */
 	bool unpollable; /* in: the poller calls it always ready: only a plain call is left */
+	bool outlived;	 /* the run that `d` belongs to has ended during a plain call */
+	uint32_t run;	 /* that run, for a thread that is not the runtime's */
 	struct descriptor *d;
 	struct iovec one;      /* the buffer of calls that have one */
 	const struct iovec *v; /* that, or several pieces */
@@ -49,17 +55,18 @@ ssize_t weft__io_run(struct io *io, int64_t deadline);
 /* The same inlined, for the calls that a server makes most; `try` is io->attempt. */
 static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline);
 
-/* Around a plain call that may block: a close does not wait for it. */
+/* The same for a thread that is not the runtime's. */
+ssize_t weft__io_run_foreign(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline);
+
+/* Around a plain call that may block: neither a close nor the end of the runtime waits for it. */
 static inline void io_unhold(struct io *io)
 {
 	descriptor_leave(io->d, 0);
+	call_unhold();
 }
 
-static inline void io_hold(struct io *io)
-{
-	/* pairs with descriptor.c:weft__descriptor_close */
-	add_acq_rel(&io->d->word, DESCRIPTOR_USER);
-}
+/* Afterwards io->outlived says whether there is a runtime any more. */
+void weft__io_hold(struct io *io);
 
 /* poll(2) at once: what of `events` is ready, 0, or -EBADF. */
 int weft__io_ready(int fd, short events);
@@ -85,13 +92,12 @@ static always_inline ssize_t io_try(struct io *io, ssize_t (*try)(struct io *io)
 	return n;
 }
 
-static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline)
+/* For any caller, who is inside. */
+static always_inline ssize_t io_run_inside(struct io *io, ssize_t (*try)(struct io *io),
+					   int64_t deadline)
 {
-	const struct thread *t = weft__thread_self();
 	uint32_t tokens;
 	int err = 0;
-	if (unlikely(!t || !t->task))
-		return weft__outside();
 	struct descriptor *d = io->d = weft__descriptor(io->fd);
 	if (unlikely(!d))
 		return weft__descriptor_missing(io->fd);
@@ -105,8 +111,16 @@ static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io)
 	ssize_t n = likely(may) ? io_try(io, try) : -EAGAIN;
 	if (unlikely(n == -EAGAIN))
 		n = weft__io_go_on(io, may, err, deadline);
-	descriptor_leave(d, io->exhausted ? 0 : io->token);
+	if (likely(!io->outlived))
+		descriptor_leave(d, io->exhausted ? 0 : io->token);
 	return n;
+}
+
+static always_inline ssize_t io_run(struct io *io, ssize_t (*try)(struct io *io), int64_t deadline)
+{
+	if (unlikely(!weft__thread_self()))
+		return weft__io_run_foreign(io, try, deadline);
+	return io_run_inside(io, try, deadline);
 }
 
 #endif

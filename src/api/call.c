@@ -3,7 +3,6 @@
 #include "api/call.h"
 
 #include "sched/chance.h"
-#include "sched/runtime.h"
 #include "sched/sim.h"
 #include "sched/task.h"
 
@@ -38,13 +37,15 @@ int weft__would_wait(void)
 									      : -EAGAIN;
 }
 
-int weft__wait_alone(const char *why, int64_t deadline)
+int weft__wait_alone(const char *why, int64_t deadline, bool bound)
 {
 	struct waiter lone;
 	struct thread *t = enter();
 	if (call_forked(t))
 		return -ENOTSUP;
 	struct waiter *w = weft__wait_begin(t, &lone, why, true);
+	if (bound)
+		wait_bind(w);
 	uint32_t reason = weft__wait_park(&t, w, deadline);
 	call_leave(t);
 	return weft__wait_result(reason, deadline);

@@ -47,7 +47,7 @@
 
 #include "api/call.h"
 #include "api/group.h"
-#include "sched/runtime.h"
+#include "sched/foreign.h"
 #include "weft/task.h"
 
 /* Groups that were turned and not yet visited. */

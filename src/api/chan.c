@@ -120,7 +120,7 @@ static always_inline bool surely_waits(const struct weft_chan *c, int op)
 int weft_chan_send(struct weft_chan *chan, const void *item, int64_t deadline)
 {
 	if (unlikely(!chan))
-		return weft__wait_alone("send on a NULL channel", deadline);
+		return weft__wait_alone("send on a NULL channel", deadline, false);
 	if (deadline == 0 && surely_waits(chan, WEFT_CHAN_SEND))
 		return weft__would_wait();
 	return operate(chan, WEFT_CHAN_SEND, (void *)item, deadline);
@@ -129,7 +129,7 @@ int weft_chan_send(struct weft_chan *chan, const void *item, int64_t deadline)
 int weft_chan_recv(struct weft_chan *chan, void *item, int64_t deadline)
 {
 	if (unlikely(!chan))
-		return weft__wait_alone("recv on a NULL channel", deadline);
+		return weft__wait_alone("recv on a NULL channel", deadline, false);
 	if (deadline == 0 && surely_waits(chan, WEFT_CHAN_RECV))
 		return weft__would_wait();
 	int result = operate(chan, WEFT_CHAN_RECV, item, deadline);

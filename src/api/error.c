@@ -73,7 +73,7 @@ const char *weft_error_text(int error)
 	case EPIPE:
 		return "the channel or connection is closed";
 	case ESHUTDOWN:
-		return "the runtime is stopping";
+		return "the runtime is stopping, or has ended";
 	case ENOTSUP:
 		return "not possible in a child of fork";
 	default:

@@ -111,7 +111,7 @@ static int take_place(struct thread **t, struct weft_group *g, bool may_wait)
 	bool taken = open && g->places < g->limit;
 	g->places += taken;
 	if (open && !taken && may_wait) {
-		node.waiter = weft__wait_begin(*t, &lone, "group's place", true);
+		node.waiter = wait_begin_inside(*t, &lone, "group's place", true);
 		waitq_push_tail(&g->starters, &node);
 	}
 	lock_drop(&g->lock, RANK_GROUP);
@@ -167,11 +167,11 @@ static int start_member(struct thread *t, struct weft_group *g, int (*fn)(void *
 {
 	const struct task_options options = {.name = *g->name ? g->name : NULL,
 					     .stack_size = g->stack_size};
-	int err = -ENOMEM;
+	int err;
 	struct member *m = weft__cache_alloc(t, sizeof(*m));
 	if (!m)
-		return err;
-	struct task *task = weft__task_new(t, &options);
+		return -ENOMEM;
+	struct task *task = weft__task_make(t, &options, &err);
 	if (!task)
 		goto no_task;
 	*m = (struct member){.group = g, .task = task};
@@ -211,11 +211,12 @@ static int go(struct weft_group *g, int (*fn)(void *arg), void *arg, bool may_wa
 {
 	if (!g || !fn)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
-	int err = start(&t, g, fn, arg, may_wait);
-	leave(t);
+	struct thread *t;
+	int err = runtime_enter(&t);
+	if (unlikely(err))
+		return err;
+	err = start(&t, g, fn, arg, may_wait);
+	runtime_leave(t);
 	return err;
 }
 
@@ -264,8 +265,12 @@ static struct weft_group *group_new(struct thread *t, const struct weft_group_op
 	list_init(&g->members);
 	if (o->name)
 		strncpy(g->name, o->name, sizeof(g->name) - 1);
-	g->until = t->task->cancel_masked ? WEFT_FOREVER : task_limit(t->task);
-	enter_tree(g, t->task);
+	g->until = WEFT_FOREVER;
+	if (likely(t)) {
+		if (!t->task->cancel_masked)
+			g->until = task_limit(t->task);
+		enter_tree(g, t->task);
+	}
 	return g;
 }
 
@@ -290,14 +295,15 @@ int weft_group_new_with(struct weft_group **group, const struct weft_group_optio
 	int err = group ? read_options(&o, options) : -EINVAL;
 	if (err)
 		return err;
-	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
+	struct thread *t;
+	err = runtime_enter(&t);
+	if (unlikely(err))
+		return err;
 	/* Several may, and all the same. */
 	store_relaxed(&weft__on_member_end, member_ended);
 	store_relaxed(&weft__on_stop, weft__cancel_stop);
 	struct weft_group *g = group_new(t, &o);
-	leave(t);
+	runtime_leave(t);
 	if (!g)
 		return -ENOMEM;
 	*group = g;
@@ -366,7 +372,7 @@ static int await(struct thread **t, struct weft_group *g, int64_t deadline, bool
 	struct waiter lone;
 	if (!deadline)
 		return weft__group_ended(g) ? 0 : would_wait(*t, cancellable);
-	struct waiter *w = weft__wait_begin(*t, &lone, "group", cancellable);
+	struct waiter *w = wait_begin_inside(*t, &lone, "group", cancellable);
 	if (!weft__group_queue(g, w)) {
 		weft__wait_abandon(w);
 		return 0;
@@ -414,17 +420,18 @@ int weft_group_wait(struct weft_group *group, int *result, int64_t deadline)
 {
 	if (!group)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
+	struct thread *t;
+	int err = runtime_enter(&t);
+	if (unlikely(err))
+		return err;
 	weft__group_require_maker(t, group);
-	int err = await_members(&t, group, deadline);
+	err = await_members(&t, group, deadline);
 	if (!err) {
 		int ended = weft__group_retire(t, group);
 		if (result)
 			*result = ended;
 	}
-	leave(t);
+	runtime_leave(t);
 	return err;
 }
 
@@ -432,10 +439,11 @@ int weft_group_cancel(struct weft_group *group)
 {
 	if (!group)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
+	struct thread *t;
+	int err = runtime_enter(&t);
+	if (err)
+		return err;
 	weft__cancel_group(t, group);
-	leave(t);
+	runtime_leave(t);
 	return 0;
 }

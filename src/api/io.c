@@ -196,7 +196,7 @@ static ssize_t plain_read(struct io *io)
 {
 	io_unhold(io);
 	ssize_t n = read_flags(io, io->fd, 0);
-	io_hold(io);
+	weft__io_hold(io);
 	return n;
 }
 
@@ -204,7 +204,7 @@ static ssize_t plain_write(struct io *io, const struct iovec *v, int count)
 {
 	io_unhold(io);
 	ssize_t n = write_silently(io->fd, 0, v, count);
-	io_hold(io);
+	weft__io_hold(io);
 	return n;
 }
 

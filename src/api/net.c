@@ -36,11 +36,20 @@ static void turn(int fd, int level, int option, int on)
 	sys_setsockopt(fd, level, option, &on, sizeof(on));
 }
 
+static int adopt(int fd, uint32_t flags)
+{
+	if (call_hold() < 0)
+		return -ESHUTDOWN;
+	int err = weft__descriptor_adopt(fd, flags);
+	call_unhold();
+	return err;
+}
+
 /* Returns `fd` as an own descriptor when all went well; else closes it and returns `err`. */
 static int finish(int fd, int err, uint32_t flags)
 {
 	if (!err)
-		err = weft__descriptor_adopt(fd, flags);
+		err = adopt(fd, flags);
 	if (!err)
 		return fd;
 	sys_close(fd);
@@ -122,7 +131,7 @@ int weft_unix_listen(const char *path, int backlog)
 {
 	struct sockaddr_un a;
 	int len = unix_address(path, &a);
-	int fd = len < 0 ? len : call_outside();
+	int fd = len < 0 ? len : call_allowed();
 	if (!fd)
 		fd = new_socket(AF_UNIX, 0);
 	if (fd < 0)
@@ -186,6 +195,6 @@ int weft_unix_dial(const char *path, int64_t deadline)
 {
 	struct sockaddr_un a;
 	int len = unix_address(path, &a);
-	int err = len < 0 ? len : call_outside();
+	int err = len < 0 ? len : call_allowed();
 	return err ? err : dial_one(AF_UNIX, (struct sockaddr *)&a, (socklen_t)len, 0, deadline);
 }

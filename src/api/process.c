@@ -48,7 +48,7 @@ static int await_end(int pidfd, int64_t deadline)
 
 int weft_wait_pid(pid_t pid, int *status, int64_t deadline)
 {
-	int err = call_outside();
+	int err = call_allowed();
 	if (err)
 		return err;
 	if (pid <= 0)
@@ -65,7 +65,7 @@ int weft_wait_pid(pid_t pid, int *status, int64_t deadline)
 		else
 			break;
 	} while (!err);
-	if (pidfd >= 0)
-		weft_close(pidfd);
+	if (pidfd >= 0 && weft_close(pidfd) == -EINVAL) /* the runtime has ended */
+		sys_close(pidfd);
 	return err;
 }

@@ -16,6 +16,9 @@
  * Nobody waits for a resolver whose task gave up: it holds nothing of the runtime and may outlive
  * weft_run; only its place is taken until it ends, in the next run, too.
  *
+ * A thread that is not the runtime's does what a task does, and waits in the kernel, beyond the end
+ * of the runtime, too.
+ *
  * The task itself calls getaddrinfo, as a plain call that the lease covers, where no name server is
  * asked (digits), where the thread matters (a locked task may have a network namespace of its own),
  * in the deterministic mode (whose clock jumps over what outside threads do), and when no thread
@@ -207,7 +210,7 @@ static struct answer ask_resolver(const char *host, const char *service,
 static bool must_ask_here(void)
 {
 	const struct thread *t = weft__thread_self();
-	return sched.sim || t->locked_task != NULL;
+	return sched.sim || (t && t->locked_task);
 }
 
 static struct answer resolve(const char *host, const char *service, const struct addrinfo *hints,
@@ -227,7 +230,7 @@ int weft_resolve(const char *host, const char *service, const struct addrinfo *h
 		 struct addrinfo **result, int64_t deadline)
 {
 	static const struct addrinfo any;
-	int err = call_outside();
+	int err = call_allowed();
 	if (err)
 		return err;
 	if (!result || (!host && !service))

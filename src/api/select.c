@@ -172,10 +172,10 @@ static int dequeue_all(const struct selection *s, bool woken)
 static uint32_t park(struct thread **t, struct waiter *w, bool polls, int64_t deadline)
 {
 	if (polls)
-		count_owned(&(*t)->processor->awaiting_poller, 1);
+		poller_awaited(*t, 1);
 	uint32_t reason = weft__wait_park(t, w, deadline);
 	if (polls)
-		count_owned(&(*t)->processor->awaiting_poller, -1u);
+		poller_awaited(*t, -1);
 	return reason;
 }
 
@@ -199,6 +199,8 @@ static int await(const struct selection *s, struct thread **t, int64_t deadline)
 {
 	struct waiter lone;
 	struct waiter *w = weft__wait_begin(*t, &lone, "select", true);
+	if (unlikely(s->inside))
+		wait_bind(w);
 	enqueue_all(s, w);
 	unlock_all(s);
 	if (unlikely(s->others))
@@ -283,6 +285,7 @@ static int check_cases(struct selection *s, unsigned count)
 	int err = 0;
 	s->count = count;
 	s->live = s->others = 0;
+	s->inside = false;
 	for (unsigned i = 0; i < count && !err; i++) {
 		const struct weft_case *k = &s->cases[i];
 		bool channel = k->op == WEFT_CHAN_SEND || k->op == WEFT_CHAN_RECV;
@@ -294,13 +297,22 @@ static int check_cases(struct selection *s, unsigned count)
 	return err;
 }
 
+static int check_and_run(struct selection *s, unsigned count, int64_t deadline)
+{
+	int result = check_cases(s, count);
+	if (!result)
+		result = run(s, deadline);
+	if (unlikely(s->inside))
+		weft__foreign_leave();
+	return result;
+}
+
 static int select_few(struct weft_case *cases, unsigned count, int64_t deadline)
 {
 	struct select_node nodes[FEW];
 	uint32_t order[FEW];
 	struct selection s = {.cases = cases, .nodes = nodes, .order = order};
-	int err = check_cases(&s, count);
-	return err ? err : run(&s, deadline);
+	return check_and_run(&s, count, deadline);
 }
 
 static int select_many(struct weft_case *cases, unsigned count, int64_t deadline)
@@ -309,9 +321,7 @@ static int select_many(struct weft_case *cases, unsigned count, int64_t deadline
 	if (!nodes)
 		return -ENOMEM;
 	struct selection s = {.cases = cases, .nodes = nodes, .order = (uint32_t *)(nodes + count)};
-	int result = check_cases(&s, count);
-	if (!result)
-		result = run(&s, deadline);
+	int result = check_and_run(&s, count, deadline);
 	free(nodes);
 	return result;
 }

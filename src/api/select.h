@@ -30,6 +30,7 @@ struct selection {
 	 * from the end of the array on down the `others`. */
 	uint32_t *order;
 	uint32_t count, live, others;
+	bool inside; /* the caller is not a task, and inside the runtime for these cases */
 };
 
 /* The index of the i-th case that is not of a channel. */
@@ -41,8 +42,9 @@ static inline uint32_t select_other(const struct selection *s, uint32_t i)
 /* Inside: a descriptor was no longer ready, and nothing ran: begin anew. */
 enum { SELECT_AGAIN = -ERESTART };
 
-/* May such a case be told to the user? 0, -EINVAL or -E2BIG. */
-int weft__select_check(const struct selection *s, const struct weft_case *k);
+/* May such a case be waited for? 0, -EINVAL, -E2BIG, or what weft__runtime_state does. The first
+ * that needs the runtime brings a caller inside that is not a task. */
+int weft__select_check(struct selection *s, const struct weft_case *k);
 /* Is it worth a try? */
 bool weft__select_ready(const struct weft_case *k);
 /* True: it was ready and ran. */

@@ -35,9 +35,7 @@ static bool is_object(const struct weft_case *k)
 static int check_object(const struct selection *s, const struct weft_case *k)
 {
 	const struct thread *t = weft__thread_self();
-	if (!t || !t->task)
-		return weft__outside();
-	if (!k->task || (k->op == WEFT_JOIN && (struct task *)k->task == t->task))
+	if (!k->task || (k->op == WEFT_JOIN && t && (struct task *)k->task == t->task))
 		return -EINVAL;
 	for (uint32_t i = 0; i < s->others; i++) {
 		const struct weft_case *other = &s->cases[select_other(s, i)];
@@ -51,15 +49,27 @@ static int check_object(const struct selection *s, const struct weft_case *k)
 	return 0;
 }
 
-int weft__select_check(const struct selection *s, const struct weft_case *k)
+static int come_inside(struct selection *s)
 {
-	if (is_object(k))
-		return check_object(s, k);
+	if (likely(weft__thread_self()) || s->inside)
+		return 0;
+	int err = weft__foreign_enter();
+	s->inside = !err;
+	return err;
+}
+
+int weft__select_check(struct selection *s, const struct weft_case *k)
+{
 	if (k->op == WEFT_SEM)
 		return k->sem ? 0 : -EINVAL;
-	if (k->op != WEFT_READY)
+	if (k->op != WEFT_READY && !is_object(k))
 		return -EINVAL;
-	return k->ready.zero ? -E2BIG : call_outside();
+	int err = come_inside(s);
+	if (err)
+		return err;
+	if (is_object(k))
+		return check_object(s, k);
+	return k->ready.zero ? -E2BIG : 0;
 }
 
 /* ---- at once ---- */

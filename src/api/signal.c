@@ -115,7 +115,7 @@ static void await_mask(uint32_t wanted)
 {
 	uint32_t seen;
 	while ((int32_t)((seen = load_acquire(&masked)) - wanted) <
-	       0) /* pairs with follow_changes */
+	       0) /* pairs with follow_changes, release_mask */
 		weft__futex_wait(&masked, seen, INT64_MAX);
 }
 
@@ -151,12 +151,15 @@ static bool listens(const struct entry *e, const struct weft_chan *chan)
 	return l;
 }
 
-/* Puts the listener among those of the signal, unless its channel is there: then *l stays. */
+/* Puts the listener among those of the signal, unless its channel is there: then *l stays. When the
+ * runtime ends, a thread that is not its own may come after weft__signal_end, and is refused. */
 static int add(int signo, struct listener **l)
 {
 	struct entry *e = &entries[signo];
 	lock_take(&lock, RANK_SIGNAL);
-	int err = e->first ? 0 : install(e, signo);
+	int err = load_relaxed(&sched.running) == RUNTIME_RUNS ? 0 : -ESHUTDOWN;
+	if (!err && !e->first)
+		err = install(e, signo);
 	if (!err && !listens(e, (*l)->chan)) {
 		(*l)->next = e->first;
 		e->first = *l;
@@ -231,30 +234,39 @@ static bool can_be_notified(int signo)
 
 int weft_signal_notify(struct weft_chan *chan, int signo)
 {
-	int err = call_outside();
+	int err = call_hold();
 	if (err)
 		return err;
 	if (!can_be_notified(signo) || (chan && chan->item_size != sizeof(int)))
-		return -EINVAL;
-	if (chan)
-		return notify(chan, signo);
-	take_away_and_restore(signo, NULL);
-	return 0;
+		err = -EINVAL;
+	else if (chan)
+		err = notify(chan, signo);
+	else
+		take_away_and_restore(signo, NULL);
+	call_unhold();
+	return err;
 }
 
 int weft_signal_stop(struct weft_chan *chan)
 {
-	int err = call_outside();
+	int err = call_hold();
 	if (err)
 		return err;
-	if (!chan)
-		return -EINVAL;
-	for (int signo = 1; signo < NSIG; signo++)
+	for (int signo = 1; chan && signo < NSIG; signo++)
 		take_away_and_restore(signo, chan);
-	return 0;
+	call_unhold();
+	return chan ? 0 : -EINVAL;
 }
 
-/* The monitor has ended: no mask has to change. */
+/* The monitor, whose mask it is, has ended: who waits for a change of it waits no longer. */
+static void release_mask(void)
+{
+	lock_take(&lock, RANK_SIGNAL);
+	store_release(&masked, changes); /* pairs with await_mask */
+	weft__futex_wake(&masked, INT32_MAX);
+	lock_drop(&lock, RANK_SIGNAL);
+}
+
 void weft__signal_end(void)
 {
 	store_release(&weft__netpoll_signals, NULL); /* pairs with monitor.c:serve_signals */
@@ -262,4 +274,5 @@ void weft__signal_end(void)
 		take_away(signo, NULL);
 		uninstall(&entries[signo], signo);
 	}
+	release_mask();
 }

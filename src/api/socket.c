@@ -76,8 +76,20 @@ static ssize_t accept_one(struct io *io)
 	do
 		fd = sys_accept4(io->fd, io->address, io->address_length, 0);
 	while (fd == -EINTR || fd == -ECONNABORTED);
-	io_hold(io);
+	weft__io_hold(io);
 	return fd;
+}
+
+/* A connection that was accepted becomes weft's own. */
+static int adopt(const struct io *io, int fd)
+{
+	int err = -ESHUTDOWN;
+	if (!io->outlived)
+		err = weft__descriptor_adopt(fd, load_relaxed(&io->d->flags) & DESCRIPTOR_TCP);
+	if (!err)
+		return fd;
+	sys_close(fd);
+	return err;
 }
 
 static ssize_t try_accept(struct io *io)
@@ -86,17 +98,9 @@ static ssize_t try_accept(struct io *io)
 		return -EAGAIN;
 	int ready = weft__io_ready(io->fd, POLLIN);
 	ssize_t fd = ready > 0 ? accept_one(io) : ready ? ready : -EAGAIN;
-	accept_end(io->d);
-	return fd;
-}
-
-static int adopt(int fd, uint32_t flags)
-{
-	int err = weft__descriptor_adopt(fd, flags);
-	if (!err)
-		return fd;
-	sys_close(fd);
-	return err;
+	if (!io->outlived)
+		accept_end(io->d);
+	return fd < 0 ? fd : adopt(io, (int)fd);
 }
 
 int weft_accept(int fd, struct sockaddr *address, socklen_t *address_len, int64_t deadline)
@@ -104,8 +108,7 @@ int weft_accept(int fd, struct sockaddr *address, socklen_t *address_len, int64_
 	struct io io = {.attempt = try_accept, .why = "accept", .token = POLLIN, .fd = fd};
 	io.address = address;
 	io.address_length = address_len;
-	int got = (int)weft__io_run(&io, deadline);
-	return got < 0 ? got : adopt(got, load_relaxed(&io.d->flags) & DESCRIPTOR_TCP);
+	return (int)weft__io_run(&io, deadline);
 }
 
 /* ---- connecting ---- */
@@ -151,11 +154,11 @@ int weft_connect(int fd, const struct sockaddr *address, socklen_t address_len, 
 
 int weft_close(int fd)
 {
-	int err = call_outside();
+	int err = call_hold();
 	if (err)
 		return err;
 	struct descriptor *d = weft__descriptor(fd);
-	if (!d)
-		return weft__descriptor_missing(fd);
-	return weft__descriptor_close(fd, d);
+	err = d ? weft__descriptor_close(fd, d) : weft__descriptor_missing(fd);
+	call_unhold();
+	return err;
 }

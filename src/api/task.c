@@ -12,7 +12,6 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/park.h"
-#include "sched/runtime.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
 #include "sched/task.h"
@@ -46,28 +45,31 @@ void weft__task_launch(struct thread *t, struct task *task)
 		weft__task_cancel(t, task);
 }
 
-/* It counts as a task from here on, unless the runtime has begun to end before. */
-static int start_foreign(void (*fn)(void *arg), void *arg)
+struct task *weft__task_make(struct thread *t, const struct task_options *options, int *err)
 {
-	static const struct task_options options = {.detached = true};
-	struct task *task = weft__task_new(NULL, &options);
-	if (!task)
-		return -ENOMEM;
-	task_set_plain_function(task, fn, arg);
-	int err = weft__runtime_state();
-	if (err)
-		weft__task_drop(NULL, task);
-	else
-		weft__task_launch(NULL, task);
-	return err;
+	struct task *task = weft__task_new(t, options);
+	*err = task ? 0 : -ENOMEM;
+	if (likely(t) || !task)
+		return task;
+	/* It counts as a task from here on, unless the runtime has begun to end before. */
+	*err = weft__runtime_state();
+	if (!*err)
+		return task;
+	weft__task_drop(NULL, task);
+	return NULL;
 }
 
 static int go_foreign(void (*fn)(void *arg), void *arg)
 {
+	static const struct task_options options = {.detached = true};
 	int err = weft__foreign_enter();
 	if (err)
 		return err;
-	err = start_foreign(fn, arg);
+	struct task *task = weft__task_make(NULL, &options, &err);
+	if (task) {
+		task_set_plain_function(task, fn, arg);
+		weft__task_launch(NULL, task);
+	}
 	weft__foreign_leave();
 	return err;
 }
@@ -108,19 +110,18 @@ int weft_spawn(struct weft_task **handle, const struct weft_spawn_options *optio
 	int err = handle && fn ? spawn_options(&o, options) : -EINVAL;
 	if (err)
 		return err;
-	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
+	struct thread *t;
+	err = runtime_enter(&t);
+	if (unlikely(err))
+		return err;
 	err = refused();
-	struct task *task = err ? NULL : weft__task_new(t, &o);
+	struct task *task = err ? NULL : weft__task_make(t, &o, &err);
 	if (likely(task)) {
 		task_set_function(task, fn, arg);
 		*handle = (struct weft_task *)task;
 		weft__task_launch(t, task);
-	} else if (!err) {
-		err = -ENOMEM;
 	}
-	leave(t);
+	runtime_leave(t);
 	return err;
 }
 
@@ -179,7 +180,8 @@ int weft__join_free(struct thread *t, struct task *task)
 
 static int await_end(struct thread **t, struct task *task, int64_t deadline)
 {
-	struct waiter *w = weft__wait_begin(*t, NULL, "join", true);
+	struct waiter lone;
+	struct waiter *w = wait_begin_inside(*t, &lone, "join", true);
 	if (!weft__join_queue(task, w)) {
 		weft__wait_abandon(w);
 		return 0;
@@ -195,12 +197,12 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 	struct task *task = task_of(handle);
 	if (!task)
 		return -EINVAL;
-	struct thread *t = enter();
-	int err = 0;
-	if (!t)
-		return weft__outside();
+	struct thread *t;
+	int err = runtime_enter(&t);
+	if (unlikely(err))
+		return err;
 	weft__require_live(task, "weft_join");
-	if (unlikely(task == t->task))
+	if (unlikely(t && task == t->task))
 		err = -EDEADLK;
 	else if (!weft__join_ended(task))
 		err = await_end(&t, task, deadline);
@@ -209,7 +211,7 @@ int weft_join(struct weft_task *handle, int *result, int64_t deadline)
 		if (result)
 			*result = ended;
 	}
-	leave(t);
+	runtime_leave(t);
 	return err;
 }
 
@@ -263,16 +265,19 @@ void weft_exit(int result)
 	weft__task_exit(result);
 }
 
+/* A thread that is not the runtime's needs one to begin; its sleep goes on beyond the end. */
 static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct waiter *, int64_t),
 				  int64_t deadline)
 {
+	struct waiter lone;
 	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
-	struct waiter *w = weft__wait_begin(t, NULL, "sleep", true);
+	int err = likely(t) ? 0 : weft__runtime_state();
+	if (unlikely(err))
+		return err;
+	struct waiter *w = weft__wait_begin(t, &lone, "sleep", true);
 	int64_t until = weft__wait_until(w, deadline);
 	uint32_t reason = park(&t, w, until);
-	leave(t);
+	call_leave(t);
 	return reason == WAKE_TIMEOUT && until == deadline ? 0
 							   : weft__wait_result(reason, deadline);
 }
@@ -280,11 +285,11 @@ static always_inline int sleep_by(uint32_t (*park)(struct thread **, struct wait
 /* The moment of the deadline has come: the sleep succeeds, for a cancelled task, too. */
 static int sleep_no_more(void)
 {
-	struct thread *t = enter();
-	if (!t)
-		return sched.forked ? -ENOTSUP : -EINVAL;
-	leave(t);
-	return 0;
+	struct thread *t;
+	int err = runtime_enter(&t);
+	if (!err)
+		runtime_leave(t);
+	return err;
 }
 
 int weft_sleep_until(int64_t deadline)

@@ -17,10 +17,9 @@
 #include "api/call.h"
 #include "api/chan.h"
 #include "base/time.h"
-#include "sched/runtime.h"
+#include "sched/foreign.h"
 #include "sched/schedule.h"
 #include "sched/task.h"
-#include "sched/timer.h"
 
 #define TASK_RETRY MS(1) /* until the next try to start a task */
 
@@ -139,9 +138,10 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 {
 	if (!timer || period < 0)
 		return -EINVAL;
-	struct thread *t = enter();
-	if (!t)
-		return weft__outside();
+	struct thread *t;
+	int err = runtime_enter(&t);
+	if (err)
+		return err;
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);
 	timer->timer.when = deadline;
@@ -150,9 +150,9 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 	timer->period = period;
 	timer->fp_env = arch_fp_env();
 	tsan_release(timer);
-	int err = weft__timer_start(t, &timer->timer);
+	err = timer_start_by(t, &timer->timer);
 	lock_drop(&timer->lock, RANK_USER_TIMER);
-	leave(t);
+	runtime_leave(t);
 	return err ? err : was_running;
 }
 

@@ -9,7 +9,8 @@
  *
  *   a signal channel          counted in sched.outside_wakers
  *   a handler of the program's for a signal that may come at any time: it may call weft_stop
- *   a thread that is not the runtime's: it may send into a channel in the next second
+ *   a thread that is not the runtime's: it may send into a channel in the next second, unless it
+ *   itself waits in a call of weft's, without a deadline, for somebody to wake it (sched/foreign.c)
  *
  * What cannot be found out counts as something. Handlers and threads may go away without waking a
  * task (a thread that has just ended is still listed for a moment), so while there are any the
@@ -33,6 +34,7 @@
 #include "debug/dump.h"
 #include "debug/stop.h"
 #include "debug/symbols.h"
+#include "sched/foreign.h"
 #include "sched/handler.h"
 #include "sched/task.h"
 
@@ -94,7 +96,7 @@ static unsigned count_listed(const char *entries, long size, bool *ours)
 		if (d->name[0] == '.')
 			continue;
 		pid_t tid = (pid_t)atoi(d->name);
-		*ours &= is_ours(tid) || is_sanitizers(tid);
+		*ours &= is_ours(tid) || weft__foreign_sleeps(tid) || is_sanitizers(tid);
 		listed++;
 	}
 	return listed;
@@ -143,12 +145,21 @@ static bool has_handlers(void)
 	return false;
 }
 
+/* May something outside of the runtime still wake a task, as far as can be told? */
+static bool may_be_woken(void)
+{
+	weft__foreign_hold();
+	bool may = weft__foreign_stirs() || has_handlers() || has_strangers();
+	weft__foreign_release();
+	return may;
+}
+
 bool weft__deadlock_judge(void)
 {
 	/* pairs with signal.c:change */
 	if (load_relaxed(&sched.outside_wakers) || !weft__fatal_hook)
 		return false; /* without the hook the process is dying of something else already */
-	if (load_relaxed(&sched.foreign_inside) || has_handlers() || has_strangers())
+	if (may_be_woken())
 		return true;
 	if (load_relaxed(&sched.main.returned)) {
 		unsigned long long n = weft__task_count();

@@ -3,7 +3,7 @@
 #include "debug/stats.h"
 
 #include "base/sized.h"
-#include "sched/runtime.h"
+#include "sched/foreign.h"
 #include "sched/task.h"
 #include "weft/debug.h"
 

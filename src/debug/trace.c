@@ -21,7 +21,7 @@
 #include "base/time.h"
 #include "debug/symbols.h"
 #include "debug/trace_json.h"
-#include "sched/runtime.h"
+#include "sched/foreign.h"
 #include "sched/trace.h"
 #include "weft/debug.h"
 

@@ -10,6 +10,7 @@
 #include "api/signal.h"
 #include "base/sized.h"
 #include "debug/observe.h"
+#include "sched/foreign.h"
 #include "sched/monitor.h"
 #include "sched/runtime.h"
 #include "sched/sched.h"

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "sched/context.h"
+#include "sched/foreign.h"
 #include "sched/netpoll.h"
 #include "sched/park.h"
 #include "sched/sched.h"
@@ -116,8 +117,8 @@ static void drop_lock(struct descriptor *d)
 	lock_drop_lightly(&d->lock, RANK_NETPOLL);
 }
 
-/* A node of one wait for several things is told that this was the one; its owner takes the lock
- * before it looks. [lock] */
+/* A node of a wait for several things is told that it was this one; its owner takes the lock before
+ * it looks. [lock] */
 static bool finish(struct wait_node *node, enum wake_reason reason, struct list *woken)
 {
 	uint32_t *hit = node->hit; /* not in the node, which may be gone once its wait has ended */
@@ -218,7 +219,7 @@ void weft__descriptor_hand_out(struct descriptor *d, uint32_t tokens)
 		hand_out(d, tokens, &woken);
 	drop_lock(d);
 	wake_all(t, &woken);
-	leave(t);
+	call_leave(t);
 }
 
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens)
@@ -325,7 +326,7 @@ static void doubt_later(struct thread *t, struct wait_node *node, int64_t deadli
 	node->doubt.when = weft__sched_now() + BELIEVED;
 	node->doubt.fire = fire_doubt;
 	if (node->doubt.when < deadline)
-		weft__timer_start(t, &node->doubt);
+		timer_start_by(t, &node->doubt);
 }
 
 /* Takes a wait out of the queue that no token has ended. */
@@ -359,23 +360,24 @@ int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const c
 			  int64_t deadline, bool tried)
 {
 	struct list woken;
+	struct waiter lone;
 	struct thread *t = enter();
 	struct wait_node node = {.tokens = tokens, .fd = fd};
 	list_init(&woken);
-	node.waiter = weft__wait_begin(t, NULL, why, tokens != TOKEN_UNUSED);
+	node.waiter = wait_begin_inside(t, &lone, why, tokens != TOKEN_UNUSED);
 	int err = await_token(d, &node, tried || sched.sim, &woken);
 	wake_all(t, &woken);
 	if (err) {
 		weft__wait_abandon(node.waiter);
 	} else {
-		count_owned(&t->processor->awaiting_poller, 1);
+		poller_awaited(t, 1);
 		err = park(&t, d, &node, deadline, &woken);
-		count_owned(&t->processor->awaiting_poller, -1u);
+		poller_awaited(t, -1);
 		wake_all(t, &woken);
 	}
 	if (unlikely(node.borrowed))
 		weft__netpoll_interest(-1);
-	leave(t);
+	call_leave(t);
 	return min_of(err, 0);
 }
 
@@ -431,7 +433,7 @@ static void turn_out(int fd, struct descriptor *d)
 		weft__netpoll_control(EPOLL_CTL_DEL, fd, 0);
 	drop_lock(d);
 	wake_all(t, &ended);
-	leave(t);
+	call_leave(t);
 }
 
 int weft__descriptor_adopt(int fd, uint32_t flags)
@@ -481,7 +483,7 @@ int weft__descriptor_close(int fd, struct descriptor *d)
 	if (!begin_close(d))
 		return -EBADF;
 	turn_out(fd, d);
-	/* pairs with descriptor.h:descriptor_leave, attempt.h:io_hold */
+	/* pairs with descriptor.h:descriptor_leave, api/attempt.c:weft__io_hold */
 	while ((load_acquire(&d->word) & ~TOKENS) != DESCRIPTOR_CLOSING)
 		weft__descriptor_wait(fd, d, TOKEN_UNUSED, "close", WEFT_FOREVER, false);
 	lock_take(&d->closing, RANK_IO);

@@ -194,15 +194,15 @@ static inline bool descriptor_is(const struct descriptor *d, uint32_t flag)
 void weft__descriptor_give(struct descriptor *d, uint32_t tokens);
 
 /*
- * Waits until a token comes, and takes it: returns 0. Tasks only, outside of the runtime, between
- * enter and leave. `tried`: after a try in vain. Returns 0 also when the number has a new life: try
- * again. Fails with -EAGAIN, -ETIMEDOUT, -ECANCELED; -EBADF: weft_close; -EPERM: cannot be polled,
- * it is always ready; or with another error of the poller.
+ * Waits until a token comes, and takes it: returns 0. Outside of the runtime, between enter and
+ * leave. `tried`: after a try in vain. Returns 0 also when the number has a new life: try again.
+ * Fails with -EAGAIN, -ETIMEDOUT, -ECANCELED, -ESHUTDOWN; -EBADF: weft_close; -EPERM: cannot be
+ * polled, it is always ready; or with another error of the poller.
  */
 int weft__descriptor_wait(int fd, struct descriptor *d, uint32_t tokens, const char *why,
 			  int64_t deadline, bool tried);
 
-/* A task that waits; it lies on the task's stack. */
+/* Who waits; it lies on the stack of the call. */
 struct wait_node {
 	struct list link;
 	struct waiter *waiter;
@@ -222,7 +222,7 @@ struct wait_node {
 int weft__descriptor_queue(struct thread *t, struct descriptor *d, struct wait_node *node);
 void weft__descriptor_unqueue(struct descriptor *d, struct wait_node *node);
 
-/* Closes as said above. Tasks only, outside of the runtime. 0 or -errno. */
+/* Closes as said above. Outside of the runtime. 0 or -errno. */
 int weft__descriptor_close(int fd, struct descriptor *d);
 
 /* An event from the poller: tasks that may continue are added to `woken`. */

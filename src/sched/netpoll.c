@@ -129,8 +129,8 @@ bool weft__netpoll_interesting(void)
 
 bool weft__netpoll_waiters(void)
 {
-	uint32_t waiters =
-		0; /* begun on one processor, ended on another: only the sum means something */
+	/* begun on one processor, ended on another: only the sum means something */
+	uint32_t waiters = load_relaxed(&sched.foreign_polls);
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		waiters += load_relaxed(&sched.processors[i].awaiting_poller);
 	return waiters;

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/sys.h"
+#include "sched/foreign.h"
 #include "sched/schedule.h"
 #include "sched/timer.h"
 #include "sched/trace.h"
@@ -56,7 +57,7 @@ static void await_publish(struct waiter *w)
 		weft__await_other(i);
 }
 
-static void give_up(struct waiter *w, enum wake_reason reason)
+void weft__wait_give_up(struct waiter *w, enum wake_reason reason)
 {
 	if (!wait_end_open(w, reason))
 		await_publish(w);
@@ -66,27 +67,7 @@ void weft__wait_abandon(struct waiter *w)
 {
 	/* only weft_cancel could still be about to claim it, and then it has set `cancelled`,
 	 * too */
-	give_up(w, WAKE_TIMEOUT);
-}
-
-static uint32_t park_foreign(struct waiter *w, int64_t deadline)
-{
-	/* pairs with park.h:wait_publish, park.h:wait_end_open */
-	uint32_t word = load_acquire(&w->word);
-	while (word & WAIT_OPEN) {
-		if (!(word & WAIT_PARKED)) {
-			/* pairs with park.h:wait_claim, park.h:wait_publish */
-			if (!cas_acq_rel(&w->word, &word, word | WAIT_PARKED))
-				continue;
-			word |= WAIT_PARKED;
-		}
-		if (weft__futex_wait(&w->word, word, deadline) == -ETIMEDOUT)
-			give_up(w, WAKE_TIMEOUT);
-		/* pairs with park.h:wait_publish, park.h:wait_end_open */
-		word = load_acquire(&w->word);
-	}
-	tsan_acquire(w);
-	return wait_reason(w);
+	weft__wait_give_up(w, WAKE_TIMEOUT);
 }
 
 /* Returns the reason why the wait of a task has ended. */
@@ -113,7 +94,7 @@ static void park_timed(struct thread **t, struct waiter *w, int64_t deadline)
 	timer->when = deadline;
 	timer->fire = fire_timeout;
 	if (weft__timer_start(*t, timer) < 0) {
-		give_up(w, WAKE_NO_TIMER);
+		weft__wait_give_up(w, WAKE_NO_TIMER);
 		return;
 	}
 	*t = park(*t, w->task);
@@ -124,7 +105,7 @@ static void park_timed(struct thread **t, struct waiter *w, int64_t deadline)
 uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t deadline)
 {
 	if (!*t)
-		return park_foreign(w, deadline);
+		return weft__foreign_sleep(w, deadline);
 	if (deadline == WEFT_FOREVER)
 		return weft__wait_park_forever(t, w);
 	if (wait_open(w))
@@ -144,7 +125,7 @@ uint32_t weft__wait_park_until(struct thread **t, struct waiter *w, int64_t dead
 {
 	deadline = weft__wait_until(w, deadline);
 	if (deadline != WEFT_FOREVER && (deadline <= 0 || deadline <= weft__sched_now()))
-		give_up(w, WAKE_TIMEOUT);
+		weft__wait_give_up(w, WAKE_TIMEOUT);
 	return weft__wait_park_ahead(t, w, deadline);
 }
 
@@ -201,6 +182,8 @@ int weft__wait_result(uint32_t reason, int64_t deadline)
 		return -ECANCELED;
 	case WAKE_NO_TIMER:
 		return -ENOMEM;
+	case WAKE_ENDED:
+		return -ESHUTDOWN;
 	default:
 		return 0;
 	}

@@ -10,6 +10,7 @@
  *   CLAIMED    one party, and no other, is ending it: hands something over, then publishes
  *   PARKED     the owner has left its stack (a foreign thread: is about to sleep on the word)
  *   CANCEL     weft_cancel may end it
+ *   BOUND      of a foreign thread: the end of the runtime ends it (foreign.c)
  *   without OPEN: the reason, shifted by WAIT_REASON_SHIFT: the wait is over
  *
  *   move                              who                   order
@@ -46,6 +47,7 @@ enum {
 	WAIT_CLAIMED = 2,
 	WAIT_PARKED = 4,
 	WAIT_CANCEL = 8,
+	WAIT_BOUND = 16,
 	WAIT_REASON_SHIFT = 8,
 };
 
@@ -55,6 +57,7 @@ enum wake_reason {
 	WAKE_CANCELLED,
 	WAKE_CLOSED,
 	WAKE_NO_TIMER, /* there was no memory to watch its deadline */
+	WAKE_ENDED,    /* the runtime has ended: only bound waits */
 	WAKE_USER = 16
 };
 
@@ -90,13 +93,19 @@ uint32_t weft__wait_park_ahead(struct thread **t, struct waiter *w, int64_t dead
  */
 void weft__wait_abandon(struct waiter *w);
 
+/*
+ * Ends a wait that the caller owns, for this reason, unless a waker has claimed it: then it returns
+ * when that has published.
+ */
+void weft__wait_give_up(struct waiter *w, enum wake_reason reason);
+
 /* Claims a wait. Returns true when the caller, and nobody else, may end it; it must do so soon, by
  * weft__wait_end. */
 static inline bool wait_claim(struct waiter *w)
 {
 	uint32_t word = load_relaxed(&w->word);
 	/* pairs with wait_claim, wait_claim_cancel, wait_end_open, park.c:weft__wait_begin_foreign,
-	 * park.c:park_foreign */
+	 * foreign.c:sleep_on */
 	while ((word & (WAIT_OPEN | WAIT_CLAIMED)) == WAIT_OPEN)
 		if (cas_acq_rel(&w->word, &word, word | WAIT_CLAIMED))
 			return true;
@@ -122,7 +131,7 @@ static inline bool wait_claim_cancel(struct waiter *w)
 static inline bool wait_publish(struct waiter *w, uint32_t reason)
 {
 	tsan_release(w);
-	/* pairs with wait_reason, park.c:wait_open, park.c:park_foreign, schedule.c:finish_park */
+	/* pairs with wait_reason, park.c:wait_open, foreign.c:sleep_on, schedule.c:finish_park */
 	uint32_t old = swap_acq_rel(&w->word, reason << WAIT_REASON_SHIFT);
 	debug_check(old & WAIT_OPEN && old & WAIT_CLAIMED);
 	return old & WAIT_PARKED;
@@ -140,7 +149,7 @@ static inline uint32_t wait_end_open(struct waiter *w, uint32_t reason)
 		if ((word & (WAIT_OPEN | WAIT_CLAIMED)) != WAIT_OPEN)
 			return 0;
 	/* pairs with wait_claim, wait_claim_cancel, wait_reason, park.c:wait_open,
-	 * park.c:park_foreign, schedule.c:finish_park */
+	 * foreign.c:sleep_on, schedule.c:finish_park */
 	while (!cas_acq_rel(&w->word, &word, reason << WAIT_REASON_SHIFT));
 	return word;
 }
@@ -184,6 +193,14 @@ bool weft__wait_finish(struct waiter *w, uint32_t reason, struct list *ready);
  */
 
 struct waiter *weft__wait_begin_foreign(struct waiter *lone);
+/* The end of the runtime ends a foreign thread's wait that was just announced, and that no waker
+ * has seen. A task's is not changed. */
+static inline void wait_bind(struct waiter *w)
+{
+	if (unlikely(!w->task))
+		or_relaxed(&w->word, WAIT_BOUND);
+}
+
 /* Claims and ends the wait just announced, as its task is cancelled. */
 void weft__wait_cancelled(struct waiter *w);
 /* For a task, without a deadline. */
@@ -226,6 +243,17 @@ struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const cha
 #define weft__wait_begin wait_begin_inline
 #endif
 
+/* The same for a call that is inside the runtime: what weft_cancel may end in a task, the end of the
+ * runtime may in another thread. */
+static inline struct waiter *wait_begin_inside(struct thread *t, struct waiter *lone,
+					       const char *why, bool cancellable)
+{
+	struct waiter *w = weft__wait_begin(t, lone, why, cancellable);
+	if (cancellable)
+		wait_bind(w);
+	return w;
+}
+
 static inline uint32_t weft__wait_park(struct thread **t, struct waiter *w, int64_t deadline)
 {
 	if (likely(deadline == WEFT_FOREVER) && likely(*t) && likely(!waiter_task(w)->limited))
@@ -238,7 +266,7 @@ void weft__task_cancel(struct thread *t, struct task *task);
 
 /*
  * The result that a reason stands for: -ETIMEDOUT (-EAGAIN for deadline 0), -ECANCELED, -ENOMEM for
- * WAKE_NO_TIMER, else 0.
+ * WAKE_NO_TIMER, -ESHUTDOWN for WAKE_ENDED, else 0.
  */
 int weft__wait_result(uint32_t reason, int64_t deadline);
 

@@ -8,7 +8,7 @@
  *   RUNS   -> ENDS     proc.c:over_or_stuck, when the last processor goes idle and no task is left
  *   BEGINS -> ENDS     begin_threads or weft__runtime_run, when starting failed halfway
  *   ENDS   -> NONE     weft__runtime_run, when every thread is reaped and no foreign thread is
- *                      inside a call
+ *                      inside a call (foreign.c)
  *
  * The calling thread becomes the template (template.c). With WEFT_LOCK_MAIN it runs the main task
  * instead, and a template thread is started before.
@@ -31,6 +31,7 @@
 #include "base/sys.h"
 #include "sched/cache.h"
 #include "sched/chance.h"
+#include "sched/foreign.h"
 #include "sched/lost.h"
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
@@ -51,6 +52,7 @@ enum { SPIN_ROUNDS = 64 };
 
 static void in_child(void)
 {
+	weft__foreign_forget();
 	if (load_relaxed(&sched.running)) {
 		sched.forked = 1;
 		weft__thread_set_self(NULL);
@@ -68,44 +70,6 @@ int weft__runtime_state(void)
 		return -ENOTSUP;
 	/* pairs with run, weft__runtime_run */
 	return load_acquire(&sched.running) == RUNTIME_RUNS ? 0 : -EINVAL;
-}
-
-int weft__foreign_enter(void)
-{
-	int err = weft__runtime_state();
-	if (err)
-		return err;
-	add_seq_cst(&sched.foreign_inside, 1); /* pairs with await_foreigners */
-	/* pairs with run, weft__runtime_run */
-	if (load_seq_cst(&sched.running) == RUNTIME_RUNS) {
-		tsan_acquire(&sched.foreign_inside);
-		return 0;
-	}
-	weft__foreign_leave();
-	return -EINVAL;
-}
-
-void weft__foreign_leave(void)
-{
-	tsan_release(&sched.foreign_inside);
-	/* The count, then `running`; await_foreigners does it in the other order: pairs with
-	 * await_foreigners */
-	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 &&
-	    load_seq_cst(&sched.running) != RUNTIME_RUNS)
-		weft__futex_wake(&sched.foreign_inside, 1);
-}
-
-/* The runtime ends. A foreign thread may stay inside for long: a dump to a pipe that nobody
- * reads. */
-static void await_foreigners(void)
-{
-	uint32_t inside;
-	/* after `running`: pairs with weft__foreign_enter, weft__foreign_leave */
-	fence_seq_cst();
-	/* pairs with weft__foreign_enter, weft__foreign_leave */
-	while ((inside = load_seq_cst(&sched.foreign_inside)))
-		weft__futex_wait(&sched.foreign_inside, inside, INT64_MAX);
-	tsan_acquire(&sched.foreign_inside);
 }
 
 /* ---- beginning ---- */
@@ -263,7 +227,7 @@ static int run(int (*fn)(void *arg), void *arg)
 	if (err)
 		return err;
 	tsan_release(&sched.foreign_inside);
-	/* pairs with weft__runtime_state, weft__foreign_enter, key.c:weft_key_create,
+	/* pairs with weft__runtime_state, foreign.c:weft__foreign_enter, key.c:weft_key_create,
 	 * api/timer.c:start_task */
 	store_seq_cst(&sched.running, RUNTIME_RUNS);
 	if (main_is_locked())
@@ -288,7 +252,7 @@ unsigned weft__runtime_default_processors(void)
 
 static void shut_down(void)
 {
-	await_foreigners();
+	weft__foreign_end();
 	weft__netpoll_close();
 	for (unsigned i = 0; sched.processors && i < sched.processor_count; i++)
 		weft__timer_free(&sched.processors[i]);
@@ -327,7 +291,7 @@ int weft__runtime_run(const struct runtime_options *options, int (*fn)(void *arg
 		err = run(fn, arg);
 		weft__monitor_stop();
 	}
-	/* pairs with weft__runtime_state, weft__foreign_enter */
+	/* pairs with weft__runtime_state, foreign.c:weft__foreign_enter */
 	store_release(&sched.running, RUNTIME_ENDS);
 	tsan_acquire(&sched);
 	if (sched.processors && options->end)

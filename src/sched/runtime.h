@@ -23,25 +23,5 @@ int weft__runtime_run(const struct runtime_options *options, int (*main_task)(vo
 unsigned weft__runtime_default_processors(void);
 /* Is a runtime running here? 0, -EINVAL, or -ENOTSUP in a forked child. */
 int weft__runtime_state(void);
-/* For threads that are not the runtime's: it does not end between these two calls. Returns what
- * weft__runtime_state does. */
-int weft__foreign_enter(void);
-void weft__foreign_leave(void);
-
-/* Into the runtime, for a task (*t: its thread) or for another thread (*t: NULL). Fails with what
- * weft__runtime_state does. */
-static inline int runtime_enter(struct thread **t)
-{
-	*t = enter();
-	return *t ? 0 : weft__foreign_enter();
-}
-
-static inline void runtime_leave(struct thread *t)
-{
-	if (t)
-		leave(t);
-	else
-		weft__foreign_leave();
-}
 
 #endif

@@ -47,6 +47,7 @@
 #include "sched/cache.h"
 #include "sched/check.h"
 #include "sched/park.h"
+#include "sched/proc.h"
 #include "sched/record.h"
 #include "sched/schedule.h"
 #include "sched/stack.h"
@@ -260,6 +261,8 @@ void weft__task_drop(struct thread *t, struct task *task)
 	if (task->stack)
 		keep(t, detach(task));
 	weft__task_free(t, task);
+	if (unlikely(!t)) /* it was the last that kept the runtime from ending, perhaps */
+		weft__proc_look_stuck();
 }
 
 /* There is nothing to go back to: the scheduler's threads stayed with the parent. */

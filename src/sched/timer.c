@@ -11,14 +11,21 @@ enum { BATCH = 64, GATHER_FROM = 32 /* timers */ };
 #define GATHER US(100)
 #define GATHER_SOON US(50)
 
+int weft__timer_put(struct processor *p, struct timer *timer)
+{
+	debug_check(timer->index == 0);
+	timer->processor = p;
+	lock_take(&p->timers.lock, RANK_TIMER);
+	int err = weft__timerq_add(&p->timers.queue, timer);
+	lock_drop(&p->timers.lock, RANK_TIMER);
+	return err;
+}
+
 int weft__timer_start(struct thread *t, struct timer *timer)
 {
-	struct timers *own = &t->processor->timers;
-	debug_check(proc_held(t) && timer->index == 0);
-	timer->processor = t->processor;
-	lock_take(&own->lock, RANK_TIMER);
-	int err = weft__timerq_add(&own->queue, timer);
-	lock_drop(&own->lock, RANK_TIMER);
+	const struct timers *own = &t->processor->timers;
+	debug_check(proc_held(t));
+	int err = weft__timer_put(t->processor, timer);
 	/* A thread that sleeps in the poller must wake for it, unless this thread serves the queue
 	 * itself. */
 	if (!err &&

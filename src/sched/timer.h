@@ -29,6 +29,8 @@ struct timer;
 /* Starts `timer`, whose `when` and `fire` are set and which is not running, on the caller's
  * processor. 0 or -ENOMEM. */
 int weft__timer_start(struct thread *t, struct timer *timer);
+/* The same in the queue of any processor; the caller sees to it that somebody wakes up in time. */
+int weft__timer_put(struct processor *p, struct timer *timer);
 /* Stops it. Returns true when it had not fired; false: it has, and `fire` has returned. Any
  * thread. */
 bool weft__timer_stop(struct timer *timer);

@@ -573,8 +573,21 @@ def deadline():
         expect("an hour and more", page(4000000, WEFT_SIM=str(seed)), dict.fromkeys(parts, True))
 
 
+def guest():
+    with tempfile.TemporaryDirectory() as folder:
+        lines = {f"{folder}/{n}": n * n for n in range(300)}
+        for path, count in lines.items():
+            Path(path).write_text("a line\n" * count + "no line")
+        got = subprocess.run([example("guest"), *lines], capture_output=True, text=True, timeout=LIMIT, check=True)
+        expect("each file's lines", got.stdout, "".join(f"{count:8} {path}\n" for path, count in lines.items()))
+        got = subprocess.run([example("guest"), folder, f"{folder}/9", f"{folder}/none"], capture_output=True, text=True,
+                             timeout=LIMIT, check=False)
+        expect("what can be read", got.stdout, f"       9 {folder}/9\n")
+        expect("what cannot", (got.returncode, len(got.stderr.splitlines())), (1, 2))
+
+
 CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "crawler": crawler,
-         "daemon": daemon, "deadline": deadline, "memo": memo, "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
+         "daemon": daemon, "deadline": deadline, "guest": guest, "memo": memo, "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
          "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_park.c: one wait (src/sched/park.c and park.h, compiled) in every schedule: a waker that
- * finds the waiter in a list, another one, a cancellation, a time limit. Each wait ends once, for
- * one reason, and its owner goes on.
+ * test_park.c: one wait (src/sched/park.c, park.h and foreign.c, compiled) in every schedule: a
+ * waker that finds the waiter in a list, another one, a cancellation, a time limit, the end of the
+ * runtime. Each wait ends once, for one reason, and its owner goes on.
  *
  * Thread 0 waits, as a task or as a thread that is not the runtime's. The scheduler below it is a
  * few lines here: the task leaves its stack, its word gets PARKED, and it stands until it is made
@@ -10,7 +10,9 @@
  */
 #include <string.h>
 
+#include "base/sys.h"
 #include "explore.h"
+#include "sched/foreign.h"
 #include "sched/park.h"
 #include "sched/schedule.h"
 
@@ -26,6 +28,7 @@ static struct waiter *listed; /* what wakers find [list_lock] */
 static struct waiter lone;
 static uint32_t runnable;
 static unsigned handed, waits_over;
+static uint32_t inside;
 
 /* ---- the scheduler ---- */
 
@@ -46,6 +49,12 @@ struct thread *weft__switch_away(struct thread *t, enum after after)
 	return t;
 }
 
+/* gettid(2) */
+long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	return 1;
+}
+
 /* ---- the scenario's parts ---- */
 
 static void setup(void)
@@ -59,6 +68,10 @@ static void setup(void)
 	listed = NULL;
 	runnable = 0;
 	handed = waits_over = 0;
+	inside = 0;
+	weft__sched.running = RUNTIME_RUNS;
+	weft__sched.foreign_inside = 0;
+	weft__foreign_forget();
 	explore_futex_reset();
 }
 
@@ -74,12 +87,15 @@ static uint32_t wait_once(struct thread *t, int64_t deadline)
 {
 	handed = 0;
 	struct waiter *w = weft__wait_begin(t, &lone, "test", true);
+	if (load_relaxed(&inside))
+		wait_bind(w);
 	show(w);
 	uint32_t reason = weft__wait_park(&t, w, deadline);
 	show(NULL);
 	add_relaxed(&waits_over, 1);
 	explore_check(reason < WAKE_USER || handed == reason);
-	explore_check(reason == WAKE_TIMEOUT || reason == WAKE_CANCELLED || reason >= WAKE_USER);
+	explore_check(reason == WAKE_TIMEOUT || reason == WAKE_CANCELLED || reason >= WAKE_USER ||
+		      (reason == WAKE_ENDED && load_relaxed(&inside)));
 	return reason;
 }
 
@@ -183,6 +199,45 @@ static void task_that_only_tries(unsigned n)
 		wake_as(WAKE_USER + n);
 }
 
+/* A call that needs the runtime. */
+static void wait_inside(void)
+{
+	if (weft__foreign_enter() < 0)
+		return;
+	store_seq_cst(&inside, 1);
+	wait_once(NULL, WEFT_FOREVER);
+	store_seq_cst(&inside, 0);
+	weft__foreign_leave();
+}
+
+static void end_of_the_runtime(unsigned n)
+{
+	if (n == 0) {
+		wait_inside();
+	} else if (n == 1) {
+		store_relaxed(&weft__sched.running, RUNTIME_ENDS);
+		weft__foreign_end();
+		explore_check(load_relaxed(&inside) == 0);
+	} else {
+		wake_as(WAKE_USER + n);
+	}
+}
+
+static void end_too_late(unsigned n)
+{
+	if (n == 0) {
+		wait_inside();
+	} else {
+		weft__foreign_end();
+		store_relaxed(&weft__sched.running, RUNTIME_ENDS);
+	}
+}
+
+static void nobody_is_inside(void)
+{
+	explore_check(weft__sched.foreign_inside == 0 && listed == NULL);
+}
+
 static void wait_is_over(void)
 {
 	explore_check(waits_over > 0 && runnable == 0 && listed == NULL);
@@ -214,6 +269,12 @@ SCENARIO("a foreign thread and two wakers", .threads = 3, .preemptions = 3, .set
 
 SCENARIO("a foreign thread with a limit", .threads = 2, .preemptions = 4, .setup = setup,
 	 .thread = foreign_with_a_limit, .finish = wait_is_over);
+
+SCENARIO("a foreign thread, a waker and the end of the runtime", .threads = 3, .preemptions = 3,
+	 .setup = setup, .thread = end_of_the_runtime, .finish = nobody_is_inside);
+
+SCENARIO("planted: the end looks for waits before it is announced", .threads = 2, .preemptions = 2,
+	 .fails = "nobody can go on", .setup = setup, .thread = end_too_late);
 
 SCENARIO("limits do pass", .threads = 2, .preemptions = 2, .fails = "WAKE_TIMEOUT", .setup = setup,
 	 .thread = never_times_out);

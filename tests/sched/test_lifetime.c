@@ -99,7 +99,7 @@ static void *spawn_after_stop(void *arg)
 {
 	struct weft_task *task;
 	expect_eq(weft_go(count, arg), -ESHUTDOWN);
-	expect_eq(weft_spawn(&task, NULL, nothing, NULL), -EINVAL);
+	expect_eq(weft_spawn(&task, NULL, nothing, NULL), -ESHUTDOWN);
 	return NULL;
 }
 

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_end.c: threads that are not the runtime's, and its end: waits for what belongs to a run end
+ * with it, others go on, and weft_run does not wait for the threads.
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../tasks.h"
+
+enum { WAITERS = 5 };
+
+static int pair[2];
+static struct weft_chan *chan;
+static int about_to_wait, ended;
+
+static void announce(void)
+{
+	__atomic_fetch_add(&about_to_wait, 1, __ATOMIC_RELEASE);
+}
+
+/* ---- bound waits ---- */
+
+static int wait_read(void)
+{
+	char byte;
+	return (int)weft_read(pair[0], &byte, 1, WEFT_FOREVER);
+}
+
+static int wait_with_deadline(void)
+{
+	return weft_wait_fd(pair[0], POLLIN, weft_after(3600 * 1000 * (int64_t)MS));
+}
+
+static int wait_select(void)
+{
+	struct weft_case cases[] = {weft_on_ready(pair[0], POLLIN), weft_on_recv(chan, NULL)};
+	return weft_select(cases, 2, WEFT_FOREVER);
+}
+
+static int wait_own(void)
+{
+	int fd = weft_unix_listen("@weft-test-end", 0);
+	expect_ge(fd, 0);
+	int got = weft_accept(fd, NULL, NULL, WEFT_FOREVER);
+	expect_eq(weft_close(fd), -EINVAL); /* it was the runtime's */
+	close(fd);
+	return got;
+}
+
+static int wait_child(void)
+{
+	int gate[2];
+	char byte;
+	expect_eq(pipe(gate), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		close(gate[1]);
+		_exit((int)read(gate[0], &byte, 1));
+	}
+	int err = weft_wait_pid(child, NULL, WEFT_FOREVER);
+	close(gate[0]);
+	close(gate[1]);
+	return err;
+}
+
+static int (*const waits[WAITERS])(void) = {wait_read, wait_with_deadline, wait_select, wait_own,
+					    wait_child};
+
+static void *wait_for_the_end(void *arg)
+{
+	int (*const *wait)(void) = arg;
+	announce();
+	expect_eq((*wait)(), -ESHUTDOWN);
+	return NULL;
+}
+
+/* They wait, most likely; if one has not begun yet, it is refused like one that has. */
+static int let_them_wait(void *arg)
+{
+	pthread_t *threads = arg;
+	for (int i = 0; i < WAITERS; i++)
+		expect_eq(pthread_create(&threads[i], NULL, wait_for_the_end, (void *)&waits[i]),
+			  0);
+	while (flag(&about_to_wait) < WAITERS)
+		weft_sleep(MS / 10);
+	weft_sleep(100 * MS);
+	return 0;
+}
+
+TEST("waits for descriptors end with the runtime", .times = 3)
+{
+	pthread_t threads[WAITERS];
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	chan = weft_chan_new(0, 0);
+	expect_eq(tasks_run(tasks_processors[nth], let_them_wait, threads), 0);
+	for (int i = 0; i < WAITERS; i++)
+		pthread_join(threads[i], NULL);
+	weft_chan_unref(chan);
+}
+
+/* ---- what goes on ---- */
+
+static void *sleep_beyond(void *arg)
+{
+	int64_t until = weft_after(300 * MS);
+	announce();
+	expect_eq(weft_sleep_until(until), 0);
+	expect_ge(weft_now(), until);
+	return NULL;
+}
+
+static void *receive_beyond(void *arg)
+{
+	announce();
+	expect_eq(weft_chan_recv(chan, NULL, soon()), 0);
+	expect_eq(flag(&ended), 1);
+	return NULL;
+}
+
+static int let_them_begin(void *arg)
+{
+	pthread_t *threads = arg;
+	pthread_create(&threads[0], NULL, sleep_beyond, NULL);
+	pthread_create(&threads[1], NULL, receive_beyond, NULL);
+	while (flag(&about_to_wait) < 2)
+		weft_sleep(MS / 10);
+	weft_sleep(MS);
+	return 0;
+}
+
+TEST("sleeps and channels go on beyond it", .times = 3)
+{
+	pthread_t threads[2];
+	chan = weft_chan_new(0, 0);
+	expect_eq(tasks_run(tasks_processors[nth], let_them_begin, threads), 0);
+	flag_set(&ended, 1);
+	expect_eq(weft_chan_send(chan, NULL, soon()), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	weft_chan_unref(chan);
+}
+
+/* ---- at every moment ---- */
+
+static struct {
+	int over;
+	int done[6]; /* how often each call of a run succeeded */
+} churn;
+
+static int give_seven(void *arg)
+{
+	return 7;
+}
+
+static bool spawn_and_join(void)
+{
+	struct weft_task *task;
+	int result = 0;
+	int err = weft_spawn(&task, NULL, give_seven, NULL);
+	if (!err)
+		err = weft_join(task, &result, WEFT_FOREVER);
+	expect(err == 0 || err == -EINVAL || err == -ESHUTDOWN);
+	if (!err)
+		expect_eq(result, 7);
+	return !err;
+}
+
+static bool group_of_three(void)
+{
+	struct weft_group *group;
+	int result = 0;
+	int err = weft_group_new_with(&group, NULL);
+	for (int i = 0; i < 3 && !err; i++)
+		err = weft_group_go(group, give_seven, NULL);
+	if (err == -ECANCELED) /* a member has ended by then, with its result */
+		err = 0;
+	if (!err)
+		err = weft_group_wait(group, &result, WEFT_FOREVER);
+	expect(err == 0 || err == -EINVAL);
+	if (!err)
+		expect_eq(result, 7);
+	return !err;
+}
+
+static bool read_in_vain(void)
+{
+	char byte;
+	ssize_t n = weft_read(pair[0], &byte, 1, weft_after(MS / 10));
+	expect(n == -ETIMEDOUT || n == -EINVAL || n == -ESHUTDOWN);
+	return n == -ETIMEDOUT;
+}
+
+static bool listen_and_close(void)
+{
+	int fd = weft_tcp_listen("127.0.0.1", "0", 0);
+	if (fd < 0) {
+		expect(fd == -EINVAL || fd == -ESHUTDOWN);
+		return false;
+	}
+	int err = weft_close(fd);
+	expect(err == 0 || err == -EINVAL);
+	if (err)
+		close(fd);
+	return !err;
+}
+
+static bool time_and_wait(void)
+{
+	struct weft_chan *c = weft_chan_new(0, 1);
+	struct weft_timer *timer = weft_timer_new_chan(c);
+	int err = weft_timer_start(timer, 1, 0);
+	if (!err)
+		err = weft_chan_recv(c, NULL, weft_after(20 * MS)); /* or the run has ended */
+	expect(err == 0 || err == -EINVAL || err == -ETIMEDOUT);
+	weft_timer_free(timer);
+	weft_chan_unref(c);
+	return !err;
+}
+
+static bool notify_and_stop(void)
+{
+	struct weft_chan *c = weft_chan_new(sizeof(int), 1);
+	int err = weft_signal_notify(c, SIGUSR2);
+	expect(err == 0 || err == -EINVAL || err == -ESHUTDOWN);
+	int stopped = weft_signal_stop(c);
+	expect(stopped == 0 || stopped == -EINVAL);
+	weft_chan_unref(c);
+	return !err && !stopped;
+}
+
+static bool (*const acts[6])(void) = {spawn_and_join,	group_of_three, read_in_vain,
+				      listen_and_close, time_and_wait,	notify_and_stop};
+
+static void *act_all_the_time(void *arg)
+{
+	for (int i = (int)(intptr_t)arg; !flag(&churn.over); i++)
+		if (acts[i % 6]())
+			__atomic_fetch_add(&churn.done[i % 6], 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static bool each_was_done(void)
+{
+	for (int i = 0; i < 6; i++)
+		if (__atomic_load_n(&churn.done[i], __ATOMIC_RELAXED) < 10)
+			return false;
+	return true;
+}
+
+static int run_a_moment(void *arg)
+{
+	return weft_sleep((int64_t)(intptr_t)arg * MS / 2);
+}
+
+/* Short runs one after the other, until each act has met many of them. */
+TEST("threads meet each moment of a runtime's birth and end", .seconds = 300)
+{
+	enum { LEAST = 200, MOST = 20000 };
+	pthread_t threads[4];
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	for (intptr_t i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, act_all_the_time, (void *)i);
+	int runs = 0;
+	for (; runs < LEAST || (runs < MOST && !each_was_done()); runs++)
+		expect_eq(tasks_run(tasks_processors[runs % 3], run_a_moment,
+				    (void *)(intptr_t)(runs % 7)),
+			  0);
+	flag_set(&churn.over, 1);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	expect(each_was_done());
+}
+
+/* ---- a plain call ---- */
+
+static struct {
+	pthread_t thread;
+	int file, faults;
+	long page;
+	char *buf; /* a page that is not there until the test says so */
+} beyond;
+
+/* A file's read cannot be ended, and takes as long as its buffer's page. */
+static void *read_beyond(void *arg)
+{
+	announce();
+	expect_eq(weft_read(beyond.file, beyond.buf, 1, WEFT_FOREVER), 1);
+	expect_eq(flag(&ended), 1);
+	return NULL;
+}
+
+static int let_it_read(void *arg)
+{
+	struct pollfd fault = {.fd = beyond.faults, .events = POLLIN};
+	pthread_create(&beyond.thread, NULL, read_beyond, NULL);
+	expect_eq(poll(&fault, 1, -1), 1);
+	return 0;
+}
+
+static void hold_the_page(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	beyond.page = sysconf(_SC_PAGESIZE);
+	beyond.buf = mmap(NULL, (size_t)beyond.page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register whole = {
+		.range = {(uintptr_t)beyond.buf, (uint64_t)beyond.page},
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	beyond.faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (beyond.faults < 0)
+		skip("userfaultfd(2) is refused: %s", strerror(errno));
+	expect_eq(ioctl(beyond.faults, UFFDIO_API, &api), 0);
+	expect_eq(ioctl(beyond.faults, UFFDIO_REGISTER, &whole), 0);
+}
+
+static void let_the_page_come(void)
+{
+	struct uffdio_zeropage zero = {.range = {(uintptr_t)beyond.buf, (uint64_t)beyond.page}};
+	expect_eq(ioctl(beyond.faults, UFFDIO_ZEROPAGE, &zero), 0);
+}
+
+static int let_it_end(void *arg)
+{
+	flag_set(&ended, 1);
+	let_the_page_come();
+	pthread_join(beyond.thread, NULL);
+	return 0;
+}
+
+/* The second time it ends during another run. */
+TEST("what a plain call brings after the end is delivered", .times = 2)
+{
+	hold_the_page();
+	beyond.file = open("/proc/self/exe", O_RDONLY);
+	expect_eq(tasks_run(2, let_it_read, NULL), 0);
+	expect_eq(nth ? tasks_run(2, let_it_end, NULL) : let_it_end(NULL), 0);
+	expect_ne(*beyond.buf, 0);
+	close(beyond.faults);
+	close(beyond.file);
+}
