@@ -116,17 +116,18 @@ char *weft__stack_bottom(const struct stack *stack)
 }
 
 /* By way of one page: mlockall(MCL_FUTURE) locks each new mapping, and counts it against a limit,
- * but not what an unlocked one grows by. */
+ * but not what an unlocked one grows by. Unseen by ThreadSanitizer, to which libc's mmap is a write:
+ * it does not know mremap, and would blame whoever gets the page next. */
 void *weft__stack_reserve(size_t size)
 {
-	char *page = mmap(NULL, page_size(), PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (page == MAP_FAILED)
+	char *page = sys_mmap(page_size(), PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1);
+	if (sys_map_error(page))
 		return NULL;
 	munlock(page, page_size());
-	char *all = mremap(page, page_size(), size, MREMAP_MAYMOVE);
-	if (all == MAP_FAILED) {
-		munmap(page, page_size());
+	char *all = sys_mremap(page, page_size(), size);
+	if (sys_map_error(all)) {
+		sys_munmap(page, page_size());
 		return NULL;
 	}
 	/* A huge page would make every parked task cost all of it. */
