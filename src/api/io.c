@@ -151,7 +151,7 @@ enum kind { KIND_SOCKET, KIND_STREAM, KIND_FILE };
 static enum kind kind_of(int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0)
+	if (sys_fstat(fd, &st) < 0)
 		return KIND_STREAM; /* the call itself will say what is wrong */
 	if (S_ISSOCK(st.st_mode))
 		return KIND_SOCKET;
@@ -418,7 +418,7 @@ static bool is_stream(int fd)
 {
 	int type = 0;
 	socklen_t len = sizeof(type);
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+	return sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
 static always_inline ssize_t receive_from(int fd, void *buf, size_t len, int flags,

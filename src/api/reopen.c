@@ -36,7 +36,7 @@ static bool is_terminal(int fd)
 static bool same_when_opened_again(int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0)
+	if (sys_fstat(fd, &st) < 0)
 		return false;
 	return S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && is_terminal(fd));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sys.h: system calls without libc: those that it does not wrap, or whose wrapper does more than
- * the call (a cancellation point, errno, ThreadSanitizer's view of memory). Each returns 0, a count
+ * the call (a cancellation point, errno, ThreadSanitizer's view of memory and of descriptors: to it
+ * a question about a number races with another thread's close of it). Each returns 0, a count
  * or -errno; sys_X is the kernel's X and nothing else.
  */
 #ifndef WEFT_BASE_SYS_H
@@ -23,6 +24,7 @@ struct io_uring_params;
 struct iovec;
 struct open_how;
 struct pollfd;
+struct stat;
 struct timespec;
 
 /*
@@ -176,6 +178,11 @@ static inline int sys_openat2(int dir, const char *path, const struct open_how *
 static inline int sys_close(int fd)
 {
 	return (int)weft__syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline int sys_fstat(int fd, struct stat *st)
+{
+	return (int)weft__syscall(SYS_fstat, fd, (long)st, 0, 0, 0, 0);
 }
 
 static inline ssize_t sys_read(int fd, void *buf, size_t len)

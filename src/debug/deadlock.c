@@ -106,7 +106,7 @@ static unsigned count_listed(const char *entries, long size, bool *ours)
 static unsigned thread_links(int directory)
 {
 	struct stat s;
-	return fstat(directory, &s) == 0 && s.st_nlink >= 2 ? (unsigned)s.st_nlink - 2 : 0;
+	return sys_fstat(directory, &s) == 0 && s.st_nlink >= 2 ? (unsigned)s.st_nlink - 2 : 0;
 }
 
 /*

@@ -139,7 +139,8 @@ static void open_file(struct module *m)
 	int fd = sys_openat(AT_FDCWD, m->path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > (off_t)sizeof(Elf64_Ehdr)) {
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size > (off_t)sizeof(Elf64_Ehdr)) {
 		m->size = (size_t)st.st_size;
 		void *file = sys_mmap(m->size, PROT_READ, MAP_PRIVATE, fd);
 		m->file = sys_map_error(file) ? NULL : file;

@@ -48,7 +48,7 @@ int64_t weft__tid_cpu(pid_t tid)
 static void put(int fd)
 {
 	struct stat file;
-	if (kept.fd >= 0 || fstat(fd, &file) < 0) {
+	if (kept.fd >= 0 || sys_fstat(fd, &file) < 0) {
 		sys_close(fd);
 		return;
 	}
@@ -63,7 +63,7 @@ static bool give_back(void)
 	struct stat file;
 	int fd = kept.fd;
 	kept.fd = -1;
-	if (fd < 0 || fstat(fd, &file) < 0 || file.st_dev != kept.device ||
+	if (fd < 0 || sys_fstat(fd, &file) < 0 || file.st_dev != kept.device ||
 	    file.st_ino != kept.inode)
 		return false;
 	return sys_close(fd) == 0;
