@@ -63,19 +63,23 @@ void weft__signals_run(void)
 #endif
 }
 
+int64_t weft__signals_pause(int64_t limit)
+{
 #ifdef WEFT_TSAN
-#define SIGNAL_PAUSE MS(10)
+	return min_of(limit, MS(10));
+#else
+	return limit;
+#endif
+}
 
-/*
- * Waits in pieces: after a signal the kernel continues a wait without a limit, and under
- * ThreadSanitizer the handler would never run.
- */
+#ifdef WEFT_TSAN
+/* In pieces, also because the kernel continues a wait without a limit after a signal. */
 int weft__futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	int result = -ETIMEDOUT;
 	int64_t end = 0;
 	while (result == -ETIMEDOUT && end < deadline) {
-		int64_t piece = weft__clock() + SIGNAL_PAUSE;
+		int64_t piece = weft__clock() + weft__signals_pause(INT64_MAX);
 		end = min_of(deadline, piece);
 		result = futex_wait(word, expected, end);
 		weft__signals_run();

@@ -39,9 +39,12 @@ int weft__futex_wake(const uint32_t *word, int count);
 /*
  * ThreadSanitizer delays a signal's handler until its thread calls a function of libc that
  * ThreadSanitizer knows: this is such a call. The runtime's own waits are system calls that it does
- * not know. Does nothing without ThreadSanitizer.
+ * not know. A signal that comes just before such a wait does not end it, so a thread that may be the
+ * only one to run the handler waits no longer at once than weft__signals_pause returns: `limit`
+ * nanoseconds, under ThreadSanitizer 10 ms at most. Without ThreadSanitizer neither does anything.
  */
 void weft__signals_run(void);
+int64_t weft__signals_pause(int64_t limit);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t weft__clock(void);

@@ -61,17 +61,15 @@ bool weft__netpoll_knows(int fd)
 /* epoll_pwait2 takes nanoseconds (Linux 5.11); before it, milliseconds are rounded up. */
 static int poll_events(struct epoll_event *events, int64_t until)
 {
-	int64_t left = until == 0 || until == INT64_MAX ? 0 : until - weft__sched_now();
-	left = until == INT64_MAX ? -1 : max_of(left, 0);
+	int64_t left = until == 0 || until == INT64_MAX ? until : until - weft__sched_now();
+	left = weft__signals_pause(max_of(left, 0));
+	bool endless = left == INT64_MAX;
 	struct timespec ts = timespec_of(left);
-	int n = sys_epoll_pwait2(epoll_fd, events, BATCH, left < 0 ? NULL : &ts);
+	int n = sys_epoll_pwait2(epoll_fd, events, BATCH, endless ? NULL : &ts);
 	if (unlikely(call_refused(n))) {
-		int64_t most = min_of(left + MS(1) - 1, SECONDS(1000));
-		int ms = left < 0 ? -1 : (int)(most / MS(1));
-		n = epoll_wait(epoll_fd, events, BATCH, ms);
+		int64_t most = min_of(left, SECONDS(1000)) + MS(1) - 1;
+		n = epoll_wait(epoll_fd, events, BATCH, endless ? -1 : (int)(most / MS(1)));
 	}
-	if (n == -EINTR)
-		weft__signals_run();
 	return n < 0 ? 0 : (int)n;
 }
 
@@ -102,6 +100,7 @@ void weft__netpoll_look(struct list *ready)
 void weft__netpoll_sleep(int64_t until, struct netpoll_events *got)
 {
 	got->count = poll_events(got->events, until);
+	weft__signals_run();
 }
 
 void weft__netpoll_deliver(const struct netpoll_events *got, struct list *ready)

@@ -2,6 +2,7 @@
 /* test_signal.c: signals into channels, and waiting for children. */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,4 +258,39 @@ TASK_TEST("waiting for a child can be cancelled")
 	expect_eq(open_descriptors(), before);
 	kill(pid, SIGKILL);
 	expect_eq(weft_wait_pid(pid, NULL, surely()), 0);
+}
+
+/* ---- a handler of the program's, on a thread that is about to sleep ---- */
+
+static int told[2]; /* a pipe that the handler writes to */
+static int fell_asleep;
+
+long __real_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
+long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
+
+/* Without libc: ThreadSanitizer would see a use of the pipe that nothing orders. */
+static void tell(int signo)
+{
+	expect_eq(__real_weft__syscall(SYS_write, told[1], (long)"x", 1, 0, 0, 0), 1);
+}
+
+/* The first sleep in the poller gets its signal just before it begins. */
+long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	const struct timespec *limit = (const struct timespec *)d; /* NULL: none */
+	bool sleeps = number == SYS_epoll_pwait2 && !(limit && !limit->tv_sec && !limit->tv_nsec);
+	if (sleeps && told[1] && !__atomic_exchange_n(&fell_asleep, 1, __ATOMIC_RELAXED))
+		__real_weft__syscall(SYS_tgkill, getpid(), gettid(), SIGUSR1, 0, 0, 0);
+	return __real_weft__syscall(number, a, b, c, d, e, f);
+}
+
+/* ThreadSanitizer keeps the signal back until the thread calls libc. */
+TASK_TEST("a handler runs although its thread goes to sleep")
+{
+	struct sigaction action = {.sa_handler = tell};
+	char byte;
+	expect_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	expect_eq(pipe(told), 0);
+	expect_eq(weft_read(told[0], &byte, 1, surely()), 1);
+	expect(flag(&fell_asleep));
 }
