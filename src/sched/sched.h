@@ -346,7 +346,7 @@ struct runtime {
 	 * tasks wait for ever reads the timers and the poller first, and this last [any]. */
 	uint32_t carrying;
 	uint32_t foreign_polls; /* waits for the poller, by threads that are not ours [any] */
-	int64_t coarse_now; /* the monitor's last look at the clock [monitor] */
+	int64_t coarse_now;	/* the monitor's last look at the clock [monitor] */
 
 	struct lock lock cache_aligned; /* rank SCHED; guards all that is marked [S] */
 	struct {
