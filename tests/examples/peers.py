@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The servers that the examples talk to: pages over HTTPS, lines over TLS, Redis."""
+"""The servers that the examples talk to: pages over HTTPS, lines over TLS, Redis, PostgreSQL."""
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import socketserver
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
@@ -94,3 +97,40 @@ def redis_server(folder):
     finally:
         process.kill()
         process.communicate()
+
+
+def postgres_program(name):
+    """Debian keeps its programs outside of the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(found[-1]) if found else shutil.which(name)
+
+
+@contextlib.contextmanager
+def postgres():
+    """How to connect, and a function that asks and returns the first value. It refuses to run as root."""
+    nobody = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        if nobody:
+            shutil.chown(folder, "nobody", "nogroup")
+        subprocess.run([postgres_program("initdb"), "-D", f"{folder}/data", "-U", "weft", "-A", "trust", "-E", "UTF8",
+                        "--no-locale", "--no-sync"], stdout=subprocess.DEVNULL, check=True, **nobody)
+        process = subprocess.Popen([postgres_program("postgres"), "-D", f"{folder}/data", "-h", "", "-k", folder, "-F", "-c",
+                                    "log_min_messages=panic"], **nobody)
+        info = f"host={folder} user=weft dbname=postgres"
+
+        def ask(command):
+            run = subprocess.run([postgres_program("psql"), "-Atqc", command, info], stdout=subprocess.PIPE, text=True,
+                                 stderr=subprocess.PIPE, check=False)
+            if run.returncode:
+                raise RuntimeError(run.stderr)
+            return run.stdout.strip()
+
+        try:
+            for _ in range(600):
+                if subprocess.run([postgres_program("pg_isready"), "-q", "-d", info], check=False).returncode == 0:
+                    break
+                time.sleep(0.1)
+            yield f"{info} application_name=jobs", ask
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()

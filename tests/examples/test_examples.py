@@ -6,7 +6,6 @@ Each case starts what it needs, ends it by its process id, and says what it prom
 the example, or its peer, is not here.
 """
 import concurrent.futures
-import json
 import os
 import random
 import re
@@ -22,67 +21,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from peers import Echo, Pages, TlsServer, new_certificate, redis_program, redis_server
-
-BIN = Path(sys.argv[1])
-WEFT = BIN.parent / "weft"
-LIMIT = 30
-
-
-def example(name):
-    path = BIN / f"example_{name}"
-    if not path.exists():
-        print(f"skipped: no {path.name}")
-        sys.exit(77)
-    return str(path)
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        sys.exit(f"FAILED: {what}: {got!r:.300}, not {wanted!r:.300}")
-
-
-class Server:
-    """A program that prints its port (or another first line) and ends on SIGTERM."""
-
-    def __init__(self, *command, environment=None):
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, **(environment or {})})
-        self.line = self.process.stdout.readline().strip()
-        if not self.line:
-            sys.exit(f"FAILED: {command[0]} does not start: {self.process.stderr.read()}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def dial(self):
-        return socket.create_connection(("127.0.0.1", int(self.line)), LIMIT)
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def tasks(self):
-        """How many tasks it has."""
-        out = subprocess.run([WEFT, "ps", "--json", str(self.process.pid)], stdout=subprocess.PIPE, check=True).stdout
-        return len(json.loads(out)["tasks"])
-
-    def end(self, status=0):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            out, err = self.process.communicate(timeout=LIMIT)
-        except subprocess.TimeoutExpired:
-            sys.exit("FAILED: it does not end on SIGTERM")
-        expect(f"exit status; it said {err[-3000:]!r}", self.process.returncode, status)
-        return out
-
-
-def read_all(s):
-    return b"".join(iter(lambda: s.recv(65536), b""))
+from peers import Echo, Pages, TlsServer, new_certificate, postgres, postgres_program, redis_program, redis_server
+from runner import BIN, LIMIT, Server, WEFT, example, expect, read_all
 
 
 # ---- the prime sieve ----
@@ -582,12 +522,40 @@ def guest():
         expect("each file's lines", got.stdout, "".join(f"{count:8} {path}\n" for path, count in lines.items()))
         got = subprocess.run([example("guest"), folder, f"{folder}/9", f"{folder}/none"], capture_output=True, text=True,
                              timeout=LIMIT, check=False)
-        expect("what can be read", got.stdout, f"       9 {folder}/9\n")
+        expect("what can be read", got.stdout, f"      81 {folder}/9\n")
         expect("what cannot", (got.returncode, len(got.stderr.splitlines())), (1, 2))
 
 
+# ---- PostgreSQL ----
+
+
+def jobs():
+    if not postgres_program("postgres"):
+        print("skipped: no postgresql")
+        sys.exit(77)
+    program, works = example("jobs"), [0, 3, 100, 1000, 20000] * 40
+    count = {n: sum(all(i % d for d in range(2, int(i**0.5) + 1)) for i in range(2, n)) for n in set(works)}
+    with postgres() as (info, ask), Server(program, info, "8") as server:
+        expect("it is ready", server.line, "ready")
+        for i in range(0, len(works), 50):
+            ask("INSERT INTO jobs (work) VALUES " + ",".join(f"({n})" for n in works[i:i + 50]) + "; NOTIFY jobs")
+            # what has lost its connections finds new ones
+            ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jobs' LIMIT 4")
+        for _ in range(600):
+            if ask("SELECT count(*) FROM jobs WHERE result IS NULL") == "0":
+                break
+            time.sleep(0.1)
+        expect("the results", ask("SELECT string_agg(result::text, ' ' ORDER BY id) FROM jobs"),
+               " ".join(str(count[n]) for n in works))
+        ask("INSERT INTO jobs (work) SELECT 300000 FROM generate_series(1, 40); NOTIFY jobs")
+        time.sleep(0.2)
+        server.end()
+        expect("no job is half done", ask("SELECT count(*) FROM pg_locks WHERE relation = 'jobs'::regclass"), "0")
+
+
 CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "crawler": crawler,
-         "daemon": daemon, "deadline": deadline, "guest": guest, "memo": memo, "proxy": proxy, "proxy_drained": proxy_drained, "http": http,
+         "daemon": daemon, "deadline": deadline, "guest": guest, "jobs": jobs, "memo": memo, "proxy": proxy,
+         "proxy_drained": proxy_drained, "http": http,
          "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
 CASES[sys.argv[2]]()
