@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../tasks.h"
@@ -290,6 +291,24 @@ TASK_TEST("a descriptor is not consumed, twice is allowed, and an end is an even
 	weft_close(fds[0]);
 }
 
+static int await_child(void *arg)
+{
+	struct weft_case one = weft_on_ready(fds[0], POLLIN);
+	return weft_select(&one, 1, WEFT_FOREVER) == 0 ? one.result : -1;
+}
+
+TEST("a select that waits for a descriptor alone is no deadlock")
+{
+	expect_eq(pipe(fds), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		usleep(300 * 1000); /* the runtime has long gone to sleep */
+		_exit(write(fds[1], "x", 1) != 1);
+	}
+	expect_eq(tasks_run(2, await_child, NULL), POLLIN);
+	expect_eq(waitpid(child, NULL, 0), child);
+}
+
 /* ---- an event that was another's ---- */
 
 static int select_unit(void *arg)
@@ -297,7 +316,7 @@ static int select_unit(void *arg)
 	struct weft_case cases[] = {weft_on_ready(fds[0], POLLIN), weft_on_sem(&sem)};
 	int ran;
 	while ((ran = weft_select(cases, 2, WEFT_FOREVER)) == 0)
-		;
+		expect_eq(cases[0].result, POLLIN);
 	return ran;
 }
 
@@ -387,6 +406,13 @@ TEST("outside of tasks semaphores and channels alone")
 	expect_eq(weft_select(cases, 2, weft_after(MS)), -ETIMEDOUT);
 	weft_sem_release(&one, 1);
 	expect_eq(weft_select(cases, 2, weft_after(MS)), 0);
-	cases[0] = weft_on_ready(0, POLLIN);
-	expect_eq(weft_select(cases, 2, 0), -EINVAL);
+	const struct weft_case others[] = {
+		weft_on_ready(0, POLLIN),
+		weft_on_join((struct weft_task *)&one, NULL),
+		weft_on_group((struct weft_group *)&one, NULL),
+	};
+	for (unsigned i = 0; i < 3; i++) {
+		cases[0] = others[i];
+		expect_eq(weft_select(cases, 2, 0), -EINVAL);
+	}
 }

@@ -519,6 +519,24 @@ TEST("not while a signal channel may wake a task")
 	assert_not_reported(-SIGTERM);
 }
 
+static int wait_when_channel_is_gone(void *arg)
+{
+	struct weft_chan *chan = weft_chan_new(sizeof(int), 1);
+	for (int i = 0; i < 2; i++) {
+		weft_signal_notify(chan, SIGUSR1);
+		weft_signal_notify(chan, SIGUSR1); /* again is once */
+		if (i ? weft_signal_stop(chan) : weft_signal_notify(NULL, SIGUSR1))
+			return 1;
+	}
+	return wait_forever(NULL);
+}
+
+TEST("when the signal channel has gone")
+{
+	run_in_child(NULL, wait_when_channel_is_gone);
+	assert_reported();
+}
+
 static int wait_without_report(void *arg)
 {
 	struct weft_options options = {.flags = WEFT_NO_DEADLOCK_REPORT};

@@ -11,6 +11,7 @@
 #include <threads.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/attr.h"
 #include "debug_test.h"
 
@@ -143,6 +144,50 @@ TEST("a task that ends its thread is named", .times = array_len(places), .second
 	chosen = places[nth];
 	for (unsigned i = 0; i < array_len(ways); i++)
 		end_by(i, NULL);
+}
+
+/* ---- by another ---- */
+
+static pthread_t sleeping_thread;
+static int asleep;
+
+static int sleep_locked(void *arg)
+{
+	weft_lock_os_thread();
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	sleeping_thread = pthread_self();
+	store_release(&asleep, 1);
+	return weft_sleep_until(WEFT_FOREVER);
+}
+
+static void cancel_sleeper(void *arg)
+{
+	while (!load_acquire(&asleep))
+		weft_yield();
+	weft_sleep(5 * MS);
+	pthread_cancel(sleeping_thread);
+}
+
+static int sleep_beside_canceller(void *arg)
+{
+	weft_go(cancel_sleeper, NULL);
+	return start_named(arg);
+}
+
+static int run_beside_canceller(void *arg)
+{
+	return weft_run(NULL, sleep_beside_canceller, arg);
+}
+
+TEST("a locked task whose thread is cancelled while it sleeps is named", .seconds = 600)
+{
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+	skip("sanitizers end such a program by themselves, with a report of their own");
+#endif
+	chosen = (struct place){"sleeper", sleep_locked};
+	in_child(run_beside_canceller, &chosen);
+	assert_status(-SIGABRT);
+	assert_said("'sleeper' has ended its thread");
 }
 
 /* ---- when it is named ---- */

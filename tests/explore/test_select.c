@@ -243,21 +243,53 @@ static void taken_or_left(void)
 	explore_check(units(&left) == (ran != 0) && units(&right) == 0);
 }
 
+static struct weft_case on_object(void)
+{
+	return weft_on_group((struct weft_group *)&object, NULL);
+}
+
 static void unit_and_end(unsigned n)
 {
 	if (n == 0)
-		select_from(weft_on_sem(&left), weft_on_group((struct weft_group *)&object, NULL));
+		select_from(weft_on_sem(&left), on_object());
 	else if (n == 1)
 		end_object();
 	else
 		give(&left);
 }
 
-static void the_other_is_left(void)
+/* Queued the other way round. */
+static void end_and_unit(unsigned n)
+{
+	if (n == 0)
+		select_from(on_object(), weft_on_sem(&left));
+	else
+		unit_and_end(n);
+}
+
+static void unit_or_end_is_left(void)
 {
 	explore_check(ran == 0 || ran == 1);
-	explore_check(units(&left) == (ran == 1) && object.retired == (ran == 1));
+	bool of_object = !cases[ran].op;
+	explore_check(units(&left) == of_object && object.retired == of_object);
 	explore_check(object.ended && !object.waiter);
+}
+
+static void item_and_end(unsigned n)
+{
+	if (n == 0)
+		select_from(weft_on_recv(chan, NULL), on_object());
+	else if (n == 1)
+		send_item();
+	else
+		end_object();
+}
+
+static void item_or_end_is_left(void)
+{
+	explore_check(ran == 0 || ran == 1);
+	explore_check(chan->count == (ran == 1) && object.retired == (ran == 1));
+	explore_check(waitq_empty(&chan->receivers) && !object.waiter);
 }
 
 static void unit_and_item(unsigned n)
@@ -284,7 +316,13 @@ SCENARIO("a unit and a cancel", .threads = 3, .preemptions = 2, .faults = EXPLOR
 	 .setup = setup, .thread = unit_and_cancel, .finish = taken_or_left);
 
 SCENARIO("a unit and an end", .threads = 3, .preemptions = 2, .faults = EXPLORE_NO_BUFFERS,
-	 .setup = setup, .thread = unit_and_end, .finish = the_other_is_left);
+	 .setup = setup, .thread = unit_and_end, .finish = unit_or_end_is_left);
+
+SCENARIO("an end and a unit", .threads = 3, .preemptions = 2, .faults = EXPLORE_NO_BUFFERS,
+	 .setup = setup, .thread = end_and_unit, .finish = unit_or_end_is_left);
+
+SCENARIO("an item and an end", .threads = 3, .preemptions = 2, .faults = EXPLORE_NO_BUFFERS,
+	 .setup = setup, .thread = item_and_end, .finish = item_or_end_is_left);
 
 SCENARIO("a unit and an item", .threads = 3, .preemptions = 2, .faults = EXPLORE_NO_BUFFERS,
 	 .setup = setup, .thread = unit_and_item, .finish = item_or_unit_is_left);

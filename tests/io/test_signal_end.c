@@ -48,6 +48,7 @@ TASK_TEST("what arrives once the channel is gone is left to the former action")
 		weft_sleep(MS);
 	expect_eq(load_relaxed(&handled), 1);
 	expect_eq(weft_chan_len(c), 0);
+	expect_eq(c->refs, 1); /* the signal holds it no more */
 	weft_chan_unref(c);
 }
 
@@ -58,6 +59,7 @@ TASK_TEST("what arrived before is the channel's, and goes with it")
 	expect_eq(weft_signal_stop(c), 0);
 	weft_sleep(MS);
 	expect_eq(load_relaxed(&handled), 0);
+	expect_eq(c->refs, 1); /* the signal holds it no more */
 	weft_chan_unref(c);
 }
 
@@ -75,5 +77,6 @@ TASK_TEST("a channel that comes before the former action is back keeps the signa
 	expect_eq(weft_signal_stop(c), 0);
 	raise(SIGUSR1);
 	expect_eq(load_relaxed(&handled), 1);
+	expect_eq(c->refs, 1); /* the signal holds it no more */
 	weft_chan_unref(c);
 }

@@ -513,8 +513,38 @@ static int waits_for_own(void *arg)
 	return wait_for(g);
 }
 
+static int selects_given(void *arg)
+{
+	struct weft_case group = weft_on_group(arg, NULL);
+	return weft_select(&group, 1, WEFT_FOREVER);
+}
+
+static int selects_anothers(void *arg)
+{
+	struct weft_group *g = weft_group_new();
+	return tasks_join(tasks_start(selects_given, g));
+}
+
+static int selects_own(void *arg)
+{
+	struct weft_group *g = weft_group_new();
+	expect_eq(weft_group_go(g, selects_given, g), 0);
+	return wait_for(g);
+}
+
+static int selects_joined(void *arg)
+{
+	struct weft_task *task = tasks_start(one, NULL);
+	struct weft_case join = weft_on_join(task, NULL);
+	tasks_join(task);
+	return weft_select(&join, 1, WEFT_FOREVER);
+}
+
 TEST("waiting for another task's group, or for one's own, is misuse")
 {
 	expect_misuse("weft_group_wait", waits_for_another);
 	expect_misuse("weft_group_wait", waits_for_own);
+	expect_misuse("weft_group_wait", selects_anothers);
+	expect_misuse("weft_group_wait", selects_own);
+	expect_misuse("weft_select", selects_joined);
 }

@@ -40,6 +40,24 @@ TASK_TEST("once is over when its task exits")
 	expect_eq(calls, 2);
 }
 
+static void nothing(void *arg)
+{
+}
+
+static int exit_after_once(void *arg)
+{
+	static struct weft_once own, another;
+	weft_once(&own, nothing, NULL);
+	weft_once(&another, nothing, NULL);
+	weft_exit(4);
+}
+
+TASK_TEST("a task exits after calls of once that have returned")
+{
+	expect_eq(tasks_join(tasks_start(exit_after_once, NULL)), 4);
+	expect_eq(tasks_join(tasks_start(exit_after_once, NULL)), 4);
+}
+
 /* ---- a timer that is kept ---- */
 
 static struct weft_timer *timer;
