@@ -11,13 +11,16 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "io_test.h"
 
 static int watched = -1, rival = -1; /* a file, and the rival's own opening of it */
 static bool no_flags;		     /* preadv2 and pwritev2 are refused, as by a sandbox */
 static char bytes[512];
+static size_t longest; /* piece that a write to the watched file might have waited with */
 
 long __real_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
 long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
@@ -36,6 +39,8 @@ long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, l
 {
 	if (no_flags && (number == SYS_preadv2 || number == SYS_pwritev2))
 		return -EPERM;
+	if ((number == SYS_writev || (number == SYS_pwritev2 && !(f & RWF_NOWAIT))) && a == watched)
+		longest = max_of(longest, ((struct iovec *)b)->iov_len);
 	long result = __real_weft__syscall(number, a, b, c, d, e, f);
 	if (number == SYS_ppoll && result > 0 && ((struct pollfd *)a)->fd == watched)
 		be_faster((struct pollfd *)a);
@@ -81,4 +86,19 @@ TASK_TEST("a named pipe whose bytes another reader takes")
 	close(rival);
 	close(in);
 	close(out);
+}
+
+/* It has no second opening: it is asked first, and what is written is what surely fits. */
+TASK_TEST("a keyboard keeps deadlines and gets small pieces")
+{
+	enum { SURELY_FITS = 32 };
+	watched = posix_openpt(O_RDWR | O_NOCTTY);
+	if (watched < 0 || grantpt(watched) < 0 || unlockpt(watched) < 0)
+		skip("there are no terminals here");
+	longest = 0;
+	expect_eq(weft_read(watched, bytes, 1, 0), -EAGAIN);
+	expect_eq(weft_read(watched, bytes, 1, weft_after(5 * MS)), -ETIMEDOUT);
+	expect_eq(weft_write(watched, bytes, 100, soon()), 100);
+	expect_eq(longest, SURELY_FITS);
+	close(watched);
 }
