@@ -10,6 +10,7 @@ import os
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -526,6 +527,44 @@ def guest():
         expect("what cannot", (got.returncode, len(got.stderr.splitlines())), (1, 2))
 
 
+# ---- Redis ----
+
+
+def pubsub():
+    if not redis_program():
+        print("skipped: no redis-server")
+        sys.exit(77)
+    program = example("pubsub")
+    with tempfile.TemporaryDirectory() as folder, redis_server(folder) as redis, Server(program, "0", redis) as one, \
+            Server(program, "0", redis) as other:
+        before = one.descriptors()
+        speaker, *members = [server.dial() for server in (one, one, other, other)]
+        stranger = other.dial()
+        stranger.sendall(b"join elsewhere\n")
+        for n, member in enumerate((speaker, *members)):  # heard by itself: it is in, and so is Redis
+            member.sendall(b"join here\n")
+            heard, tries = b"", 0
+            while f"ready {n}\n".encode() not in heard and (tries := tries + 1) < 1000:
+                member.sendall(f"say ready {n}\n".encode())
+                heard += member.recv(65536)
+        texts = b"".join(b"text %d\n" % n for n in range(500))
+        for text in texts.splitlines():
+            speaker.sendall(b"say " + text + b"\n")
+        for member in members:
+            heard = b""
+            while not heard.endswith(b"text 499\n") and (got := member.recv(65536)):
+                heard += got
+            expect("what was said, in order", heard[heard.index(b"text 0\n"):], texts)
+        speaker.sendall(b"no such word\n")
+        expect("the end of who makes no sense", read_all(speaker)[-1:] in (b"\n", b""), True)
+        expect("what is said elsewhere", select.select([stranger], [], [], 0)[0], [])
+        for s in (stranger, *members):
+            s.close()
+        await_descriptors(one, before + 1)  # the connection that speaks
+        one.end()
+        other.end()
+
+
 # ---- PostgreSQL ----
 
 
@@ -555,6 +594,7 @@ def jobs():
 
 CASES = {"sieve": sieve, "checksum": checksum, "sqlite_pool": sqlite_pool, "libraries": libraries, "crawler": crawler,
          "daemon": daemon, "deadline": deadline, "guest": guest, "jobs": jobs, "memo": memo, "proxy": proxy,
+         "pubsub": pubsub,
          "proxy_drained": proxy_drained, "http": http,
          "http_drained": http_drained, "http_killed": lambda: http_killed(float(sys.argv[3]))}
 
