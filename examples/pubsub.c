@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pubsub.c PORT REDIS-PORT: a chat in rooms, for the clients of any number of these servers: what is
- * said goes through Redis to all of them.
+ * pubsub.c PORT REDIS-PORT: a chat in rooms, for the clients of any number of these servers: what
+ * is said goes through Redis to all of them.
  *
  *     join ROOM     from now on each line that is said there comes here
  *     say TEXT      to all who are in the same room
  *
- * A client has a task that reads and one that writes, from a bounded channel: one that does not take
- * what is said is cut off, and nobody waits for it. Port 0: the system chooses; the port is printed.
- * SIGTERM ends it.
+ * A client has a task that reads and one that writes, from a bounded channel: one that does not
+ * take what is said is cut off, and nobody waits for it. Port 0: the system chooses; the port is
+ * printed. SIGTERM ends it.
  *
  *     redis-server --port 7001 &     pubsub 7000 7001 &     nc localhost 7000
  */
@@ -119,7 +119,7 @@ static int subscribe(struct weft_redis **redis)
 /* Until the connection is lost, or the task is cancelled. */
 static int hear(struct weft_redis *redis)
 {
-	redisReply *reply;
+	redisReply *reply = NULL;
 	int err;
 	while ((err = weft_redis_reply(redis, &reply, WEFT_FOREVER)) == 0) {
 		heard(reply);

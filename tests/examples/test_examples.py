@@ -548,8 +548,7 @@ def pubsub():
                 member.sendall(f"say ready {n}\n".encode())
                 heard += member.recv(65536)
         texts = b"".join(b"text %d\n" % n for n in range(500))
-        for text in texts.splitlines():
-            speaker.sendall(b"say " + text + b"\n")
+        speaker.sendall(b"say " + texts[:-1].replace(b"\n", b"\nsay ") + b"\n")
         for member in members:
             heard = b""
             while not heard.endswith(b"text 499\n") and (got := member.recv(65536)):
@@ -561,8 +560,8 @@ def pubsub():
         for s in (stranger, *members):
             s.close()
         await_descriptors(one, before + 1)  # the connection that speaks
-        one.end()
-        other.end()
+        for server in (one, other):
+            server.end()
 
 
 # ---- PostgreSQL ----
