@@ -121,10 +121,8 @@ static bool sleep_begin(struct thread *t, bool *poll)
 	}
 	if (!awake && !ending) {
 		*poll = poller_begin(t);
-		if (!t->locked_task && list_empty(&t->idle)) {
-			list_push_head(&sched.idle.threads, &t->idle);
-			sched.idle.thread_count++;
-		}
+		if (!t->locked_task)
+			thread_idle_add(t, IDLE_NEXT);
 	}
 	store_relaxed(&t->phase, awake		  ? THREAD_RUNNING
 				 : t->locked_task ? THREAD_LOCKED

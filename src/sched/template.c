@@ -80,10 +80,8 @@ void weft__thread_want(struct processor *p)
 static struct thread *record_idle(void)
 {
 	struct thread *t = weft__thread_record_take();
-	if (!t)
-		return NULL;
-	list_push_tail(&sched.idle.threads, &t->idle);
-	sched.idle.thread_count++;
+	if (t)
+		thread_idle_add(t, IDLE_LAST);
 	return t;
 }
 

@@ -5,6 +5,21 @@
 
 #include "sched/sched.h"
 
+/* When an idle thread is taken, among those that sleep on their futex. */
+enum idle_turn { IDLE_NEXT, IDLE_LAST };
+
+/* Puts t on the list of idle threads, unless it is on it. [S] is held. */
+static inline void thread_idle_add(struct thread *t, enum idle_turn turn)
+{
+	if (!list_empty(&t->idle))
+		return;
+	if (turn == IDLE_LAST)
+		list_push_tail(&sched.idle.threads, &t->idle);
+	else
+		list_push_head(&sched.idle.threads, &t->idle);
+	sched.idle.thread_count++;
+}
+
 /* Takes t off the list of idle threads if it is on it. [S] is held. */
 static inline void thread_idle_remove(struct thread *t)
 {
