@@ -30,8 +30,7 @@ void weft__wake_all(struct thread *t, const struct waitq *claimed)
 
 int weft__would_wait(void)
 {
-	struct thread *t = weft__thread_self();
-	const struct task *task = t ? t->task : NULL;
+	const struct task *task = call_task();
 	/* pairs with park.c:weft__task_cancel */
 	return task && load_acquire(&task->cancelled) && !task->cancel_masked ? -ECANCELED
 									      : -EAGAIN;
@@ -58,8 +57,7 @@ int weft__outside(void)
 
 void weft__misuse(const char *call, const char *what)
 {
-	struct thread *t = weft__thread_self();
-	const struct task *task = t ? t->task : NULL;
+	const struct task *task = call_task();
 	if (!task)
 		weft__fatal("%s: %s (called outside of a task)", call, what);
 	weft__fatal("%s: %s (called by task %llu '%s')", call, what, (unsigned long long)task->id,

@@ -28,6 +28,14 @@ static always_inline bool call_forked(const struct thread *t)
 	return unlikely(!t) && unlikely(sched.forked);
 }
 
+/* The calling task; NULL: the caller is none. What belongs to it alone needs no way into the
+ * runtime. */
+static always_inline struct task *call_task(void)
+{
+	const struct thread *t = weft__thread_self();
+	return t ? t->task : NULL;
+}
+
 /* What a call for tasks alone returns to other callers: -ENOTSUP in a forked child, else
  * -EINVAL. */
 int weft__outside(void);

@@ -165,29 +165,22 @@ int weft_cancel(struct weft_task *handle)
 	return 0;
 }
 
-/* What belongs to the calling task alone needs no way into the runtime. */
-static struct task *self(void)
-{
-	struct thread *t = weft__thread_self();
-	return t ? t->task : NULL;
-}
-
 int weft_cancelled(void)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	return task && load_acquire(&task->cancelled); /* pairs with park.c:weft__task_cancel */
 }
 
 void weft_cancel_clear(void)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	if (task)
 		store_relaxed(&task->cancelled, 0);
 }
 
 int weft_cancel_mask(int on)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	if (!task)
 		return -EINVAL;
 	int old = task->cancel_masked;
@@ -197,7 +190,7 @@ int weft_cancel_mask(int on)
 
 int64_t weft_limit(int64_t deadline)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	int64_t former = task ? task_limit(task) : WEFT_FOREVER;
 	if (task && deadline < former)
 		task_set_limit(task, deadline);
@@ -206,7 +199,7 @@ int64_t weft_limit(int64_t deadline)
 
 void weft_limit_end(int64_t former)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	if (task)
 		task_set_limit(task, former);
 }

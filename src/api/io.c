@@ -209,22 +209,13 @@ static ssize_t plain_write(struct io *io, const struct iovec *v, int count)
 }
 
 /* Through an open file description of the call's own, which cannot block. */
-static ssize_t read_aside(struct io *io)
+static ssize_t try_aside(struct io *io, int access)
 {
-	int own = weft__reopen(io->fd, O_RDONLY);
+	int own = weft__reopen(io->fd, access);
 	if (own < 0)
 		return -EOPNOTSUPP;
-	ssize_t n = read_flags(io, own, 0);
-	sys_close(own);
-	return n;
-}
-
-static ssize_t write_aside(struct io *io)
-{
-	int own = weft__reopen(io->fd, O_WRONLY);
-	if (own < 0)
-		return -EOPNOTSUPP;
-	ssize_t n = write_silently(own, 0, io->v, io->count);
+	ssize_t n = access == O_RDONLY ? read_flags(io, own, 0)
+				       : write_silently(own, 0, io->v, io->count);
 	sys_close(own);
 	return n;
 }
@@ -237,7 +228,7 @@ static ssize_t stream_read(struct io *io)
 	int ready = weft__io_ready(io->fd, POLLIN); /* first: a terminal may want several bytes */
 	if (ready <= 0)
 		return ready < 0 ? ready : -EAGAIN;
-	n = read_aside(io);
+	n = try_aside(io, O_RDONLY);
 	return n == -EOPNOTSUPP ? plain_read(io) : n;
 }
 
@@ -245,7 +236,7 @@ static ssize_t stream_write(struct io *io)
 {
 	ssize_t n = write_silently(io->fd, RWF_NOWAIT, io->v, io->count);
 	if (n == -EOPNOTSUPP)
-		n = write_aside(io);
+		n = try_aside(io, O_WRONLY);
 	if (n != -EOPNOTSUPP)
 		return n;
 	int ready = weft__io_ready(io->fd, POLLOUT);

@@ -25,12 +25,6 @@ struct values {
 	void *value[];
 };
 
-static struct task *self(void)
-{
-	struct thread *t = weft__thread_self();
-	return t ? t->task : NULL;
-}
-
 static struct values *values_of(const struct task *task)
 {
 	return (struct values *)task->stack->values; /* in_task is its first member */
@@ -40,7 +34,7 @@ int weft_key_create(unsigned *key, void (*destructor)(void *))
 {
 	/* Keys are for tasks; before weft_run any thread may make them for later tasks. */
 	/* pairs with runtime.c:run */
-	if (!key || (!self() && load_acquire(&sched.running)))
+	if (!key || (!call_task() && load_acquire(&sched.running)))
 		return weft__outside();
 	uint32_t n = load_relaxed(&key_count);
 	do {
@@ -98,7 +92,7 @@ static struct values *grow(struct task *task, unsigned key)
 
 int weft_key_set(unsigned key, void *value)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	/* pairs with weft_key_create */
 	if (!task || key >= load_acquire(&key_count))
 		return -EINVAL;
@@ -116,7 +110,7 @@ int weft_key_set(unsigned key, void *value)
 
 void *weft_key_get(unsigned key)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	struct values *v = task ? values_of(task) : NULL;
 	return v && key < v->room ? v->value[key] : NULL;
 }

@@ -72,8 +72,7 @@ static void finish(struct once *o)
 
 static void run(struct once *o, void (*fn)(void *arg), void *arg)
 {
-	const struct thread *t = weft__thread_self();
-	struct task *task = t ? t->task : NULL;
+	struct task *task = call_task();
 	struct once_call call = {.once = o, .outer = task ? task->stack->onces : NULL};
 	if (task)
 		task->stack->onces = &call;

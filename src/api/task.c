@@ -238,12 +238,6 @@ int weft_detach(struct weft_task *handle)
 
 /* ---- the calling task ---- */
 
-static struct task *self(void)
-{
-	struct thread *t = weft__thread_self();
-	return t ? t->task : NULL;
-}
-
 void weft_yield(void)
 {
 	struct thread *t = enter();
@@ -257,7 +251,7 @@ void weft_yield(void)
 
 void weft_exit(int result)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	if (unlikely(!task) && !sched.forked)
 		weft__misuse("weft_exit", "there is no task to end");
 	if (task && unlikely(task->stack->onces))
@@ -321,7 +315,7 @@ int64_t weft_after(int64_t nanoseconds)
 
 struct weft_task *weft_self(void)
 {
-	return (struct weft_task *)self();
+	return (struct weft_task *)call_task();
 }
 
 uint64_t weft_task_id(const struct weft_task *task)
@@ -331,7 +325,7 @@ uint64_t weft_task_id(const struct weft_task *task)
 
 int weft_set_name(const char *name)
 {
-	struct task *task = self();
+	struct task *task = call_task();
 	if (!task)
 		return -EINVAL;
 	weft__task_name(task, name ? name : "");
