@@ -40,13 +40,7 @@ enum { SPINS = 4, RELAXES = 64 };
 #define HAND_AFTER MS(1)
 enum { WAKE_TRY = WAKE_USER, WAKE_HANDED };
 
-struct mutex {
-	uint64_t word;
-	struct waitq waiting; /* [lock] */
-	struct lock lock;     /* rank SYNC */
-	uint32_t spare;
-};
-_Static_assert(sizeof(struct mutex) == sizeof(struct weft_mutex), "ABI");
+_Static_assert(sizeof(struct waited_word) == sizeof(struct weft_mutex), "ABI");
 
 /* One call's attempt to lock. */
 struct attempt {
@@ -56,9 +50,9 @@ struct attempt {
 	int64_t since; /* when it first waited */
 };
 
-static struct mutex *mutex_of(struct weft_mutex *m)
+static struct waited_word *mutex_of(struct weft_mutex *m)
 {
-	return (struct mutex *)m;
+	return (struct waited_word *)m;
 }
 
 static uint64_t holder(uint64_t word)
@@ -72,7 +66,7 @@ static bool must_wake(uint64_t word)
 	return word & HAND || (word & (QUEUED | AWAKE)) == QUEUED;
 }
 
-static void clear(struct mutex *m, uint64_t flags)
+static void clear(struct waited_word *m, uint64_t flags)
 {
 	uint64_t word = load_relaxed(&m->word);
 	while (!cas_relaxed(&m->word, &word, word & ~flags))
@@ -82,7 +76,7 @@ static void clear(struct mutex *m, uint64_t flags)
 /* ---- locking ---- */
 
 /* Takes a free mutex. */
-static bool take(struct mutex *m, uint64_t me, uint64_t mine)
+static bool take(struct waited_word *m, uint64_t me, uint64_t mine)
 {
 	uint64_t word = load_relaxed(&m->word);
 	while (!holder(word))
@@ -92,7 +86,7 @@ static bool take(struct mutex *m, uint64_t me, uint64_t mine)
 	return false;
 }
 
-static bool take_soon(struct mutex *m, const struct attempt *a)
+static bool take_soon(struct waited_word *m, const struct attempt *a)
 {
 	int spins = sched.processor_count == 1 ? 0 : SPINS;
 	while (!take(m, a->me, a->mine)) {
@@ -108,7 +102,7 @@ static bool take_soon(struct mutex *m, const struct attempt *a)
  * Sets `flags` while somebody holds the mutex, and clears the attempt's own. False: it is free. The
  * lock is held.
  */
-static bool announce(struct mutex *m, const struct attempt *a, uint64_t flags)
+static bool announce(struct waited_word *m, const struct attempt *a, uint64_t flags)
 {
 	uint64_t word = load_relaxed(&m->word);
 	while (holder(word))
@@ -117,7 +111,7 @@ static bool announce(struct mutex *m, const struct attempt *a, uint64_t flags)
 	return false;
 }
 
-static bool enqueue(struct mutex *m, struct attempt *a)
+static bool enqueue(struct waited_word *m, struct attempt *a)
 {
 	int64_t now = weft__sched_now();
 	bool starved = a->mine && now - a->since >= HAND_AFTER;
@@ -132,7 +126,7 @@ static bool enqueue(struct mutex *m, struct attempt *a)
 	return true;
 }
 
-static void dequeue(struct mutex *m, struct attempt *a)
+static void dequeue(struct waited_word *m, struct attempt *a)
 {
 	lock_take(&m->lock, RANK_SYNC);
 	uint64_t flags = m->waiting.first == &a->link ? HAND : 0;
@@ -146,7 +140,7 @@ static void dequeue(struct mutex *m, struct attempt *a)
 
 /* Waits to be woken, or handed the mutex, or for the deadline; returns WAKE_TRY at once when it is
  * free. */
-static uint32_t await(struct mutex *m, struct attempt *a, int64_t deadline)
+static uint32_t await(struct waited_word *m, struct attempt *a, int64_t deadline)
 {
 	struct waiter lone;
 	struct thread *t = enter();
@@ -167,7 +161,7 @@ static uint32_t await(struct mutex *m, struct attempt *a, int64_t deadline)
 	return reason;
 }
 
-static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
+static noinline int lock_slow(struct waited_word *m, uint64_t me, int64_t deadline)
 {
 	struct attempt a = {.me = me};
 	uint32_t reason = WAKE_TRY;
@@ -184,7 +178,7 @@ static noinline int lock_slow(struct mutex *m, uint64_t me, int64_t deadline)
  * processor it is mostly free, and reading it first only costs; with more, a CAS that fails would
  * take the cache line away from the holder.
  */
-static always_inline bool take_fast(struct mutex *m, uint64_t me)
+static always_inline bool take_fast(struct waited_word *m, uint64_t me)
 {
 	uint64_t word = 0;
 	/* pairs with let_go, let_go_alone, weft_mutex_unlock */
@@ -218,14 +212,14 @@ int weft_mutex_lock_until(struct weft_mutex *mutex, int64_t deadline)
 /* ---- unlocking ---- */
 
 /* The holder's last access. `word`: a guess of its value; tried until it is right. */
-static void let_go(struct mutex *m, uint64_t word)
+static void let_go(struct waited_word *m, uint64_t word)
 {
 	while (!cas_release(&m->word, &word, word & FLAGS)) /* pairs with take, take_fast */
 		;
 }
 
 /* The flags that fit the queue, except AWAKE. */
-static uint64_t queue_flags(const struct mutex *m, int64_t now)
+static uint64_t queue_flags(const struct waited_word *m, int64_t now)
 {
 	if (waitq_empty(&m->waiting))
 		return 0;
@@ -238,7 +232,7 @@ static uint64_t queue_flags(const struct mutex *m, int64_t now)
  * else still the caller's, with AWAKE set. NULL: nobody waits any more. While the mutex is held all
  * flags are changed only under the lock, so plain stores suffice.
  */
-static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason)
+static struct attempt *claim_next(struct waited_word *m, uint64_t me, uint32_t *reason)
 {
 	int64_t now = weft__sched_now();
 	lock_take(&m->lock, RANK_SYNC);
@@ -258,7 +252,7 @@ static struct attempt *claim_next(struct mutex *m, uint64_t me, uint32_t *reason
 }
 
 /* Somebody waits and no woken waiter is about to take it. */
-static void pass_on(struct thread *t, struct mutex *m, uint64_t me)
+static void pass_on(struct thread *t, struct waited_word *m, uint64_t me)
 {
 	uint32_t reason;
 	struct attempt *next = claim_next(m, me, &reason);
@@ -277,11 +271,11 @@ static void require_holder(uint64_t word, uint64_t me, const char *call)
 
 void weft__mutex_require(const struct weft_mutex *m, const char *call)
 {
-	require_holder(load_relaxed(&((const struct mutex *)m)->word), call_holder(), call);
+	require_holder(load_relaxed(&((const struct waited_word *)m)->word), call_holder(), call);
 }
 
 /* Unlocks when nobody has to be woken. False: somebody has. */
-static bool let_go_alone(struct mutex *m, uint64_t me, const char *call)
+static bool let_go_alone(struct waited_word *m, uint64_t me, const char *call)
 {
 	uint64_t word = load_relaxed(&m->word);
 	do {

@@ -16,20 +16,14 @@
 #define QUEUED ((uint64_t)1 << 63)
 enum { MOST = UINT32_MAX / 2 };
 
-struct sem {
-	uint64_t word;
-	struct waitq waiting; /* [lock] */
-	struct lock lock;     /* rank SYNC */
-	uint32_t spare;
-};
-_Static_assert(sizeof(struct sem) == sizeof(struct weft_sem), "ABI");
+_Static_assert(sizeof(struct waited_word) == sizeof(struct weft_sem), "ABI");
 
-static struct sem *sem_of(struct weft_sem *s)
+static struct waited_word *sem_of(struct weft_sem *s)
 {
-	return (struct sem *)s;
+	return (struct waited_word *)s;
 }
 
-static bool take(struct sem *s, unsigned n)
+static bool take(struct waited_word *s, unsigned n)
 {
 	uint64_t word = load_relaxed(&s->word);
 	while (!(word & QUEUED) && word >= n)
@@ -40,7 +34,7 @@ static bool take(struct sem *s, unsigned n)
 }
 
 /* Takes n after all, or sets QUEUED. The lock is held. */
-static bool take_or_announce(struct sem *s, unsigned n)
+static bool take_or_announce(struct waited_word *s, unsigned n)
 {
 	uint64_t word = load_relaxed(&s->word);
 	do {
@@ -54,7 +48,7 @@ static bool take_or_announce(struct sem *s, unsigned n)
 
 /* Hands units to the waiters whose turn it is, and moves them, claimed, to `served`. The lock is
  * held, QUEUED is set. */
-static void serve(struct sem *s, uint64_t units, struct waitq *served)
+static void serve(struct waited_word *s, uint64_t units, struct waitq *served)
 {
 	while (!waitq_empty(&s->waiting)) {
 		struct wish *first = container_of(s->waiting.first, struct wish, link);
@@ -74,7 +68,7 @@ static void serve(struct sem *s, uint64_t units, struct waitq *served)
 /* A wish that ends unfulfilled may have kept smaller ones behind it waiting. */
 void weft__sem_unqueue(struct thread *t, struct weft_sem *sem, struct wish *wish)
 {
-	struct sem *s = sem_of(sem);
+	struct waited_word *s = sem_of(sem);
 	struct waitq served = {0};
 	lock_take(&s->lock, RANK_SYNC);
 	waitq_remove(&s->waiting, &wish->link);
@@ -87,13 +81,13 @@ void weft__sem_unqueue(struct thread *t, struct weft_sem *sem, struct wish *wish
 
 bool weft__sem_ready(const struct weft_sem *sem)
 {
-	uint64_t word = load_relaxed(&((const struct sem *)sem)->word);
+	uint64_t word = load_relaxed(&((const struct waited_word *)sem)->word);
 	return word && !(word & QUEUED);
 }
 
 bool weft__sem_queue(struct weft_sem *sem, struct wish *wish)
 {
-	struct sem *s = sem_of(sem);
+	struct waited_word *s = sem_of(sem);
 	lock_take(&s->lock, RANK_SYNC);
 	bool taken = take_or_announce(s, wish->units);
 	if (!taken)
@@ -134,7 +128,7 @@ static void check_units(uint64_t units)
 
 void weft__sem_give(struct thread *t, struct weft_sem *sem, unsigned n)
 {
-	struct sem *s = sem_of(sem);
+	struct waited_word *s = sem_of(sem);
 	struct waitq served = {0};
 	lock_take(&s->lock, RANK_SYNC);
 	uint64_t word = load_relaxed(&s->word);

@@ -13,17 +13,11 @@
 
 #define QUEUED ((uint64_t)1 << 63)
 
-struct waitgroup {
-	uint64_t word;
-	struct waitq waiting; /* [lock] */
-	struct lock lock;     /* rank SYNC */
-	uint32_t spare;
-};
-_Static_assert(sizeof(struct waitgroup) == sizeof(struct weft_waitgroup), "ABI");
+_Static_assert(sizeof(struct waited_word) == sizeof(struct weft_waitgroup), "ABI");
 
-static struct waitgroup *waitgroup_of(struct weft_waitgroup *w)
+static struct waited_word *waitgroup_of(struct weft_waitgroup *w)
 {
-	return (struct waitgroup *)w;
+	return (struct waited_word *)w;
 }
 
 /* Returns the word with n more; reports misuse. */
@@ -38,7 +32,7 @@ static uint64_t sum(uint64_t word, int n, const char *call)
 }
 
 /* Brings the count to zero and wakes all. False: the count has changed meanwhile. */
-static noinline bool finish(struct waitgroup *w, int n, const char *call)
+static noinline bool finish(struct waited_word *w, int n, const char *call)
 {
 	struct waitq woken = {0};
 	struct waitq_node *node;
@@ -55,7 +49,7 @@ static noinline bool finish(struct waitgroup *w, int n, const char *call)
 	return last;
 }
 
-static always_inline void add(struct waitgroup *w, int n, const char *call)
+static always_inline void add(struct waited_word *w, int n, const char *call)
 {
 	uint64_t word = load_relaxed(&w->word);
 	for (;;) {
@@ -82,7 +76,7 @@ void weft_waitgroup_done(struct weft_waitgroup *waitgroup)
 }
 
 /* Sets QUEUED. False: the count is zero. The lock is held. */
-static bool announce(struct waitgroup *w)
+static bool announce(struct waited_word *w)
 {
 	uint64_t word = load_acquire(&w->word); /* pairs with finish, add */
 	while (word & ~QUEUED)
@@ -91,7 +85,7 @@ static bool announce(struct waitgroup *w)
 	return false;
 }
 
-static void withdraw(struct waitgroup *w, struct waitq_node *node)
+static void withdraw(struct waited_word *w, struct waitq_node *node)
 {
 	lock_take(&w->lock, RANK_SYNC);
 	waitq_remove(&w->waiting, node);
@@ -102,7 +96,7 @@ static void withdraw(struct waitgroup *w, struct waitq_node *node)
 	lock_drop(&w->lock, RANK_SYNC);
 }
 
-static int await(struct waitgroup *w, int64_t deadline)
+static int await(struct waited_word *w, int64_t deadline)
 {
 	struct waiter lone;
 	struct thread *t = enter();

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/lock.h"
 #include "sched/park.h"
 
 struct waitq_node {
@@ -29,6 +30,15 @@ struct waitq_node {
 
 struct waitq {
 	struct waitq_node *first, *last;
+};
+
+/* A mutex, a semaphore and a wait group, each in the room of its public struct: a word that is
+ * changed by CAS, and the queue of those that wait for it. */
+struct waited_word {
+	uint64_t word;
+	struct waitq waiting; /* [lock] */
+	struct lock lock;     /* rank SYNC */
+	uint32_t spare;
 };
 
 static inline bool waitq_empty(const struct waitq *q)
