@@ -302,24 +302,24 @@ TEST("who follows on a stack has no values of another's keys")
 
 enum { LOCKED = 20, AFTER_EACH = 10 };
 
-static pid_t leaving; /* the thread of the task that ended locked; 0: it has not begun */
+static int leaving; /* the thread of the task that ended locked; 0: it has not begun */
 
 static int end_locked(void *arg)
 {
 	weft_lock_os_thread();
-	leaving = gettid();
+	flag_set(&leaving, gettid());
 	return 0;
 }
 
 static int runs_on_it(void *arg)
 {
-	return gettid() == leaving;
+	return gettid() == flag(&leaving);
 }
 
 static void end_locked_before_others(void)
 {
 	struct weft_task *tasks[AFTER_EACH];
-	leaving = 0;
+	flag_set(&leaving, 0);
 	for (int i = 0; i < AFTER_EACH; i++)
 		tasks[i] = tasks_start(runs_on_it, NULL);
 	struct weft_task *first = tasks_start(end_locked, NULL); /* the newest mostly runs first */
