@@ -4,50 +4,21 @@
  * waker that finds the waiter in a list, another one, a cancellation, a time limit, the end of the
  * runtime. Each wait ends once, for one reason, and its owner goes on.
  *
- * Thread 0 waits, as a task or as a thread that is not the runtime's. The scheduler below it is a
- * few lines here: the task leaves its stack, its word gets PARKED, and it stands until it is made
- * runnable.
+ * Thread 0 waits, as a task or as a thread that is not the runtime's.
  */
-#include <string.h>
-
 #include "base/sys.h"
-#include "explore.h"
+#include "one_task.h"
 #include "sched/foreign.h"
-#include "sched/park.h"
-#include "sched/schedule.h"
 
 enum { WAITS = 2 };
 
 struct runtime weft__sched;
 
-static struct task task;
-static struct thread thread;
-static struct processor processor;
 static struct lock list_lock;
 static struct waiter *listed; /* what wakers find [list_lock] */
 static struct waiter lone;
-static uint32_t runnable;
 static unsigned handed, waits_over;
 static uint32_t inside;
-
-/* ---- the scheduler ---- */
-
-void weft__ready(struct thread *t, struct task *ready)
-{
-	explore_check(ready == &task);
-	explore_check(add_acq_rel(&runnable, 1) == 0);
-}
-
-struct thread *weft__switch_away(struct thread *t, enum after after)
-{
-	/* Nobody else adds PARKED: adding and or-ing are the same. */
-	if (!(add_acq_rel(&task.waiter.word, WAIT_PARKED) & WAIT_OPEN))
-		weft__ready(t, &task);
-	while (!load_acquire(&runnable))
-		cpu_relax();
-	store_release(&runnable, 0);
-	return t;
-}
 
 /* gettid(2) */
 long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
@@ -59,20 +30,15 @@ long weft__syscall(long nr, long a, long b, long c, long d, long e, long f)
 
 static void setup(void)
 {
-	memset(&task, 0, sizeof(task));
 	memset(&list_lock, 0, sizeof(list_lock));
 	memset(&lone, 0, sizeof(lone));
-	task.waiter.task = &task;
-	thread.task = &task;
-	thread.processor = &processor;
 	listed = NULL;
-	runnable = 0;
 	handed = waits_over = 0;
 	inside = 0;
 	weft__sched.running = RUNTIME_RUNS;
 	weft__sched.foreign_inside = 0;
 	weft__foreign_forget();
-	explore_futex_reset();
+	one_task_reset();
 }
 
 static void show(struct waiter *w)

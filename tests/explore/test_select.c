@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_select.c: a select over what is not only channels (src/api/select.c, select_other.c, sem.c and
+ * test_select.c: a select over not only channels (src/api/select.c, select_other.c, sem.c and
  * park.c, compiled) in every schedule: units of semaphores, an item, the end of an object, a cancel.
  * One case runs; what was given and not taken is there.
  *
  * Without store buffers: queues of waits are written atomically and read plainly, under their lock,
  * and the explorer's plain reads do not see the thread's own buffer.
  *
- * Thread 0 selects, the others give. The scheduler below is that of test_park.c, in a few lines. The
- * object stands for tasks and groups: it shows what select.c asks of both.
+ * Thread 0 selects, the others give. The object stands for tasks and groups: it shows what select.c
+ * asks of both.
  */
 #include "../../src/api/select.c"
 #include "../../src/api/select_other.c"
 
 #include "base/sys.h"
-#include "explore.h"
-#include "sched/schedule.h"
+#include "one_task.h"
 
 enum { CASES = 2, NOT_YET = 99 };
 
 struct runtime weft__sched;
 struct descriptor *weft__descriptors[DESCRIPTOR_REGIONS];
 __thread struct thread *weft__self;
-
-static struct task task;
-static struct thread thread;
-static struct processor processor;
-static uint32_t runnable;
 
 static struct weft_sem left, right;
 static union {
@@ -43,23 +37,7 @@ static struct {
 static struct weft_case cases[CASES];
 static int ran;
 
-/* ---- the scheduler ---- */
-
-void weft__ready(struct thread *t, struct task *ready)
-{
-	explore_check(ready == &task);
-	explore_check(add_acq_rel(&runnable, 1) == 0);
-}
-
-struct thread *weft__switch_away(struct thread *t, enum after after)
-{
-	if (!(add_acq_rel(&task.waiter.word, WAIT_PARKED) & WAIT_OPEN))
-		weft__ready(t, &task);
-	while (!load_acquire(&runnable))
-		cpu_relax();
-	store_release(&runnable, 0);
-	return t;
-}
+/* ---- what api/call.c does ---- */
 
 void weft__wake_all(struct thread *t, const struct waitq *claimed)
 {
@@ -159,18 +137,13 @@ NEVER(uint32_t, weft__io_tokens, short events)
 
 static void setup(void)
 {
-	memset(&task, 0, sizeof(task));
 	memset(&left, 0, sizeof(left));
 	memset(&right, 0, sizeof(right));
 	memset(&object, 0, sizeof(object));
 	memset(&room, 0, sizeof(room));
 	chan->capacity = 1;
-	task.waiter.task = &task;
-	thread.task = &task;
-	thread.processor = &processor;
-	runnable = 0;
 	ran = NOT_YET;
-	explore_futex_reset();
+	one_task_reset();
 }
 
 static void select_from(struct weft_case first, struct weft_case second)

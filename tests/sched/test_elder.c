@@ -56,17 +56,23 @@ TEST("when a queue holds one of those born ten milliseconds ago, they are elders
 	expect_eq(note(&notes, 0, 9 * PATIENCE), 0);
 }
 
-TEST("elders come oldest first, a batch at a time, and younger ones stay")
+/* Of TASKS tasks that are queued somewhere, the oldest BATCH + 5 are elders. */
+static void bring_elders(uint64_t *elders)
 {
-	prepare();
-	queue_own(0, TASKS);
-	processor.elders = BATCH + 5;
+	*elders = BATCH + 5;
 	weft__elder_bring(&holder);
 	expect_woken(0, BATCH);
 	expect(elders_wait(&processor));
 	weft__elder_bring(&holder);
 	expect_woken(BATCH, 5);
 	expect(!elders_wait(&processor));
+}
+
+TEST("elders come oldest first, a batch at a time, and younger ones stay")
+{
+	prepare();
+	queue_own(0, TASKS);
+	bring_elders(&processor.elders);
 	expect_eq(deque_length(&processor.fresh), TASKS - BATCH - 5);
 }
 
@@ -74,13 +80,7 @@ TEST("so they do from the global queue")
 {
 	prepare();
 	queue_global(TASKS);
-	sched.elders = BATCH + 5;
-	weft__elder_bring(&holder);
-	expect_woken(0, BATCH);
-	expect(elders_wait(&processor));
-	weft__elder_bring(&holder);
-	expect_woken(BATCH, 5);
-	expect(!elders_wait(&processor));
+	bring_elders(&sched.elders);
 	expect_eq(sched.global_fresh.length, TASKS - BATCH - 5);
 }
 
