@@ -146,9 +146,14 @@ static void setup(void)
 	one_task_reset();
 }
 
+static bool in_a_queue(const struct select_node *n, int op)
+{
+	return op == WEFT_SEM ? n->wish.link.queued && !n->wish.served : n->chan.link.queued;
+}
+
 static void select_from(struct weft_case first, struct weft_case second)
 {
-	struct select_node nodes[CASES];
+	struct select_node nodes[CASES] = {0};
 	uint32_t order[CASES];
 	struct selection s = {.cases = cases, .nodes = nodes, .order = order, .count = CASES};
 	struct thread *t = &thread;
@@ -160,6 +165,8 @@ static void select_from(struct weft_case first, struct weft_case second)
 		else
 			order[s.count - ++s.others] = i;
 	ran = run_one(&s, &t, WEFT_FOREVER);
+	for (uint32_t i = 0; i < CASES; i++) /* they are gone with this frame */
+		explore_check(!in_a_queue(&nodes[i], cases[i].op));
 }
 
 static void give(struct weft_sem *s)
@@ -231,6 +238,12 @@ static void unit_and_end(unsigned n)
 		give(&left);
 }
 
+static void end_alone(unsigned n)
+{
+	if (n < 2)
+		unit_and_end(n);
+}
+
 /* Queued the other way round. */
 static void end_and_unit(unsigned n)
 {
@@ -246,6 +259,11 @@ static void unit_or_end_is_left(void)
 	bool of_object = !cases[ran].op;
 	explore_check(units(&left) == of_object && object.retired == of_object);
 	explore_check(object.ended && !object.waiter);
+}
+
+static void end_has_run(void)
+{
+	explore_check(ran == 1 && object.retired == 1 && units(&left) == 0);
 }
 
 static void item_and_end(unsigned n)
@@ -290,6 +308,9 @@ SCENARIO("a unit and a cancel", .threads = 3, .preemptions = 2, .faults = EXPLOR
 
 SCENARIO("a unit and an end", .threads = 3, .preemptions = 2, .faults = EXPLORE_NO_BUFFERS,
 	 .setup = setup, .thread = unit_and_end, .finish = unit_or_end_is_left);
+
+SCENARIO("an end alone", .threads = 2, .preemptions = 3, .faults = EXPLORE_NO_BUFFERS,
+	 .setup = setup, .thread = end_alone, .finish = end_has_run);
 
 SCENARIO("an end and a unit", .threads = 3, .preemptions = 2, .faults = EXPLORE_NO_BUFFERS,
 	 .setup = setup, .thread = end_and_unit, .finish = unit_or_end_is_left);
