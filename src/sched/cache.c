@@ -80,7 +80,6 @@ static void *chunk_carve(size_t size)
 		c = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (c == MAP_FAILED)
 			return NULL;
-		lsan_look_into(c, CHUNK);
 		c->next = central.chunks;
 		c->used = CACHE_LINE;
 		central.chunks = c;
@@ -349,7 +348,6 @@ void weft__cache_shutdown(void)
 	while (central.chunks) {
 		struct chunk *c = central.chunks;
 		central.chunks = c->next;
-		lsan_forget(c, CHUNK);
 		munmap(c, CHUNK);
 	}
 	for (unsigned i = 0; i < CACHE_BINS; i++)
