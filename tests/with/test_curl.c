@@ -49,6 +49,9 @@ static int serve(void *group)
 	return 0;
 }
 
+/* Of the test; it comes and goes with the server. */
+static struct weft_curl *curl;
+
 static struct weft_group *web_start(void)
 {
 	struct weft_group *group = weft_group_new();
@@ -59,11 +62,13 @@ static struct weft_group *web_start(void)
 	strcpy(web.port, port_of(web.listener));
 	web.accepted = 0;
 	expect_eq(weft_group_go(group, serve, group), 0);
+	expect_eq(weft_curl_new(&curl), 0);
 	return group;
 }
 
 static void web_end(struct weft_group *group)
 {
+	weft_curl_free(curl);
 	weft_group_cancel(group);
 	expect_eq(weft_group_wait(group, NULL, soon()), 0);
 	expect_eq(weft_close(web.listener), 0);
@@ -72,7 +77,6 @@ static void web_end(struct weft_group *group)
 /* ---- clients ---- */
 
 struct request {
-	struct weft_curl *curl;
 	CURL *easy;
 	size_t got;
 };
@@ -83,10 +87,10 @@ static size_t count(char *data, size_t size, size_t n, void *request)
 	return size * n;
 }
 
-static struct request request_new(struct weft_curl *curl, const char *path)
+static struct request request_new(const char *path)
 {
 	char url[64];
-	struct request r = {.curl = curl, .easy = curl_easy_init()};
+	struct request r = {.easy = curl_easy_init()};
 	snprintf(url, sizeof(url), "http://127.0.0.1:%s/%s", web.port, path);
 	curl_easy_setopt(r.easy, CURLOPT_URL, url);
 	curl_easy_setopt(r.easy, CURLOPT_PROXY, "");
@@ -97,12 +101,12 @@ static struct request request_new(struct weft_curl *curl, const char *path)
 static CURLcode perform(struct request *r, int64_t deadline)
 {
 	curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
-	return weft_curl_perform(r->curl, r->easy, deadline);
+	return weft_curl_perform(curl, r->easy, deadline);
 }
 
-static int get_many(void *curl)
+static int get_many(void *arg)
 {
-	struct request r = request_new(curl, "5000");
+	struct request r = request_new("5000");
 	for (int i = 0; i < 5; i++) {
 		expect_eq(perform(&r, soon()), CURLE_OK);
 		expect_eq(r.got, 5000u * (unsigned)(i + 1));
@@ -114,32 +118,26 @@ static int get_many(void *curl)
 TASK_TEST("many transfers at once over one weft_curl, whose connections are kept")
 {
 	struct weft_group *server = web_start(), *clients = weft_group_new();
-	struct weft_curl *curl = NULL;
 	int result;
-	expect_eq(weft_curl_new(&curl), 0);
 	for (int i = 0; i < 50; i++)
-		expect_eq(weft_group_go(clients, get_many, curl), 0);
+		expect_eq(weft_group_go(clients, get_many, NULL), 0);
 	expect_eq(weft_group_wait(clients, &result, WEFT_FOREVER), 0);
 	expect_eq(result, 0);
 	expect_lt(web.accepted, 250);
-	weft_curl_free(curl);
 	web_end(server);
 }
 
 TASK_TEST("a deadline ends a transfer, and the handle may be used again")
 {
 	struct weft_group *server = web_start();
-	struct weft_curl *curl = NULL;
-	expect_eq(weft_curl_new(&curl), 0);
-	struct request r = request_new(curl, "never");
+	struct request r = request_new("never");
 	expect_eq(perform(&r, weft_after(20 * MS)), CURLE_OPERATION_TIMEDOUT);
 	expect_eq(perform(&r, 0), CURLE_OPERATION_TIMEDOUT);
-	struct request good = request_new(curl, "7");
+	struct request good = request_new("7");
 	expect_eq(perform(&good, soon()), CURLE_OK);
 	expect_eq(good.got, 7);
 	curl_easy_cleanup(r.easy);
 	curl_easy_cleanup(good.easy);
-	weft_curl_free(curl);
 	web_end(server);
 }
 
@@ -151,25 +149,20 @@ static int perform_for_ever(void *request)
 TASK_TEST("a cancel ends a transfer; the handle in use is refused to others")
 {
 	struct weft_group *server = web_start();
-	struct weft_curl *curl = NULL;
-	expect_eq(weft_curl_new(&curl), 0);
-	struct request r = request_new(curl, "never");
+	struct request r = request_new("never");
 	struct weft_task *task = tasks_start(perform_for_ever, &r);
 	tasks_settle();
 	expect_eq(weft_curl_perform(curl, r.easy, soon()), CURLE_FAILED_INIT);
 	weft_cancel(task);
 	expect_eq(tasks_join(task), CURLE_ABORTED_BY_CALLBACK);
 	curl_easy_cleanup(r.easy);
-	weft_curl_free(curl);
 	web_end(server);
 }
 
 TASK_TEST("what libcurl says comes through")
 {
 	struct weft_group *server = web_start();
-	struct weft_curl *curl = NULL;
-	expect_eq(weft_curl_new(&curl), 0);
-	struct request r = request_new(curl, "x");
+	struct request r = request_new("x");
 	curl_easy_setopt(r.easy, CURLOPT_URL, "http://127.0.0.1:1/");
 	expect_eq(perform(&r, soon()), CURLE_COULDNT_CONNECT);
 	expect_eq(weft_curl_perform(curl, NULL, 0), CURLE_BAD_FUNCTION_ARGUMENT);
@@ -177,6 +170,5 @@ TASK_TEST("what libcurl says comes through")
 	expect_eq(weft_curl_new(NULL), -EINVAL);
 	weft_curl_free(NULL);
 	curl_easy_cleanup(r.easy);
-	weft_curl_free(curl);
 	web_end(server);
 }
