@@ -44,6 +44,20 @@ static void expect_reply(redisReply *reply, const char *text)
 	freeReplyObject(reply);
 }
 
+static void expect_in_step(struct weft_redis *r)
+{
+	redisReply *reply;
+	expect_eq(weft_redis_command(r, &reply, soon(), "PING"), 0);
+	expect_reply(reply, "PONG");
+}
+
+static void push_item(struct weft_redis *r, const char *list)
+{
+	redisReply *reply;
+	expect_eq(weft_redis_command(r, &reply, soon(), "RPUSH %s item", list), 0);
+	freeReplyObject(reply);
+}
+
 TASK_TEST("commands and their replies, of any bytes")
 {
 	struct server s = redis_start();
@@ -75,8 +89,7 @@ TASK_TEST("a pipeline's replies come in order")
 		expect_eq(reply->integer, i + 1);
 		freeReplyObject(reply);
 	}
-	expect_eq(weft_redis_command(r, &reply, soon(), "PING"), 0);
-	expect_reply(reply, "PONG");
+	expect_in_step(r);
 	weft_redis_free(r);
 	redis_end(&s);
 }
@@ -113,19 +126,15 @@ TASK_TEST("deadline and cancel in the middle leave the connection in step")
 	struct weft_redis *r = redis_client(s.port), *other = redis_client(s.port);
 	redisReply *reply;
 	expect_eq(weft_redis_command(r, &reply, weft_after(2 * MS), "BLPOP late 0"), -ETIMEDOUT);
-	expect_eq(weft_redis_command(other, &reply, soon(), "RPUSH late item"), 0);
-	freeReplyObject(reply);
-	expect_eq(weft_redis_command(r, &reply, soon(), "PING"), 0);
-	expect_reply(reply, "PONG");
+	push_item(other, "late");
+	expect_in_step(r);
 	struct weft_task *task = tasks_start(wait_for_item, r);
 	tasks_settle();
 	expect_eq(weft_redis_command(r, &reply, soon(), "PING"), -EBUSY);
 	weft_cancel(task);
 	expect_eq(tasks_join(task), -ECANCELED);
-	expect_eq(weft_redis_command(other, &reply, soon(), "RPUSH never item"), 0);
-	freeReplyObject(reply);
-	expect_eq(weft_redis_command(r, &reply, soon(), "PING"), 0);
-	expect_reply(reply, "PONG");
+	push_item(other, "never");
+	expect_in_step(r);
 	weft_redis_free(r);
 	weft_redis_free(other);
 	redis_end(&s);
