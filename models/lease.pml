@@ -26,7 +26,7 @@
  *
  * run: pass | | membarrier, which may be refused at any time
  * run: pass | -DFENCED | no membarrier in this process: the owner fences
- * run: pass | -DUNDER_LOCK | the monitor holds the scheduler's lock meanwhile, and asks after the move
+ * run: pass | -DUNDER_LOCK | the monitor holds the scheduler's lock meanwhile, and asks later
  * run: fail owner[proc]==t | -DBUG_1 | no barrier
  * run: fail word[t]!=2 | -DBUG_2 | monitor: HELD to REQUESTED without CAS
  * run: fail taken_is_lost | -DBUG_3 | monitor: REQUESTED to TAKEN without CAS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mix_acts.c: the acts of stress_mix that start no workers: time, channels, bytes, locks, signals. See
- * mix.h.
+ * mix_acts.c: the acts of stress_mix that start no workers: time, channels, bytes, locks, signals.
+ * See mix.h.
  */
 #include "mix.h"
 

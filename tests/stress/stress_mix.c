@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stress_mix.c: everything at once, in proportions that each round draws anew: locked tasks among
- * sleepers, readers and writers, channels, selects, groups, limits, timers, locks, signals, blocking
- * and computing tasks, child processes, and threads that are not the runtime's. What one kind of wait leaves
- * undone shows in another one: a thread that goes must hand on what others wait for.
+ * sleepers, readers and writers, channels, selects, groups, limits, timers, locks, signals,
+ * blocking and computing tasks, child processes, and threads that are not the runtime's. What one
+ * kind of wait leaves undone shows in another one: a thread that goes must hand on what others wait
+ * for.
  *
  * A worker draws its acts by the weights of its round. An act may start workers of its own, which
  * start others down to the depth of DEEPEST, alone or as a group, and joins them; so what is

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_module.c: the file behind a range of a dead process's memory, wherever in a segment the range
- * begins: mprotect(2) on a page splits what was one mapping. The dead process is this one.
+ * test_module.c: the file behind a range of a dead process's memory, wherever in a segment the
+ * range begins: mprotect(2) on a page splits what was one mapping. The dead process is this one.
  */
 #include <elf.h>
 #include <stdio.h>
