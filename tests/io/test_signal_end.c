@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_signal_end.c: signals that arrive while the last channel of a signal is taken away. What came
- * before belongs to the channel, what comes after to the former action, and nothing is lost between.
+ * test_signal_end.c: signals that arrive while the last channel of a signal is taken away. What
+ * came before belongs to the channel, what comes after to the former action, and nothing is lost
+ * between.
  *
  * signal.c is compiled in: these moments are a few instructions long.
  */
