@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_select.c: a select over not only channels (src/api/select.c, select_other.c, sem.c and
- * park.c, compiled) in every schedule: units of semaphores, an item, the end of an object, a cancel.
- * One case runs; what was given and not taken is there.
+ * test_select.c: a select over not only channels (src/api/select.c, select_other.c, sem.c, park.c,
+ * compiled) in every schedule: units of semaphores, an item, the end of an object, a cancel. One
+ * case runs; what was given and not taken is there.
  *
  * Without store buffers: queues of waits are written atomically and read plainly, under their lock,
  * and the explorer's plain reads do not see the thread's own buffer.

@@ -123,7 +123,7 @@ TASK_TEST("others run while a file is being opened")
 		skip("a plain call that blocks stops the one thread of the deterministic mode");
 	const char *name = name_in_folder("pipe");
 	expect_eq(mkfifo(name, 0600), 0);
-	/* Opens when somebody opens the other side: on one processor only the lease lets that be. */
+	/* Opens when somebody opens the other side: on one processor only the lease allows it. */
 	struct weft_task *task = tasks_start(open_reader, (void *)name);
 	int writer = weft_open(name, O_WRONLY, 0, soon());
 	int reader = tasks_join(task);
