@@ -6,11 +6,12 @@
  * The first member that returns non-zero cancels the others; weft_group_wait returns that first
  * result once all have ended.
  *
- * A group belongs to the task that made it, which alone waits for it, and must do so before it
- * ends (key destructors included); members may start members, and whoever knows the group may
- * cancel it. One that a thread made which is not the runtime's is nobody's: anybody may wait for
- * it, one at a time, and it ends with the run (weft/task.h). Waiting for a group of another task, or for one that the caller is a member of,
- * and ending with a group not waited for, are misuse: a message and abort.
+ * A group belongs to the task that made it, which alone waits for it, and must do so before it ends
+ * (key destructors included); members may start members, and whoever knows the group may cancel it.
+ * One that a thread made which is not the runtime's is nobody's: anybody may wait for it, one at a
+ * time, and it ends with the run (weft/task.h). Waiting for a group of another task, or for one
+ * that the caller is a member of, and ending with a group not waited for, are misuse: a message and
+ * abort.
  *
  * Cancellation goes down: when a task is cancelled (weft_cancel, weft_stop, its group), every group
  * that it made and has not waited for is cancelled, too, and so on at any depth. A mask
@@ -58,8 +59,8 @@ WEFT_MALLOC struct weft_group *weft_group_new(void);
 
 /*
  * The same with options, which may be NULL; stores the group in *group. Returns 0. Errors: -ENOMEM;
- * -EINVAL no runtime runs, `group` is NULL, an unknown flag, or an absurd stack size; -E2BIG options
- * of a later version; -ENOTSUP in a forked child. Since 0.2.
+ * -EINVAL no runtime runs, `group` is NULL, an unknown flag, or an absurd stack size; -E2BIG
+ * options of a later version; -ENOTSUP in a forked child. Since 0.2.
  */
 WEFT_MUST_CHECK int weft_group_new_with(struct weft_group **group,
 					const struct weft_group_options *options);

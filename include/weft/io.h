@@ -14,11 +14,10 @@
  * weft_close there is no such case.
  *
  * Any thread may make these calls while the runtime runs; they are cancellable in tasks. Deadlines
- * as in weft/task.h. Common errors: -EAGAIN, -ETIMEDOUT, -ECANCELED nothing happened; -ESHUTDOWN the
- * same, as the runtime has ended (in a thread that is not its own); -EBADF no such descriptor, or
- * closed meanwhile; -EINVAL no runtime runs; every error that the system call of the
- * same name has, negative. A write to a broken pipe or connection returns -EPIPE and never raises
- * SIGPIPE.
+ * as in weft/task.h. Common errors: -EAGAIN, -ETIMEDOUT, -ECANCELED nothing happened; -ESHUTDOWN
+ * the same, as the runtime has ended (in a thread that is not its own); -EBADF no such descriptor,
+ * or closed meanwhile; -EINVAL no runtime runs; every error that the system call of the same name
+ * has, negative. A write to a broken pipe or connection returns -EPIPE and never raises SIGPIPE.
  *
  * Regular files and other devices that poll(2) calls always ready are read and written by plain
  * calls, which take as long as they take: neither a deadline nor weft_cancel ends those.
@@ -151,9 +150,9 @@ WEFT_MUST_CHECK int weft_unix_dial(const char *path, int64_t deadline);
  * runtime stops. A signal may have several channels, each of which gets every arrival; one that is
  * named again is there once. The channel is referenced. NULL as the channel takes all away and
  * restores the signal's former action. A signal to the process arrives though the program had
- * blocked it before weft_run. Returns 0. Errors: -ENOMEM; -EINVAL no runtime runs, for a signal that
- * cannot be caught (SIGKILL, SIGSTOP), one of a fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
- * SIGSYS: the instruction would run again and again), or another item size.
+ * blocked it before weft_run. Returns 0. Errors: -ENOMEM; -EINVAL no runtime runs, for a signal
+ * that cannot be caught (SIGKILL, SIGSTOP), one of a fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+ * SIGTRAP, SIGSYS: the instruction would run again and again), or another item size.
  */
 int weft_signal_notify(struct weft_chan *chan, int signo);
 

@@ -47,8 +47,8 @@ struct weft_timer *weft_timer_new_task(void (*fn)(void *arg), void *arg);
  * Sets the timer to fire at `deadline` (at once when that has passed), and then, if `period` is not
  * 0, every `period` nanoseconds after it; ticks that came too late to fire are left out. Returns 1
  * when it was running, and the firing for which it was set before will not happen; 0 when it was
- * not. Errors: -EINVAL no runtime runs, timer NULL or period negative (nothing changes); -ENOTSUP in
- * a forked child; -ENOMEM the timer does not run.
+ * not. Errors: -EINVAL no runtime runs, timer NULL or period negative (nothing changes); -ENOTSUP
+ * in a forked child; -ENOMEM the timer does not run.
  */
 int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period);
 

@@ -550,8 +550,8 @@ class group
 			weft_group_cancel(group_);
 	}
 	/*
-	 * Waits for all. Throws what the first member threw that did, or the first result below 0 as
-	 * an error; returns the first result that is not 0, else 0.
+	 * Waits for all. Throws what the first member threw that did, or the first result below 0
+	 * as an error; returns the first result that is not 0, else 0.
 	 */
 	int wait()
 	{

@@ -405,7 +405,8 @@ template <class F> detail::group_case<F> on_group(group &ends, F &&then)
 {
 	return {ends, std::forward<F>(then)};
 }
-/* `then` is called with the events that poll(2) would report. It takes nothing from the descriptor. */
+/* `then` is called with the events that poll(2) would report. It takes nothing from the
+ * descriptor. */
 template <class F> detail::ready_case<F> on_ready(int fd, short events, F &&then)
 {
 	return {fd, events, std::forward<F>(then)};

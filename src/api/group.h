@@ -55,8 +55,8 @@ static inline void group_ref(struct weft_group *g)
 
 /*
  * A wait for all members in parts: is the caller allowed to; shows the waiter to the last one
- * (false: all have ended); takes the waiter back (false: all have ended); have all ended?; takes the
- * result and lets the group go.
+ * (false: all have ended); takes the waiter back (false: all have ended); have all ended?; takes
+ * the result and lets the group go.
  */
 void weft__group_require_maker(const struct thread *t, const struct weft_group *g);
 bool weft__group_queue(struct weft_group *g, struct waiter *w);

@@ -2,8 +2,8 @@
 /*
  * sys.h: system calls without libc: those that it does not wrap, or whose wrapper does more than
  * the call (a cancellation point, errno, ThreadSanitizer's view of memory and of descriptors: to it
- * a question about a number races with another thread's close of it). Each returns 0, a count
- * or -errno; sys_X is the kernel's X and nothing else.
+ * a question about a number races with another thread's close of it). Each returns 0, a count or
+ * -errno; sys_X is the kernel's X and nothing else.
  */
 #ifndef WEFT_BASE_SYS_H
 #define WEFT_BASE_SYS_H
@@ -39,8 +39,8 @@ int weft__futex_wake(const uint32_t *word, int count);
 /*
  * ThreadSanitizer delays a signal's handler until its thread calls a function of libc that
  * ThreadSanitizer knows: this is such a call. The runtime's own waits are system calls that it does
- * not know. A signal that comes just before such a wait does not end it, so a thread that may be the
- * only one to run the handler waits no longer at once than weft__signals_pause returns: `limit`
+ * not know. A signal that comes just before such a wait does not end it, so a thread that may be
+ * the only one to run the handler waits no longer at once than weft__signals_pause returns: `limit`
  * nanoseconds, under ThreadSanitizer 10 ms at most. Without ThreadSanitizer neither does anything.
  */
 void weft__signals_run(void);

@@ -57,6 +57,7 @@
 #include "sched/park.h"
 #include "sched/proc.h"
 #include "sched/runtime.h"
+#include "sched/sched.h"
 
 /* A thread that is asleep, on its own stack. */
 struct sleeper {

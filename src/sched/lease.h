@@ -30,8 +30,9 @@
  *   move                     who       when
  *   BARRIER   -> ASKED       monitor   membarrier has failed
  *   ASKED     -> FENCED      owner     enters the runtime
- *   ASKED     -> FENCED      monitor   the owner has left its CPU since: changing threads orders all
- *                                      that it does before and after (membarrier relies on it, too)
+ *   ASKED     -> FENCED      monitor   the owner has left its CPU since: changing threads orders
+ *                                      all that it does before and after (membarrier relies on it,
+ *                                      too)
  *
  * Every move that two parties may make is a CAS, and an owner whose CAS failed must look at what it
  * saw: HELD means that the monitor has just withdrawn, and only TAKEN means that the processor is
@@ -123,7 +124,8 @@ static inline bool lease_take(struct lease *l, int (*barrier)(void))
 	uint32_t seen = LEASE_HELD;
 	/* pairs with lease_fence */
 	uint32_t order = load_acquire(&l->order);
-	/* pairs with lease_enter, lease_fence, proc.c:weft__proc_attach, proc.c:weft__proc_detach */
+	/* pairs with lease_enter, lease_fence, proc.c:weft__proc_attach,
+	 * proc.c:weft__proc_detach */
 	if (order == LEASE_ASKED || !cas_seq_cst(&l->word, &seen, LEASE_REQUESTED))
 		return false;
 	/* pairs with lease_leave */

@@ -104,7 +104,8 @@ static void ask_for_fences(void)
 	list_each (l, &sched.threads)
 		lease_ask(&container_of(l, struct thread, all)->lease);
 	lock_drop(&sched.lock, RANK_SCHED);
-	fence_seq_cst(); /* and the kernel's own at a change of threads: pairs with lease.h:lease_enter */
+	/* And the kernel's own at a change of threads: pairs with lease.h:lease_enter. */
+	fence_seq_cst();
 	for (unsigned i = 0; i < sched.processor_count; i++)
 		sched.processors[i].seen.thread = NULL;
 	monitor.asked = true;

@@ -243,8 +243,8 @@ struct waiter *weft__wait_begin(struct thread *t, struct waiter *lone, const cha
 #define weft__wait_begin wait_begin_inline
 #endif
 
-/* The same for a call that is inside the runtime: what weft_cancel may end in a task, the end of the
- * runtime may in another thread. */
+/* The same for a call that is inside the runtime: what weft_cancel may end in a task, the end of
+ * the runtime may in another thread. */
 static inline struct waiter *wait_begin_inside(struct thread *t, struct waiter *lone,
 					       const char *why, bool cancellable)
 {

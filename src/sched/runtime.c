@@ -37,6 +37,7 @@
 #include "sched/netpoll.h"
 #include "sched/overflow.h"
 #include "sched/proc.h"
+#include "sched/sched.h"
 #include "sched/schedule.h"
 #include "sched/sim.h"
 #include "sched/stack.h"

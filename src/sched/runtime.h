@@ -5,8 +5,6 @@
 
 #include <stddef.h>
 
-#include "sched/sched.h"
-
 struct runtime_options {
 	unsigned processors, max_threads;
 	size_t stack_size;

@@ -116,8 +116,8 @@ char *weft__stack_bottom(const struct stack *stack)
 }
 
 /* By way of one page: mlockall(MCL_FUTURE) locks each new mapping, and counts it against a limit,
- * but not what an unlocked one grows by. Unseen by ThreadSanitizer, to which libc's mmap is a write:
- * it does not know mremap, and would blame whoever gets the page next. */
+ * but not what an unlocked one grows by. Unseen by ThreadSanitizer, to which libc's mmap is a
+ * write: it does not know mremap, and would blame whoever gets the page next. */
 void *weft__stack_reserve(size_t size)
 {
 	char *page = sys_mmap(page_size(), PROT_NONE,

@@ -22,7 +22,7 @@
  * an array for a batch of them on the stack of a task that is about to wait would be a second page
  * for each task that waits.
  *
- * models/stack.pml searches these moves, and names what goes wrong when one of them is made too early.
+ * models/stack.pml searches these moves, and what goes wrong when one of them is made too early.
  *
  * The spawner's floating-point environment waits in the record. To ThreadSanitizer a task's fiber
  * is made by its spawner, whose clock it begins with.

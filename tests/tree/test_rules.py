@@ -197,6 +197,12 @@ class TheTree(Rules):
     def tearDown(self):
         pass
 
+    def test_layout(self):
+        self.assertEqual(self.offences("layout.py"), [])
+
+    def test_unused(self):
+        self.assertEqual(self.offences("unused.py"), [])
+
     def test_atomics(self):
         self.assertEqual(self.offences("atomics.py"), [])
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/with/hiredis.h: Redis over a stream: hiredis' formatter and reader, 0.14 and later, which the
- * program links (-lhiredis), and the waits of weft. Since 0.2.
+ * weft/with/hiredis.h: Redis over a stream: hiredis' formatter and reader, 0.14 and later, which
+ * the program links (-lhiredis), and the waits of weft. Since 0.2.
  *
  * A connection is for one task at a time: another one gets -EBUSY. Errors besides those of
  * weft/stream.h: -EPROTO what came is no Redis; -ECONNRESET the server has gone; -ENOTCONN after

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft/with/openssl.h: TLS over a socket, as a stream of weft/stream.h. For OpenSSL 1.1.1 and later,
- * which the program links (-lssl -lcrypto). Since 0.2.
+ * weft/with/openssl.h: TLS over a socket, as a stream of weft/stream.h. For OpenSSL 1.1.1 and
+ * later, which the program links (-lssl -lcrypto). Since 0.2.
  *
  * Both sides of the stream may be used at once, by two tasks: a lock guards the SSL, and is never
  * held while a task waits. Deadlines and weft_cancel may end a read or a write in the middle; the
