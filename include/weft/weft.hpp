@@ -166,6 +166,13 @@ inline status judge(int err, const char *call)
 	fail(err, call);
 }
 
+/* A thread that is not the runtime's waits for a task whose run has ended or is ending: the task
+ * has ended, too. In a task a wait never returns these. */
+inline bool run_is_over(int err) noexcept
+{
+	return err == -ESHUTDOWN || err == -EINVAL;
+}
+
 /* Clean-up that waits is not cancelled. */
 class masked
 {
@@ -324,7 +331,8 @@ template <class T> class task
 	bool wait(deadline d = {})
 	{
 		int err = handle_ ? weft_join(handle_, nullptr, d.value()) : 0;
-		if (detail::judge(err, "weft::task::wait") != status::ok)
+		if (!detail::run_is_over(err) &&
+		    detail::judge(err, "weft::task::wait") != status::ok)
 			return false;
 		handle_ = nullptr;
 		return true;
@@ -370,8 +378,9 @@ template <class T> class task
 			return;
 		detail::masked all_along;
 		weft_cancel(handle_);
-		if (weft_join(handle_, nullptr, WEFT_FOREVER) < 0)
-			std::terminate(); /* no task may wait here, and it uses what is freed now */
+		int err = weft_join(handle_, nullptr, WEFT_FOREVER);
+		if (err < 0 && !detail::run_is_over(err))
+			std::terminate(); /* a forked child: the task uses what is freed now */
 		handle_ = nullptr;
 	}
 
@@ -525,7 +534,8 @@ class group
 			return;
 		detail::masked all_along;
 		weft_group_cancel(group_);
-		if (weft_group_wait(group_, nullptr, WEFT_FOREVER) < 0)
+		int err = weft_group_wait(group_, nullptr, WEFT_FOREVER);
+		if (err < 0 && !detail::run_is_over(err))
 			std::terminate();
 	}
 
@@ -551,19 +561,22 @@ class group
 	}
 	/*
 	 * Waits for all. Throws what the first member threw that did, or the first result below 0
-	 * as an error; returns the first result that is not 0, else 0.
+	 * as an error; returns the first result that is not 0, else 0; a second time, 0.
 	 */
 	int wait()
 	{
 		int err = group_ ? weft_group_wait(group_, &result_, WEFT_FOREVER) : 0;
-		if (err < 0)
+		if (err < 0 && !detail::run_is_over(err))
 			detail::fail(err, "weft::group::wait");
 		group_ = nullptr;
+		int result = std::exchange(result_, 0);
 		if (error_)
 			std::rethrow_exception(std::exchange(error_, nullptr));
-		if (result_ < 0)
-			detail::fail(result_, "a member of weft::group");
-		return result_;
+		if (err < 0) /* what the members returned is lost */
+			detail::fail(err, "weft::group::wait");
+		if (result < 0)
+			detail::fail(result, "a member of weft::group");
+		return result;
 	}
 
       private:

@@ -2,6 +2,7 @@
 /* test_tasks.cc: weft::run, go, task, group; errors and exceptions. */
 #include <atomic>
 #include <stdexcept>
+#include <thread>
 
 #include "cpp_test.hpp"
 
@@ -258,4 +259,57 @@ TASK_TEST("exceptions stay with their task across every call, on whatever thread
 				throw_across_calls(i * 100 + turn);
 		});
 	all.wait();
+}
+
+/* ---- threads that are not the runtime's ---- */
+
+/* Makes `what` in a std::thread while a runtime runs; `then` gets it when that has ended. */
+template <class Make, class Then> static void outlive(Make make, Then then)
+{
+	std::atomic<bool> made{false}, over{false};
+	std::thread thread;
+	weft::run([&] {
+		thread = std::thread([&] {
+			auto what = make();
+			made = true;
+			while (!over)
+				std::this_thread::yield();
+			then(*what);
+		});
+		while (!made)
+			weft::sleep_for(1ms);
+	});
+	over = true;
+	thread.join();
+}
+
+using seven = weft::task<int>;
+
+static auto make_task()
+{
+	return std::make_unique<seven>([] { return 7; });
+}
+
+static auto make_group()
+{
+	auto all = std::make_unique<weft::group>();
+	all->go([] { throw std::runtime_error("a member's"); });
+	return all;
+}
+
+TEST("a thread may join what the end of a runtime left, and may leave it")
+{
+	int joined = 0, thrown = 0;
+	outlive(make_task, [&](seven &t) { joined = t.join(); });
+	outlive(make_task, [](seven &) {});
+	outlive(make_group, [](weft::group &) {});
+	outlive(make_group, [&](weft::group &all) {
+		try {
+			all.wait();
+		} catch (const std::runtime_error &) {
+			thrown++;
+		}
+		expect(all.wait() == 0);
+	});
+	expect(joined == 7 && thrown == 1);
 }

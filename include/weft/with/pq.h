@@ -8,10 +8,11 @@
  * What the server refuses is a result (PGRES_FATAL_ERROR), not an error. The text for an error is
  * PQerrorMessage(weft_pq_conn(pq)).
  *
- * A command that is stopped (-ETIMEDOUT, -ECANCELED, -EAGAIN) may have been done by the server. It
- * is asked to give up, by PQcancel, and has a second to say how the command ended, during which
- * nothing stops the caller. Then the connection is in step again, in a failed transaction if it was
- * in one; else it is dead.
+ * A command that is stopped (-ETIMEDOUT, -ECANCELED, any error of the wait) may have been done by
+ * the server. It is asked to give up, by PQcancel, and has a second to say how the command ended,
+ * during which nothing stops the caller. Then the connection is in step again, in a failed
+ * transaction if it was in one; else it is dead: after weft_stop, too, when no task can be started
+ * that asks.
  *
  * Nothing here looks a host's name up or reads a file but weft_pq_connect; libpq does it in plain
  * calls, which hold a thread, as PQcancel does.
@@ -57,24 +58,20 @@ static inline int weft_pq_enter_(struct weft_pq *pq)
 
 static inline int weft_pq_leave_(struct weft_pq *pq, int err)
 {
-	PQsetnonblocking(pq->conn, 0);
+	if (err != -ECONNRESET) /* whose text stays */
+		PQsetnonblocking(pq->conn, 0);
 	weft_turn_end_(&pq->turn, err == -ECONNRESET);
 	return err;
 }
 
 /* ---- a command and its results ---- */
 
-static inline int weft_pq_stopped_(int err)
-{
-	return err == -ETIMEDOUT || err == -ECANCELED || err == -EAGAIN;
-}
-
 /* Waits for any of the events and takes in what has come. */
 static inline int weft_pq_wait_(struct weft_pq *pq, short events, int64_t deadline)
 {
 	int ready = weft_wait_fd(PQsocket(pq->conn), events, deadline);
 	if (ready < 0)
-		return weft_pq_stopped_(ready) ? ready : -ECONNRESET;
+		return ready;
 	if (ready & ~POLLOUT && !PQconsumeInput(pq->conn))
 		return -ECONNRESET;
 	return 0;
@@ -182,7 +179,7 @@ static inline int weft_pq_finish_(struct weft_pq *pq, PGresult **result, int64_t
 		return weft_pq_leave_(pq, 0);
 	}
 	PQclear(last);
-	if (weft_pq_stopped_(err) && weft_pq_give_up_(pq) < 0)
+	if (err != -ECONNRESET && weft_pq_give_up_(pq) < 0)
 		pq->turn.dead = 1;
 	return weft_pq_leave_(pq, err);
 }
