@@ -119,6 +119,20 @@ static void cancelled_once(unsigned n)
 	}
 }
 
+/* As by weft_cancel_clear: a cancel that began before it may end a wait that began after it. */
+static void cleared_and_cancelled(unsigned n)
+{
+	if (n == 0) {
+		store_relaxed(&task.cancelled, 0);
+		uint32_t reason = wait_once(&thread, WEFT_FOREVER);
+		explore_check(reason != WAKE_CANCELLED || load_relaxed(&task.cancelled));
+	} else if (n == 1) {
+		weft__task_cancel(NULL, &task);
+	} else {
+		wake_for_certain(WAKE_USER);
+	}
+}
+
 static void two_wakers(unsigned n)
 {
 	if (n == 0)
@@ -220,6 +234,9 @@ static void never_times_out(unsigned n)
 
 SCENARIO("a task waits twice, is woken and cancelled", .threads = 3, .preemptions = 3,
 	 .setup = setup, .thread = cancelled_once, .finish = wait_is_over);
+
+SCENARIO("a task clears its mark while it is cancelled", .threads = 3, .preemptions = 2,
+	 .setup = setup, .thread = cleared_and_cancelled, .finish = wait_is_over);
 
 SCENARIO("a task and two wakers", .threads = 3, .preemptions = 3, .setup = setup,
 	 .thread = two_wakers, .finish = wait_is_over);

@@ -362,6 +362,27 @@ TASK_TEST("a limit ends the wait as a cancel does")
 	expect_eq(tasks_join(tasks_start(limited, NULL)), -ECANCELED); /* what the member gave */
 }
 
+static int limited_then_cancelled(void *arg)
+{
+	struct weft_group *g = weft_group_new();
+	expect_eq(weft_group_go(g, stubborn, arg), 0);
+	await_running(1);
+	weft_limit(1);
+	expect_eq(weft_group_wait(g, NULL, weft_after(MS)), -ETIMEDOUT);
+	weft_limit_end(WEFT_FOREVER);
+	expect_eq(weft_cancel(weft_self()), 0);
+	expect_eq(weft_group_wait(g, NULL, weft_after(MS)), -ETIMEDOUT);
+	flag_set(arg, 1);
+	return wait_for(g);
+}
+
+TASK_TEST("the first reason to cut a wait short is the one that it tells")
+{
+	int go_on = 0;
+	running = 0;
+	expect_eq(tasks_join(tasks_start(limited_then_cancelled, &go_on)), -ETIMEDOUT);
+}
+
 static int limited_tries(void *arg)
 {
 	struct weft_group *g = weft_group_new();

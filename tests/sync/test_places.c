@@ -95,6 +95,23 @@ static int uses_stack(void *arg)
 	return 0;
 }
 
+static int uses_much_stack(void *arg)
+{
+	char large[700 * 1024];
+	memset(large, 1, sizeof(large));
+	__asm__ volatile("" ::"r"(large) : "memory");
+	return 0;
+}
+
+TASK_TEST("members have the stack that the options ask for")
+{
+	struct weft_group_options o = {.size = sizeof(o), .stack_size = 1024 * 1024};
+	struct weft_group *g;
+	expect_eq(weft_group_new_with(&g, &o), 0);
+	expect_eq(weft_group_go(g, uses_much_stack, NULL), 0);
+	expect_eq(wait_for(g), 0);
+}
+
 TASK_TEST("options are checked, and may be those of the first version")
 {
 	struct weft_group *g = NULL;
@@ -121,4 +138,31 @@ TASK_TEST("options are checked, and may be those of the first version")
 	expect_eq(wait_for(g), 0);
 	later.more[7] = 1;
 	expect_eq(weft_group_new_with(&g, &later.o), -E2BIG);
+}
+
+static int waits_masked_for_place(void *arg)
+{
+	weft_cancel_mask(1);
+	return weft_group_go(arg, one, NULL);
+}
+
+/* The group is left out of the stop, its member and the caller are not. */
+static int stops_beside_starter(void *arg)
+{
+	running = 0;
+	weft_cancel_mask(1);
+	struct weft_group *g = group_of(1);
+	expect_eq(weft_group_go(g, until_cancelled, NULL), 0);
+	struct weft_task *starter = tasks_start(waits_masked_for_place, g);
+	await_running(1);
+	tasks_settle();
+	expect_eq(weft_stop(), 0);
+	expect_eq(tasks_join(starter), -ESHUTDOWN);
+	expect_eq(wait_for(g), -ECANCELED);
+	return 42;
+}
+
+TEST("who is handed a place after weft_stop starts nothing, and gives it back", .times = 3)
+{
+	expect_eq(tasks_run(tasks_processors[nth], stops_beside_starter, NULL), 42);
 }
