@@ -324,11 +324,12 @@ void weft__task_main(struct thread *t)
 {
 	struct task *self = t->task;
 	context_arrived(&self->context);
+	/* Before what the task before this one left to do, which may run a group's code. */
+	tsan_acquire(self->stack); /* pairs with weft__task_exit: whose it was */
 	exceptions_put(t->exceptions, (struct exceptions){0});
 	finish_switch(t);
 	tsan_acquire(t);
 	tsan_acquire(self);
-	tsan_acquire(self->stack); /* pairs with weft__task_exit: whose it was */
 	leave(t);
 	int result = 0;
 	if (self->plain)
