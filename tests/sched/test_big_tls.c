@@ -10,10 +10,12 @@
 
 static _Thread_local char big[BYTES];
 
-/* Not inlined: the address of a thread-local variable belongs to the thread of this moment. */
+/* Not inlined: the address of a thread-local variable belongs to the thread of this moment. By a loop
+ * that does not become memset: ThreadSanitizer looks at libc's wherever it is called. */
 static __attribute__((noinline)) int fill(char value)
 {
-	memset(big, value, sizeof(big));
+	for (size_t i = 0; i < sizeof(big); i++)
+		*(volatile char *)&big[i] = value;
 	return big[0] + big[sizeof(big) - 1];
 }
 
