@@ -54,7 +54,7 @@ static struct task *pop_global(void)
 {
 	struct list *l = sched.global_fresh.list.next;
 	struct task *task = container_of(l, struct task, link);
-	if (list_empty(&sched.global_fresh.list) || task->id > sched.elders)
+	if (list_empty(&sched.global_fresh.list) || task->id > load_relaxed(&sched.elders))
 		return NULL;
 	list_remove(l);
 	store_relaxed(&sched.global_fresh.length, sched.global_fresh.length - 1);
