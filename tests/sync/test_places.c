@@ -87,6 +87,43 @@ TASK_TEST("the wait for a place ends with a cancel of the caller, of the group, 
 	expect_eq(wait_for(g), -ECANCELED);
 }
 
+static int until_told(void *arg)
+{
+	weft_cancel_mask(1);
+	while (!flag(arg))
+		weft_sleep(MS);
+	return 0;
+}
+
+TASK_TEST("a cancelled group says so though it has no place")
+{
+	struct weft_group *g = group_of(1);
+	int told = 0;
+	expect_eq(weft_group_go(g, until_told, &told), 0);
+	tasks_settle();
+	expect_eq(weft_group_cancel(g), 0);
+	expect_eq(weft_group_try_go(g, one, NULL), -ECANCELED);
+	flag_set(&told, 1);
+	expect_eq(wait_for(g), 0);
+}
+
+TASK_TEST("a masked wait that may not wait cancels no member, whatever the limit")
+{
+	struct weft_group *g = weft_group_new();
+	running = 0;
+	expect_eq(weft_group_go(g, until_cancelled, NULL), 0);
+	await_running(1);
+	weft_limit(1);
+	weft_cancel_mask(1);
+	expect_eq(weft_group_wait(g, NULL, 0), -EAGAIN);
+	tasks_settle();
+	expect_eq(running, 1);
+	weft_cancel_mask(0);
+	weft_limit_end(WEFT_FOREVER);
+	expect_eq(weft_group_cancel(g), 0);
+	expect_eq(wait_for(g), -ECANCELED);
+}
+
 static int uses_stack(void *arg)
 {
 	char small[9000];
