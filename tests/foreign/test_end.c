@@ -7,6 +7,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -151,10 +152,30 @@ TEST("sleeps and channels go on beyond it", .times = 3)
 
 /* ---- at every moment ---- */
 
+/*
+ * Handles and groups end with their run, so no thread may take one into the next: that begins when
+ * each act is over which the last one met.
+ */
 static struct {
+	pthread_rwlock_t acting;
 	int over;
-	int done[6]; /* how often each call of a run succeeded */
-} churn;
+	int done[6]; /* how often each act succeeded */
+} churn = {.acting = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP};
+
+static bool act(bool (*one)(void))
+{
+	pthread_rwlock_rdlock(&churn.acting);
+	bool done = one();
+	pthread_rwlock_unlock(&churn.acting);
+	sched_yield();
+	return done;
+}
+
+static void await_acts(void)
+{
+	pthread_rwlock_wrlock(&churn.acting);
+	pthread_rwlock_unlock(&churn.acting);
+}
 
 static int give_seven(void *arg)
 {
@@ -243,7 +264,7 @@ static bool (*const acts[6])(void) = {spawn_and_join,	group_of_three, read_in_va
 static void *act_all_the_time(void *arg)
 {
 	for (int i = (int)(intptr_t)arg; !flag(&churn.over); i++)
-		if (acts[i % 6]())
+		if (act(acts[i % 6]))
 			__atomic_fetch_add(&churn.done[i % 6], 1, __ATOMIC_RELAXED);
 	return NULL;
 }
@@ -270,14 +291,86 @@ TEST("threads meet each moment of a runtime's birth and end", .seconds = 300)
 	for (intptr_t i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, act_all_the_time, (void *)i);
 	int runs = 0;
-	for (; runs < LEAST || (runs < MOST && !each_was_done()); runs++)
+	for (; runs < LEAST || (runs < MOST && !each_was_done()); runs++) {
 		expect_eq(tasks_run(tasks_processors[runs % 3], run_a_moment,
 				    (void *)(intptr_t)(runs % 7)),
 			  0);
+		await_acts();
+	}
 	flag_set(&churn.over, 1);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	expect(each_was_done());
+}
+
+/* ---- what a call leaves behind ---- */
+
+static int run_for_nothing(void *arg)
+{
+	return 0;
+}
+
+/* No report: then nobody looks again, later, whether all has ended. */
+static void run_while(void *(*work)(void *arg), int runs, void (*after)(void))
+{
+	const struct weft_options options = {.processors = 2, .flags = WEFT_NO_DEADLOCK_REPORT};
+	pthread_t threads[4];
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, work, NULL);
+	for (int i = 0; i < runs; i++) {
+		expect_eq(weft_run(&options, run_for_nothing, NULL), 0);
+		await_acts();
+		after();
+	}
+	flag_set(&churn.over, 1);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* A member that is refused has counted as a task for a moment: the last one, perhaps. */
+static bool go_in_vain(void)
+{
+	struct weft_group *group = weft_group_new();
+	if (group)
+		weft_group_cancel(group);
+	while (group && weft_group_go(group, give_seven, NULL) == -ECANCELED)
+		;
+	return false;
+}
+
+static void *start_in_vain(void *arg)
+{
+	while (!flag(&churn.over))
+		act(go_in_vain);
+	return NULL;
+}
+
+static void nothing_more(void)
+{
+}
+
+TEST("a member that is refused does not keep the runtime from ending")
+{
+	run_while(start_in_vain, 300, nothing_more);
+}
+
+static void *notify_in_vain(void *arg)
+{
+	while (!flag(&churn.over))
+		act(notify_and_stop);
+	return NULL;
+}
+
+static void expect_default(void)
+{
+	struct sigaction action;
+	expect_eq(sigaction(SIGUSR2, NULL, &action), 0);
+	expect_eq(action.sa_handler, SIG_DFL);
+}
+
+TEST("no signal keeps its channel beyond the end")
+{
+	run_while(notify_in_vain, 300, expect_default);
 }
 
 /* ---- a plain call ---- */
