@@ -439,10 +439,11 @@ static void *sleep_and_time(void *arg)
 	struct weft_chan *ticks = weft_chan_new(0, 1);
 	struct weft_timer *timer = weft_timer_new_chan(ticks);
 	sleep_each_way();
-	expect_eq(weft_timer_start(timer, weft_after(3600 * 1000 * (int64_t)MS), 0), 0);
-	expect_ge(weft_timer_start(timer, weft_after(MS), 0), 0);
+	expect_eq(weft_timer_start(timer, weft_after(MS), 0), 0);
 	expect_eq(weft_chan_recv(ticks, NULL, WEFT_FOREVER), 0);
 	expect_eq(weft_timer_stop(timer), 0);
+	expect_eq(weft_timer_start(timer, weft_after(3600 * 1000 * (int64_t)MS), 0), 0);
+	expect_ge(weft_timer_stop(timer), 0); /* an hour may be over soon, where time is virtual */
 	weft_timer_free(timer);
 	weft_chan_unref(ticks);
 	expect_eq(weft_chan_send(arg, NULL, WEFT_FOREVER), 0);
