@@ -97,6 +97,7 @@ ssize_t weft__io_run_foreign(struct io *io, ssize_t (*try)(struct io *io), int64
 	if (err)
 		return err;
 	io->run = sched.run;
+	io->outlived = false; /* a part of the same call before this one may have */
 	ssize_t n = io_run_inside(io, try, deadline);
 	if (!io->outlived)
 		weft__foreign_leave();

@@ -12,7 +12,7 @@
  *
  * A thread that is not the runtime's makes the same calls and waits in the kernel. It is inside the
  * runtime meanwhile, but for its plain calls, which may outlive it: `d` has gone with it then; what
- * the plain call brought is delivered.
+ * the plain call brought is delivered, and what a signal interrupts is repeated in it.
  */
 #ifndef WEFT_API_ATTEMPT_H
 #define WEFT_API_ATTEMPT_H

@@ -192,18 +192,25 @@ static ssize_t read_flags(struct io *io, int fd, int flags)
 	return with_flags(sys_preadv2(fd, io->v, io->count, flags));
 }
 
+/* A signal does not end them: afterwards there may be no record with which to try again. */
 static ssize_t plain_read(struct io *io)
 {
+	ssize_t n;
 	io_unhold(io);
-	ssize_t n = read_flags(io, io->fd, 0);
+	do
+		n = read_flags(io, io->fd, 0);
+	while (n == -EINTR);
 	weft__io_hold(io);
 	return n;
 }
 
 static ssize_t plain_write(struct io *io, const struct iovec *v, int count)
 {
+	ssize_t n;
 	io_unhold(io);
-	ssize_t n = write_silently(io->fd, 0, v, count);
+	do
+		n = write_silently(io->fd, 0, v, count);
+	while (n == -EINTR);
 	weft__io_hold(io);
 	return n;
 }
