@@ -22,12 +22,12 @@
  * Any thread may make the calls of weft, not only tasks, while the runtime runs: one that is not
  * the runtime's waits in the kernel where a task would park (since 0.2; weft_go, weft_cancel,
  * weft_stop and weft_detach since 0.1). Cancellation and limits are tasks' alone. weft_run does not
- * wait for such threads: when the last task has ended, their waits for tasks, groups and
- * descriptors return -ESHUTDOWN, and the handles and groups of that run end with it: none may be
- * used in a later run, which a program does not begin before its threads are done with them. Before
- * and after a run these calls return -EINVAL, but those of weft/chan.h and weft/sync.h work there,
- * too. Only for tasks: weft_exit, the keys, weft_set_name, weft_cancel_clear, weft_cancel_mask,
- * weft_limit, and weft/thread.h.
+ * wait for such threads, except to the end of a call under way: when the last task has ended, their
+ * waits for tasks, groups and descriptors return -ESHUTDOWN, and the handles and groups of that run
+ * end with it: none may be used in a later run, which a program does not begin before its threads
+ * are done with them. Before and after a run these calls return -EINVAL, but those of weft/chan.h
+ * and weft/sync.h work there, too. Only for tasks: weft_exit, the keys, weft_set_name,
+ * weft_cancel_clear, weft_cancel_mask, weft_limit, and weft/thread.h.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H

@@ -6,12 +6,16 @@
  * Such a thread sleeps in the kernel where a task parks, on the word of a waiter that lies on its
  * stack (park.h). Its waits are of two kinds:
  *
- *   unbound   for objects in the program's memory: channels, mutexes. They need no runtime: they
- *             begin before it and go on after it
+ *   unbound   for time, and for objects in the program's memory: channels, mutexes. They go on
+ *             when the runtime has ended; those for objects begin before it, too
  *   bound     for what a run owns: tasks, groups, descriptors. The thread is inside, which is
- *             counted, from its first look at the runtime to its last, waits included, and the
- *             runtime gives nothing back while anybody is inside. So its end ends all bound waits,
- *             with WAKE_ENDED
+ *             counted, from its first look at the runtime to its last, waits included, but for
+ *             plain calls that may block (api/attempt.h). The runtime gives nothing back while
+ *             anybody is inside. So its end ends all bound waits, with WAKE_ENDED
+ *
+ * A thread of the runtime's that leaves is such a thread while it runs the program's key
+ * destructors (exit.c), and the template joins it. So the template ends the bound waits before it
+ * joins, and only when all its threads are gone the end waits until nobody is inside.
  *
  *   move of a thread      who, in this order
  *   outside -> inside     itself: counts itself, then looks at `running`; not RUNS: leaves again
@@ -77,7 +81,7 @@ int weft__foreign_enter(void)
 	int err = weft__runtime_state();
 	if (err)
 		return err;
-	add_seq_cst(&sched.foreign_inside, 1); /* pairs with await_outside */
+	add_seq_cst(&sched.foreign_inside, 1); /* pairs with weft__foreign_await_outside */
 	/* pairs with runtime.c:run, runtime.c:weft__runtime_run */
 	if (load_seq_cst(&sched.running) == RUNTIME_RUNS) {
 		tsan_acquire(&sched.foreign_inside);
@@ -90,23 +94,11 @@ int weft__foreign_enter(void)
 void weft__foreign_leave(void)
 {
 	tsan_release(&sched.foreign_inside);
-	/* The count, then `running`; await_outside does it in the other order: pairs with
-	 * await_outside */
+	/* The count, then `running`; the end does it in the other order: pairs with
+	 * weft__foreign_await_outside */
 	if (sub_seq_cst(&sched.foreign_inside, 1) == 1 &&
 	    load_seq_cst(&sched.running) != RUNTIME_RUNS)
 		weft__futex_wake(&sched.foreign_inside, 1);
-}
-
-/* The runtime ends. A thread may stay inside for long: a dump to a pipe that nobody reads. */
-static void await_outside(void)
-{
-	uint32_t inside;
-	/* after `running`: pairs with weft__foreign_enter, weft__foreign_leave */
-	fence_seq_cst();
-	/* pairs with weft__foreign_enter, weft__foreign_leave */
-	while ((inside = load_seq_cst(&sched.foreign_inside)))
-		weft__futex_wait(&sched.foreign_inside, inside, INT64_MAX);
-	tsan_acquire(&sched.foreign_inside);
 }
 
 /* ---- asleep ---- */
@@ -196,7 +188,7 @@ int weft__foreign_timer_start(struct timer *timer)
 
 /* ---- the end ---- */
 
-void weft__foreign_end(void)
+void weft__foreign_end_waits(void)
 {
 	lock_take(&lock, RANK_FOREIGN);
 	list_each (l, &sleepers) {
@@ -205,7 +197,18 @@ void weft__foreign_end(void)
 			weft__wait_finish((struct waiter *)s->waiter, WAKE_ENDED, NULL);
 	}
 	lock_drop(&lock, RANK_FOREIGN);
-	await_outside();
+}
+
+/* A thread may stay inside for long: a dump to a pipe that nobody reads. */
+void weft__foreign_await_outside(void)
+{
+	uint32_t inside;
+	/* after `running`: pairs with weft__foreign_enter, weft__foreign_leave */
+	fence_seq_cst();
+	/* pairs with weft__foreign_enter, weft__foreign_leave */
+	while ((inside = load_seq_cst(&sched.foreign_inside)))
+		weft__futex_wait(&sched.foreign_inside, inside, INT64_MAX);
+	tsan_acquire(&sched.foreign_inside);
 }
 
 void weft__foreign_forget(void)

@@ -56,8 +56,10 @@ static inline int timer_start_by(struct thread *t, struct timer *timer)
 	return likely(t) ? weft__timer_start(t, timer) : weft__foreign_timer_start(timer);
 }
 
-/* The runtime has ended: ends what still waits for it, and returns when nobody is inside. */
-void weft__foreign_end(void);
+/* The runtime ends, `running` says so: ends what waits for it. Whoever comes later sees that. */
+void weft__foreign_end_waits(void);
+/* The last thing after that: returns when nobody is inside. */
+void weft__foreign_await_outside(void);
 /* In a child of fork, which has none of the threads. */
 void weft__foreign_forget(void);
 

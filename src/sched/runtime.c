@@ -253,7 +253,7 @@ unsigned weft__runtime_default_processors(void)
 
 static void shut_down(void)
 {
-	weft__foreign_end();
+	weft__foreign_await_outside();
 	weft__netpoll_close();
 	for (unsigned i = 0; sched.processors && i < sched.processor_count; i++)
 		weft__timer_free(&sched.processors[i]);

@@ -34,6 +34,7 @@
 
 #include "base/sys.h"
 #include "base/time.h"
+#include "sched/foreign.h"
 #include "sched/netpoll.h"
 #include "sched/proc.h"
 #include "sched/schedule.h"
@@ -350,6 +351,7 @@ void weft__template_loop(void)
 		bool left = reap(JOIN_NOW);
 		if (ending) {
 			wake_everybody();
+			weft__foreign_end_waits(); /* key destructors may be in one */
 			reap(JOIN_WHENEVER);
 			if (load_relaxed(&sched.thread_count) == sched.clean_threads)
 				return;

@@ -150,6 +150,48 @@ TEST("sleeps and channels go on beyond it", .times = 3)
 	weft_chan_unref(chan);
 }
 
+/* ---- bound waits of threads that leave ---- */
+
+static pthread_key_t parting;
+
+static void wait_at_last(void *wait)
+{
+	announce();
+	int got = (*(int (*const *)(void))wait)();
+	expect(got == -ESHUTDOWN || got == -EINVAL); /* it had not begun */
+}
+
+/* Its thread ends with it, and runs the destructor. */
+static int leave_a_wait(void *wait)
+{
+	expect_eq(weft_lock_os_thread(), 0);
+	return pthread_setspecific(parting, wait);
+}
+
+static int let_a_thread_leave(void *wait)
+{
+	expect_eq(tasks_join(tasks_start(leave_a_wait, wait)), 0);
+	while (!flag(&about_to_wait))
+		weft_sleep(MS / 10);
+	return weft_sleep(20 * MS);
+}
+
+TEST("a key destructor's wait ends with the runtime, which waits for its thread", .times = 3)
+{
+	const unsigned locks[] = {0, WEFT_LOCK_MAIN};
+	expect_eq(pthread_key_create(&parting, wait_at_last), 0);
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	chan = weft_chan_new(0, 0);
+	for (int i = 0; i < 2 * WAITERS; i++) {
+		struct weft_options o = {.size = sizeof(o),
+					 .processors = tasks_processors[nth],
+					 .flags = locks[i % 2]};
+		flag_set(&about_to_wait, 0);
+		expect_eq(weft_run(&o, let_a_thread_leave, (void *)&waits[i / 2]), 0);
+	}
+	weft_chan_unref(chan);
+}
+
 /* ---- at every moment ---- */
 
 /*
