@@ -159,7 +159,7 @@ static int64_t share_of(int64_t deadline, int64_t left)
 {
 	if (deadline == WEFT_FOREVER || left == 1)
 		return deadline;
-	int64_t time = deadline - weft_now();
+	int64_t now = weft_now(), time = max_of(deadline, now) - now;
 	int64_t share = time / left > LEAST_SHARE ? time / left : LEAST_SHARE;
 	return share < time ? weft_after(share) : deadline;
 }

@@ -123,7 +123,9 @@ static int64_t real_deadline(int64_t deadline)
 {
 	if (likely(!sched.sim) || deadline == WEFT_FOREVER)
 		return deadline;
-	return weft__clock() + (deadline - weft__sched_now());
+	int64_t now = weft__sched_now(), real;
+	int64_t ahead = max_of(deadline, now) - now;
+	return __builtin_add_overflow(weft__clock(), ahead, &real) ? WEFT_FOREVER : real;
 }
 
 static void sleep_on(struct waiter *w, int64_t deadline)
@@ -215,6 +217,7 @@ void weft__foreign_forget(void)
 {
 	list_init(&sleepers);
 	lock = (struct lock){0};
+	store_relaxed(&sched.foreign_inside, 0);
 }
 
 /* ---- the judge's ---- */

@@ -13,9 +13,11 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../tasks.h"
+#include "sched/sched.h"
 
 enum { WAITERS = 5 };
 
@@ -190,6 +192,30 @@ TEST("a key destructor's wait ends with the runtime, which waits for its thread"
 		expect_eq(weft_run(&o, let_a_thread_leave, (void *)&waits[i / 2]), 0);
 	}
 	weft_chan_unref(chan);
+}
+
+/* ---- a child of fork ---- */
+
+static pthread_t inside;
+
+static int fork_while_one_is_inside(void *arg)
+{
+	int status = -1;
+	pthread_create(&inside, NULL, wait_for_the_end, (void *)&waits[0]);
+	while (!load_relaxed(&sched.foreign_inside))
+		weft_sleep(MS / 10);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(load_relaxed(&sched.foreign_inside) != 0);
+	expect_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+TEST("in a child of fork nobody is inside")
+{
+	expect_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	expect_eq(tasks_run(2, fork_while_one_is_inside, NULL), 0);
+	pthread_join(inside, NULL);
 }
 
 /* ---- at every moment ---- */
