@@ -2,8 +2,8 @@
 /*
  * stream.c: streams from making to closing, and those over a descriptor. See stream.h.
  *
- * A descriptor is an object like any other, whose number is in the pointer. What weft_close refuses
- * to threads that are no tasks is closed by close(2): nobody waits on it, as nobody may be inside.
+ * A descriptor is an object like any other, whose number is in the pointer. When no runtime runs
+ * weft_close refuses it, and close(2) closes it: nobody waits on it, as nobody may be inside.
  */
 #include "api/stream.h"
 
