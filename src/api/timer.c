@@ -18,6 +18,7 @@
 #include "api/chan.h"
 #include "base/time.h"
 #include "sched/foreign.h"
+#include "sched/proc.h"
 #include "sched/schedule.h"
 #include "sched/task.h"
 
@@ -134,6 +135,15 @@ static bool stop(struct weft_timer *timer)
 	return running;
 }
 
+/* Leaves the runtime after a stop. The looks for a deadlock may have counted on the timer: a task's
+ * processor looks again when it goes idle, another caller looks itself. */
+static void leave_after_stop(struct thread *t, bool was_running)
+{
+	if (unlikely(!t) && was_running)
+		weft__proc_look_stuck();
+	runtime_leave(t);
+}
+
 int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 {
 	if (!timer || period < 0)
@@ -152,7 +162,7 @@ int weft_timer_start(struct weft_timer *timer, int64_t deadline, int64_t period)
 	tsan_release(timer);
 	err = timer_start_by(t, &timer->timer);
 	lock_drop(&timer->lock, RANK_USER_TIMER);
-	runtime_leave(t);
+	leave_after_stop(t, was_running);
 	return err ? err : was_running;
 }
 
@@ -166,7 +176,7 @@ int weft_timer_stop(struct weft_timer *timer)
 	lock_take(&timer->lock, RANK_USER_TIMER);
 	int was_running = stop(timer);
 	lock_drop(&timer->lock, RANK_USER_TIMER);
-	runtime_leave(t);
+	leave_after_stop(t, was_running);
 	return was_running;
 }
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,6 +123,54 @@ static void send_later(void)
 static void sleep_and_go(void)
 {
 	expect_eq(weft_sleep(100 * MS), 0);
+}
+
+/* What comes from outside or by time, and is given up by the thread. */
+static struct weft_timer *far_ahead(void)
+{
+	struct weft_chan *tick = weft_chan_new(0, 1);
+	struct weft_timer *timer = weft_timer_new_chan(tick);
+	expect_eq(weft_timer_start(timer, weft_after(3600 * 1000 * (int64_t)MS), 0), 0);
+	usleep(100 * 1000); /* the others are looked at meanwhile, and counted on it */
+	return timer;
+}
+
+static void stop_the_timer(void)
+{
+	expect_eq(weft_timer_stop(far_ahead()), 1);
+	receive();
+}
+
+static void free_the_timer(void)
+{
+	weft_timer_free(far_ahead());
+	receive();
+}
+
+/* It fires no more. */
+static void put_the_timer_off(void)
+{
+	expect_eq(weft_timer_start(far_ahead(), WEFT_FOREVER, 0), 1);
+	receive();
+}
+
+static void give_a_signal_back(void)
+{
+	struct weft_chan *arrived = weft_chan_new(sizeof(int), 1);
+	expect_eq(weft_signal_notify(arrived, SIGUSR1), 0);
+	usleep(100 * 1000);
+	expect_eq(weft_signal_stop(arrived), 0);
+	receive();
+}
+
+TEST("nor one that has given up what tasks might have waited for")
+{
+	static void (*const ways[])(void) = {stop_the_timer, free_the_timer, put_the_timer_off,
+					     give_a_signal_back};
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		with(ways[i], NULL);
+		assert_reported();
+	}
 }
 
 TEST("nor one that has waited for a descriptor, or slept, and is gone")
