@@ -196,7 +196,8 @@ static void end_of_the_runtime(unsigned n)
 		wait_inside();
 	} else if (n == 1) {
 		store_relaxed(&weft__sched.running, RUNTIME_ENDS);
-		weft__foreign_end();
+		weft__foreign_end_waits();
+		weft__foreign_await_outside();
 		explore_check(load_relaxed(&inside) == 0);
 	} else {
 		wake_as(WAKE_USER + n);
@@ -208,8 +209,9 @@ static void end_too_late(unsigned n)
 	if (n == 0) {
 		wait_inside();
 	} else {
-		weft__foreign_end();
+		weft__foreign_end_waits();
 		store_relaxed(&weft__sched.running, RUNTIME_ENDS);
+		weft__foreign_await_outside();
 	}
 }
 
