@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_sync.c: what Go promises about semaphores, mutexes, conditions, wait groups and once. */
+#include "../../src/api/waitq.h"
 #include "../sync/misuse.h"
 #include "promise.h"
 
@@ -30,12 +31,20 @@ static int acquire_one(void *arg)
 	return 0;
 }
 
+static void await_waiter(void)
+{
+	const struct waited_word *inside = (const void *)&sem;
+	for (int64_t deadline = soon(); waitq_empty(&inside->waiting) && weft_now() < deadline;)
+		weft_sleep(MS / 10);
+	expect(!waitq_empty(&inside->waiting));
+}
+
 PROMISE("SemaHandoff")
 {
 	reset();
 	for (int i = 0; i < 50; i++) {
 		struct weft_task *task = tasks_start(acquire_one, NULL);
-		weft_sleep(MS / 10); /* it waits */
+		await_waiter();
 		weft_sem_release(&sem, 1);
 		expect_eq(weft_sem_acquire(&sem, 1, 0), -EAGAIN);
 		tasks_join(task);
