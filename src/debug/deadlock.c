@@ -154,6 +154,11 @@ static bool may_be_woken(void)
 	return may;
 }
 
+bool weft__deadlock_outside(void)
+{
+	return load_relaxed(&sched.outside_wakers) || may_be_woken();
+}
+
 bool weft__deadlock_judge(void)
 {
 	/* pairs with signal.c:change */

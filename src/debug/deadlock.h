@@ -10,6 +10,9 @@
  * true when that is a handler or a foreign thread, which may go away without waking one: ask again.
  */
 bool weft__deadlock_judge(void);
+/* For sched.outside_wakes: the same question alone. Returns true also when it cannot be found
+ * out. */
+bool weft__deadlock_outside(void);
 /*
  * Returns true when all threads in this /proc/self/task are the runtime's; false also when it
  * cannot be found out. [S] is held. For tests, too.

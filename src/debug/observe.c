@@ -36,8 +36,10 @@ static bool wanted(const char *variable)
 void weft__observe_begin(void)
 {
 	weft__trace_begin();
-	if (!(sched.flags & WEFT_NO_DEADLOCK_REPORT))
+	if (!(sched.flags & WEFT_NO_DEADLOCK_REPORT)) {
 		sched.on_stuck = weft__deadlock_judge;
+		sched.outside_wakes = weft__deadlock_outside;
+	}
 	store_release(&weft__fatal_hook, dump_to_stderr); /* pairs with fatal.c:weft__fatal */
 	if (!(sched.flags & WEFT_NO_SIGNALS))
 		weft__quit_watch();

@@ -209,6 +209,17 @@ static bool stuck(void)
 	       !load_seq_cst(&sched.carrying);
 }
 
+/* Returns true when a task runs, be it in user code without a processor. [S] */
+static bool any_runs(void)
+{
+	bool runs = sched.in_user;
+	for (unsigned i = 0; i < sched.processor_count && !runs; i++) {
+		const struct thread *t = sched.processors[i].thread;
+		runs = t && load_relaxed(&t->task);
+	}
+	return runs;
+}
+
 /* The last processor went idle: have all tasks ended? Returns true when not, and they may wait for
  * ever. [S] */
 static bool over_or_stuck(void)
@@ -361,6 +372,22 @@ void weft__proc_look_stuck(void)
 	lock_take(&sched.lock, RANK_SCHED);
 	weft__proc_all_idle();
 	lock_drop(&sched.lock, RANK_SCHED);
+}
+
+bool weft__proc_stands_still(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	bool still = !any_runs() && stuck();
+	lock_drop(&sched.lock, RANK_SCHED);
+	return still;
+}
+
+bool weft__proc_outside_wakes(void)
+{
+	lock_take(&sched.lock, RANK_SCHED);
+	bool wakes = sched.outside_wakes();
+	lock_drop(&sched.lock, RANK_SCHED);
+	return wakes;
 }
 
 bool weft__proc_judge(void)

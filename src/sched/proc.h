@@ -43,6 +43,12 @@ void weft__proc_look_stuck(void);
 /* The last processor may have gone idle: looks whether all tasks have ended, or wait for ever. [S]
  * is held. */
 void weft__proc_all_idle(void);
+/* Returns true when no task runs and nothing of the runtime's will wake one; but some may lie in
+ * queues, for want of a stack or a thread. */
+bool weft__proc_stands_still(void);
+/* The same moment, if it lasts: returns true when something outside of the runtime may wake a
+ * task. */
+bool weft__proc_outside_wakes(void);
 /* The monitor's: reports a deadlock if there is one. True: there may be one later. */
 bool weft__proc_judge(void);
 /* Puts an idle processor to work on what waits in the global queues because there was no thread. */

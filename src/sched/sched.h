@@ -111,13 +111,15 @@ enum { TASK_NAME = 32 }; /* bytes of a name, with its end */
 
 /* Why a task may not simply be switched to: task->special. */
 enum {
-	TASK_LOCKED = 1, /* it has a `locked_thread` */
-	TASK_UNBORN = 2, /* it has never run: task.c */
+	TASK_LOCKED = 1,  /* it has a `locked_thread` */
+	TASK_UNBORN = 2,  /* it has never run: task.c */
+	TASK_PUT_OFF = 4, /* and there was no stack for it: schedule.c */
 };
 
 /*
- * A task that waits and goes on touches two cache lines of its record, and so does one that starts,
- * runs and ends. What few tasks need lies at the head of their stacks: struct stack.
+ * A task that waits and goes on touches two cache lines of its record, unless the wait has a
+ * deadline. One that starts, runs and ends touches the third, too: for `named`, and for the timer's
+ * index, where a name has lain. What few tasks need lies at the head of their stacks: struct stack.
  */
 struct task {
 	/* For whoever runs or queues it. */
@@ -160,7 +162,7 @@ struct task {
 		char name[TASK_NAME]; /* while it has no stack; else there [owner] */
 	};
 
-	/* Rare: neither a birth nor a wait touches it. */
+	/* Rare: a birth writes `named`, and no wait without a limit touches any of it. */
 	int64_t limit;	  /* no cancellable wait of it lasts longer, if `limited` [owner] */
 	struct lock made; /* rank MADE; not reset with the record, as weft_stop's walk takes it */
 	uint8_t named;	  /* it has a name: task.h:task_name [owner] */
@@ -358,7 +360,7 @@ struct runtime {
 	} idle;
 	struct {		   /* schedule.c: tasks that found no stack [S] */
 		uint64_t switches; /* of all processors at the last try */
-		uint32_t tries;	   /* since nothing has run */
+		uint32_t tries;	   /* in a row while all stood still */
 	} lack;
 	struct list threads; /* those that may run tasks [S] */
 	struct list leaving; /* on their way out, for the template to reap [S] */
@@ -409,6 +411,9 @@ struct runtime {
 	/* Every task waits and nothing of ours can wake one; [S] is held. Returns true: ask again
 	 * later. */
 	bool (*on_stuck)(void);
+	/* Returns true when something outside may wake a task; set where on_stuck is, [S] is
+	 * held. */
+	bool (*outside_wakes)(void);
 	struct {
 		struct task *task; /* until it ends [owner] */
 		int result;	   /* [owner] */

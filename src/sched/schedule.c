@@ -40,7 +40,7 @@
 #include "sched/task.h"
 #include "sched/trace.h"
 
-enum { LACK_TRIES = 10000 }; /* a millisecond apart */
+enum { LACK_TRIES = 10000 }; /* a millisecond apart, or more */
 
 uint64_t weft__all_switches(void)
 {
@@ -361,30 +361,39 @@ static struct task *next_task(struct thread *t)
 	}
 }
 
-/* One more try to find a stack has failed. Tries are counted, not time: a program that was stopped
- * for a while has not been without one. When nothing has run for as many as take all processors ten
- * seconds, nothing ever will give one back. */
-static void note_lack(const struct task *task)
+/* Counts one more try in vain to find a stack. Returns true after LACK_TRIES for each processor, if
+ * all the while nothing ran and nothing could wake a task: what was just woken would have run. */
+static bool note_lack(void)
 {
+	bool still = weft__proc_stands_still();
 	uint64_t switches = weft__all_switches();
 	lock_take(&sched.lock, RANK_SCHED);
-	if (switches != sched.lack.switches)
+	if (!still || switches != sched.lack.switches)
 		sched.lack.tries = 0;
 	sched.lack.switches = switches;
-	bool hopeless = ++sched.lack.tries == LACK_TRIES * sched.processor_count; /* told once */
+	bool enough = ++sched.lack.tries == LACK_TRIES * sched.processor_count;
+	if (enough)
+		sched.lack.tries = 0;
 	lock_drop(&sched.lock, RANK_SCHED);
-	if (hopeless)
-		weft__fatal("task %llu '%s' has started, and there is no memory for its stack; "
-			    "nothing has run for ten seconds",
-			    (unsigned long long)task->id, task_name(task));
+	return enough && !weft__proc_outside_wakes();
 }
 
-/* Its stack is likely to come: free ones are in the caches of others, or the kernel is short of
- * memory for a moment. Why there is none, stack.c has said. */
-static void put_off(struct task *task)
+/*
+ * Its stack is likely to come: free ones are in the caches of others, who give them back when they
+ * end, or the kernel is short of memory for a moment. Why there is none, stack.c has said. As long
+ * as anything may run or be woken it is tried again, after a pause. Tries are counted, not time: a
+ * program that was stopped for a while has not tried. A try takes a millisecond at least, and all
+ * processors may be trying, so those of note_lack last ten seconds or more.
+ */
+static void put_off(struct thread *t, struct task *task)
 {
 	struct timespec pause = timespec_of(MS(1));
-	note_lack(task);
+	if (note_lack())
+		weft__fatal("task %llu '%s' has started, and there is no memory for its stack; "
+			    "no other runs, and nothing will wake one",
+			    (unsigned long long)task->id, task_name(task));
+	task->special |= TASK_PUT_OFF;
+	t->processor->tick = LOOK_EVERY; /* the poller is looked at before this task is again */
 	queue_global(&sched.global_fresh, task, 0);
 	sys_nanosleep(&pause);
 }
@@ -396,7 +405,7 @@ void weft__scheduler(struct thread *t)
 		if (!task)
 			return;
 		if (unlikely(task->special & TASK_UNBORN) && !weft__task_attach(t, task)) {
-			put_off(task);
+			put_off(t, task);
 			continue;
 		}
 		t->after = AFTER_NOTHING;

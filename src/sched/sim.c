@@ -13,7 +13,8 @@
  *                  which needs HELD, takes no lease
  *   what time      the clock moves a little with each choice, and when nothing can run it jumps to
  *                  the next timer: hours of timeouts take milliseconds. What has no thread to run
- *                  on, as all are locked, cannot run
+ *                  on, as all are locked, cannot run; what found no stack may, and is tried again
+ *                  after each such jump
  *
  * Not virtual: code that blocks by itself (it stops everything for that long), threads that are not
  * the runtime's, signals, and random bytes. Descriptors are real, too: when nothing else can run,
@@ -216,7 +217,18 @@ static size_t can_run(const struct thread *t)
 	return n;
 }
 
-/* Nothing can run now. Returns true when something may, now that time has passed. */
+/* Returns true when none of the first n has a stack, as far as is known: there was none for them
+ * when they were last drawn. */
+static bool all_put_off(size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!(sim.pool[i]->special & TASK_PUT_OFF))
+			return false;
+	return true;
+}
+
+/* Nothing can run now, but what lacks a stack. Returns true when something may, now that time has
+ * passed. */
 static bool let_time_pass(const struct thread *t)
 {
 	int64_t next = weft__timer_earliest();
@@ -224,7 +236,7 @@ static bool let_time_pass(const struct thread *t)
 		return false;
 	if (weft__netpoll_waiters())
 		await_descriptors(weft__sim_now() + GRACE);
-	if (!can_run(t))
+	if (all_put_off(can_run(t)))
 		store_relaxed(&sim.now, max_of(next, weft__sim_now()));
 	return true;
 }
@@ -249,7 +261,7 @@ struct task *weft__sim_pick(struct thread *t)
 		look_at_descriptors();
 	do
 		gather(t->processor);
-	while (!(n = can_run(t)) && let_time_pass(t));
+	while (all_put_off(n = can_run(t)) && let_time_pass(t) && !n);
 	return n ? pool_draw(n) : NULL;
 }
 

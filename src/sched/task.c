@@ -146,7 +146,7 @@ static void own(struct task *task, struct stack *stack)
 	stack->values = NULL;
 	stack->onces = NULL;
 	store_relaxed(&task->stack, stack);
-	task->special &= (uint8_t)~TASK_UNBORN;
+	task->special &= (uint8_t) ~(TASK_UNBORN | TASK_PUT_OFF);
 }
 
 static bool attach(struct task *task, struct stack *stack)

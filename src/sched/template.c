@@ -16,8 +16,8 @@
  *
  * When no thread can be started (pids limit, memory, max_threads) the processor lies idle, its work
  * in the global queues, and whoever becomes free takes it up (proc.c). The template tries again
- * every 10 ms; only when nothing at all has run for ten seconds it says so and aborts:
- * docs/THREADS.md.
+ * every 10 ms; only when for ten seconds no task has run and nothing could wake one it says so and
+ * aborts: docs/THREADS.md.
  *
  * Rejected: more spares (with eight, births come in batches, the kernel's small caches of thread
  * stacks run dry, and a storm takes a fifth longer), a wake-up for each second spare (then
@@ -43,7 +43,7 @@
 #define RETRY_FIRST MS(1)   /* until the next try to start a thread; doubles each time ... */
 #define RETRY_LAST MS(10)   /* ... up to this */
 #define PATIENCE MS(500)    /* until a message says that a thread is missing */
-#define GIVE_UP SECONDS(10) /* when nothing has run for so long */
+#define GIVE_UP SECONDS(10) /* when all has stood still for so long */
 #define STORM_GAP MS(1)	    /* births closer than this follow each other */
 
 enum {
@@ -54,7 +54,7 @@ enum {
 
 static struct {
 	int64_t first;	   /* a thread has been missing since then; 0: none is */
-	int64_t since;	   /* and nothing has run since then */
+	int64_t since;	   /* and all has stood still since then */
 	uint64_t switches; /* of all processors then */
 	int error;	   /* of the last birth; 0: it succeeded */
 	bool said;	   /* the message: once a run */
@@ -260,25 +260,25 @@ static bool describe(char *text, size_t size)
 	return limit || missing.error;
 }
 
-/* Says once, when it lasts, that tasks wait for a thread; aborts when nothing has run for too
- * long. */
+/* Says once, when it lasts, that tasks wait for a thread; aborts when all has stood still for too
+ * long: none runs, be it in code that blocks, and nothing wakes one that holds a thread. */
 static void mind_the_gap(int64_t now)
 {
 	char text[256];
 	uint64_t switches = weft__all_switches();
 	if (!missing.first)
 		missing.first = now;
-	if (missing.first == now || switches != missing.switches) {
+	if (missing.first == now || switches != missing.switches || !weft__proc_stands_still()) {
 		missing.since = now;
 		missing.switches = switches;
 	}
-	bool hopeless = now - missing.since > GIVE_UP;
+	bool hopeless = now - missing.since > GIVE_UP && !weft__proc_outside_wakes();
 	if (!hopeless && (missing.said || now - missing.first < PATIENCE))
 		return;
 	if (!describe(text, sizeof(text)))
 		return;
 	if (hopeless)
-		weft__fatal("%s; nothing has run for ten seconds", text);
+		weft__fatal("%s; no task runs, and nothing will wake one", text);
 	weft__warn("%s; tasks wait for one", text);
 	missing.said = true;
 }

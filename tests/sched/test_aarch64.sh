@@ -19,8 +19,11 @@ cmake --build "$work" --target weft-static weft-random-static -j "$(nproc)" >/de
 flags="-std=gnu17 -O2 -D_GNU_SOURCE -DEMULATED -Wall -Werror -I$root/include -I$root/src"
 failed=0
 for name in "$@"; do
-	wraps=
-	[ "$name" != stack ] || wraps=-Wl,--wrap=sysconf,--wrap=madvise,--wrap=mprotect,--wrap=weft__syscall
+	case $name in
+	stack) wraps=-Wl,--wrap=sysconf,--wrap=madvise,--wrap=weft__syscall ;;
+	lack) wraps=-Wl,--wrap=madvise,--wrap=mprotect,--wrap=weft__syscall ;;
+	*) wraps= ;;
+	esac
 	# shellcheck disable=SC2086 # the lists are lists
 	$cc $flags -static "$root/tests/sched/test_$name.c" "$root/tests/kit.c" "$root/tests/kit_run.c" -o "$work/$name" $wraps \
 		"$work/src/libweft.a" "$work/src/libweft-random.a" -pthread -lm

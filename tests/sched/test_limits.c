@@ -237,3 +237,32 @@ TEST("no thread for the first task is an error")
 		expect(result == (unsigned char)-EAGAIN || result == 77);
 	}
 }
+
+/* ---- who waits for a thread waits as long as those who have them may be woken ---- */
+
+#define LONG (11 * 1000 * (int64_t)MS) /* longer than the template waits where nothing will */
+
+static int sleeps_long_locked(void *arg)
+{
+	weft_lock_os_thread();
+	expect_eq(weft_sleep(LONG), 0);
+	return weft_unlock_os_thread();
+}
+
+/* Both threads are those of tasks that are locked. */
+static int run_behind_locked(void *arg)
+{
+	struct weft_task *first = tasks_start(sleeps_long_locked, NULL);
+	tasks_settle();
+	struct weft_task *second = tasks_start(sleeps, NULL);
+	expect_eq(sleeps_long_locked(NULL), 0);
+	expect_eq(tasks_join(first), 0);
+	expect_eq(tasks_join(second), 0);
+	return 42;
+}
+
+TEST("locked tasks that are still to wake end no program")
+{
+	struct weft_options o = {.size = sizeof(o), .processors = 1, .max_threads = 2};
+	expect_eq(weft_run(&o, run_behind_locked, NULL), 42);
+}

@@ -27,14 +27,11 @@ static const size_t sizes[] = {
 
 enum world { THIS_KERNEL, NO_GUARD_ADVICE, NO_MEMORY_FOR_GUARDS, PAGES_OF_64_KIB, WORLDS };
 static enum world world;
-static bool no_memory; /* for guards, of either kind, ever again; and pauses take no time */
 
 long __real_sysconf(int name);
 long __wrap_sysconf(int name);
 int __real_madvise(void *address, size_t size, int advice);
 int __wrap_madvise(void *address, size_t size, int advice);
-int __real_mprotect(void *address, size_t size, int protection);
-int __wrap_mprotect(void *address, size_t size, int protection);
 long __real_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
 long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f);
 
@@ -47,8 +44,6 @@ long __wrap_sysconf(int name)
 static int guard_error(void)
 {
 	static int requests;
-	if (no_memory)
-		return ENOMEM;
 	if (world == NO_GUARD_ADVICE)
 		return EINVAL;
 	return world == NO_MEMORY_FOR_GUARDS && requests++ > 1 ? ENOMEM : 0;
@@ -63,18 +58,8 @@ int __wrap_madvise(void *address, size_t size, int advice)
 	return -1;
 }
 
-int __wrap_mprotect(void *address, size_t size, int protection)
-{
-	if (!no_memory || protection != PROT_NONE)
-		return __real_mprotect(address, size, protection);
-	errno = ENOMEM;
-	return -1;
-}
-
 long __wrap_weft__syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-	if (no_memory && number == SYS_nanosleep)
-		return 0;
 	int err = number == SYS_process_madvise && d == 102 ? guard_error() : 0;
 	if (err)
 		return -err;
@@ -275,36 +260,6 @@ TEST("a frame that does not fit dies by its task's name", .times = WORLDS)
 				fall.left = left_over[n];
 				expect_death_by_name();
 			}
-}
-
-/* ---- there is no stack, and there will be none ---- */
-
-enum { HOPELESS = 3 };
-
-static void expect_hopeless(void)
-{
-	_exit(HOPELESS);
-}
-
-static int wait_without_end(void *arg)
-{
-	return weft_sem_acquire(arg, 1, WEFT_FOREVER);
-}
-
-static int start_more_than_have_stacks(void *arg)
-{
-	struct weft_sem never = WEFT_SEM_INIT(0);
-	no_memory = true;
-	weft__fatal_hook = expect_hopeless;
-	for (int i = 0; i < 100; i++)
-		weft_detach(start_with(0, "", wait_without_end, &never));
-	return wait_without_end(&never);
-}
-
-TEST("who waits for a stack that nobody can give ends the program", .times = 3,
-     .ends = EXITS(HOPELESS))
-{
-	tasks_run(tasks_processors[nth], start_more_than_have_stacks, NULL);
 }
 
 /* ---- locked memory: not with a sanitizer, whose shadow is too large to be locked, nor in an
