@@ -12,7 +12,8 @@
  *   pwritev2          api/io.c               the same with writev, SIGPIPE blocked meanwhile
  *   pidfd_open        api/process.c          looks once a millisecond
  *   membarrier        sched/monitor.c        a fence at each entry: any failure counts
- *   process_madvise   sched/stack.c          one madvise after the other: any failure counts
+ *   process_madvise   sched/stack.c          one madvise after the other: what it fails with for no
+ *                                            memory at all counts
  *   getrandom         random/getrandom.c     /dev/urandom: any failure counts
  *
  * Each call may also be refused in mid-run, when a program closes its sandbox late. All but

@@ -16,10 +16,10 @@ static struct task *record_at(const struct stack_class *c, uint32_t number)
 }
 
 /* A record that was never used, with what stays as it is for all of its tasks. */
-static struct task *record_new(struct stack_class *c)
+static struct task *record_new(struct stack_class *c, bool needed)
 {
 	uint32_t number = c->used;
-	if (weft__stack_promise(c, number) < 0)
+	if (weft__stack_promise(c, number, needed) < 0)
 		return NULL;
 	struct task *task = record_at(c, number);
 	task->class = (uint8_t)(c - weft__stack_classes);
@@ -38,7 +38,7 @@ int weft__record_take(struct stack_class *c, struct task **out, unsigned room)
 		struct list *free = list_pop_head(&c->free);
 		struct task *task = free ? container_of(free, struct task, link) : NULL;
 		if (!task && n < fresh)
-			task = record_new(c);
+			task = record_new(c, n == 0);
 		if (!task)
 			break;
 		out[n++] = task;

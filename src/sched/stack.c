@@ -90,16 +90,24 @@ static size_t slot_memory(const struct stack_class *c)
 	return c->size - weft__stack_guard_size();
 }
 
+/* Is process_madvise itself refused: by an older kernel (ENOSYS, EBADF for PIDFD_SELF, EINVAL for
+ * the advice) or by a filter? Its errno does not tell, as locked memory is EINVAL, too, and a lack
+ * of memory passes. For no memory at all nothing but the call can be at fault. */
+static bool advise_many_refused(int advice)
+{
+	return sys_process_madvise(PIDFD_SELF, NULL, 0, advice) < 0;
+}
+
 /* One madvise for the same part of each of `count` slots: half the price of as many calls, and one
- * interrupt of the other CPUs instead of one a slot. Gives how many of them, from the first on, it
- * was done for. */
+ * interrupt of the other CPUs instead of one a slot. Returns for how many of them, from the first
+ * on, it was done. */
 static unsigned advise_many(const struct iovec *parts, unsigned count, int advice)
 {
 	if (load_relaxed(&advise_singly))
 		return 0;
 	ssize_t done = sys_process_madvise(PIDFD_SELF, parts, count, advice);
-	if (done < 0)
-		store_relaxed(&advise_singly, 1); /* an older kernel, or a filter */
+	if (done < 0 && advise_many_refused(advice))
+		store_relaxed(&advise_singly, 1);
 	return done < 0 ? 0 : (unsigned)((size_t)done / parts[0].iov_len);
 }
 
@@ -230,10 +238,10 @@ static bool tell(struct stack_class *c)
 }
 
 /* Opens one slot but for its guard. */
-static int open_one(struct stack_class *c, uint32_t slot)
+static int open_one(struct stack_class *c, uint32_t slot, bool needed)
 {
 	int err = weft__stack_open(slot_stack(c, slot), slot_memory(c));
-	if (err && tell(c))
+	if (err && needed && tell(c))
 		weft__warn(
 			"cannot open one more stack: %s; without MADV_GUARD_INSTALL (Linux 6.13, "
 			"memory that is not locked) each takes two mappings: raise "
@@ -249,13 +257,13 @@ static unsigned batch_from(uint32_t slot)
 	return min_of(min_of(max_of(slot, 1u), (uint32_t)ADVISE_MANY), end - slot);
 }
 
-int weft__stack_promise(struct stack_class *c, uint32_t slot)
+int weft__stack_promise(struct stack_class *c, uint32_t slot, bool needed)
 {
 	unsigned region = stack_region(slot), count = batch_from(slot);
 	if (slot < c->open)
 		return 0;
 	if (region >= STACK_REGIONS || (!c->regions[region] && region_add(c, region) < 0)) {
-		if (tell(c))
+		if (needed && tell(c))
 			weft__warn("cannot reserve address space for more stacks of %zu KiB "
 				   "(RLIMIT_AS, or vm.overcommit_memory=2?)",
 				   c->usable / 1024);
@@ -263,7 +271,7 @@ int weft__stack_promise(struct stack_class *c, uint32_t slot)
 	}
 	if (!open_many(c, slot, count)) {
 		count = 1;
-		if (open_one(c, slot) < 0)
+		if (open_one(c, slot, needed) < 0)
 			return -ENOMEM;
 	}
 	c->open = slot + count;
@@ -320,7 +328,7 @@ static struct stack *head_of(struct stack_class *c, uint32_t slot)
  * free stacks lie in the caches of others. */
 static struct stack *slot_new(struct stack_class *c)
 {
-	if (weft__stack_promise(c, c->taken) < 0 || guard_next(c) < 0)
+	if (weft__stack_promise(c, c->taken, true) < 0 || guard_next(c) < 0)
 		return NULL;
 	return head_of(c, c->taken++);
 }

@@ -30,8 +30,9 @@
  *
  * Guards: MADV_GUARD_INSTALL (Linux 6.13) costs no mapping; such guards are set when a slot is used
  * for the first time. Elsewhere, and in memory that mlockall(MCL_CURRENT) has locked, a guard is
- * what stays closed: two mappings a stack, where vm.max_map_count ends it at about 32,000 with a
- * clear error to the spawner.
+ * what stays closed: two mappings a stack, where vm.max_map_count ends it at about 32,000. The
+ * spawner is told, but for slots that were open and had no guard yet when memory was locked: there
+ * a task that was started waits until another leaves it a stack (schedule.c:put_off).
  *
  * The head's distance from the slot's end is coloured by its number: heads and innermost frames at
  * one page offset would share one cache set (8.7 ns a touch with sixteen of them, 2.0 coloured).
@@ -116,8 +117,9 @@ static inline uint32_t *stack_cold_next(const struct stack_class *c, uint32_t sl
 /* The class whose stacks have at least `size` usable bytes; NULL: larger than any. */
 struct stack_class *weft__stack_class(size_t size);
 /* Sees to it that slot number `slot`, the first that is not promised yet, is open, and that there
- * is a place for its record. 0, or -ENOMEM with a warning. The class is locked. */
-int weft__stack_promise(struct stack_class *c, uint32_t slot);
+ * is a place for its record. 0, or -ENOMEM, with a warning if it is `needed`, and not only kept in
+ * store. The class is locked. */
+int weft__stack_promise(struct stack_class *c, uint32_t slot, bool needed);
 /* Up to `room` free stacks into `out`; returns how many, or -ENOMEM with a warning when there is
  * none. */
 int weft__stack_take(struct stack_class *c, struct stack **out, unsigned room);

@@ -2,7 +2,8 @@
 /*
  * test_lack.c: there is no memory for one more stack. A task that has started and finds none is
  * tried again as long as anything could still run or be woken, whatever that is, and keeps nobody
- * else from it; only where nothing could, the program ends.
+ * else from it; only where nothing could, the program ends. Who is told, and what a kernel that
+ * once said no is asked again.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -307,4 +308,62 @@ TEST("virtual time goes on to the next timer while tasks lack a stack", .times =
 	static const struct waker waker = {sleep_for_an_hour, NULL};
 	flag_set(&tries_at_most, 100 * LATE);
 	expect_eq(weft_sim_run((uint64_t)nth + 1, NULL, lack_until_woken, (void *)&waker), 42);
+}
+
+/* ---- who is told ---- */
+
+static off_t said(void)
+{
+	struct stat st;
+	expect_eq(fstat(STDERR_FILENO, &st), 0);
+	return st.st_size;
+}
+
+/* 3, 6, 12, 24 and 48 records are used, of 64 in the first region. */
+static int take_records_to_the_end(void *arg)
+{
+	struct task *got[256];
+	struct stack_class *class = weft__stack_class(1024 * 1024);
+	for (int i = 0; i < 3; i++)
+		expect_eq(weft__record_take(class, got, 1), 1);
+	for (int n = 3; n < 48; n *= 2)
+		expect_eq(weft__record_take(class, got, array_len(got)), n);
+	flag_set(&no_address_space, 1);
+	expect_eq(weft__record_take(class, got, array_len(got)), 16);
+	expect_eq(said(), 0);
+	expect_eq(weft__record_take(class, got, array_len(got)), -ENOMEM);
+	expect_gt(said(), 0);
+	return 42;
+}
+
+TEST("a lack of address space is told to who gets nothing alone")
+{
+	expect_ge(dup2(fileno(tmpfile()), STDERR_FILENO), 0);
+	expect_eq(tasks_run(1, take_records_to_the_end, NULL), 42);
+}
+
+/* ---- one refusal is not for ever ---- */
+
+enum { CROWD = 200 };
+
+static int use_many_stacks(void *arg)
+{
+	struct weft_task *tasks[CROWD];
+	for (int i = 0; i < CROWD; i++)
+		tasks[i] = tasks_start(run_late, NULL);
+	tasks_settle();
+	weft_sem_release(&gate, CROWD);
+	for (int i = 0; i < CROWD; i++)
+		expect_eq(join(tasks[i]), 0);
+	return 42;
+}
+
+TEST("stacks are guarded many at a time again after one call has failed", .times = 2)
+{
+	static const int errors[] = {ENOMEM, EINVAL};
+	if (syscall(SYS_process_madvise, -10000, NULL, 0, GUARD_INSTALL, 0) < 0)
+		skip("the kernel has no process_madvise for a process itself");
+	advice_error = errors[nth];
+	expect_eq(tasks_run(1, use_many_stacks, NULL), 42);
+	expect_gt(advised, 1);
 }
