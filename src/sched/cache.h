@@ -59,7 +59,7 @@ struct stack *weft__cache_stack_take(struct thread *t);
 struct stack *weft__cache_stack_pop(struct thread *t);
 void weft__cache_stack_give(struct thread *t, struct stack *stack);
 /* Gives the free records and stacks of idle processors to the central lists, which weft__stack_trim
- * looks through; true: there were some. */
+ * looks through. Returns true when there were stacks, which have memory to give back. */
 bool weft__cache_trim(void);
 /* Gives all memory back to the kernel. No record is left in use. */
 void weft__cache_shutdown(void);

@@ -15,8 +15,8 @@
  * too; where so few are born that this matters, the order does not.
  *
  * Rejected: to wait until one task was the oldest for that long (the one pick in 976 changes it
- * again and again where links are short); a time in each record (a birth writes two cache lines,
- * and this would be a third); the oldest at each regular look (a tree of spawns would open a branch
+ * again and again where links are short); a time in each record (which is full: it would take a
+ * cache line more); the oldest at each regular look (a tree of spawns would open a branch
  * at each, and stacks pile up); all elders at once (all begin before the first goes on after a
  * wait: of 64 tasks that lock their thread, sleep and end, 60 threads were alive instead of 8).
  */

@@ -16,8 +16,8 @@
  * and comparing overlap with the rest of a switch, loading another rounding mode takes 12 ns (SSE)
  * and 43 ns (x87; Zen 5). MXCSR is compared with its exception flags, so those of SSE arithmetic
  * are a context's own, too. Those of x87 arithmetic stay with the thread (reading them at each
- * switch costs as much as all of this); they are cleared where the control word changes, or one
- * context's old flags would be another's SIGFPE.
+ * switch costs as much as all of this); they are cleared wherever an environment is loaded, be it
+ * for MXCSR alone: under another control word one context's old flags would be another's SIGFPE.
  *
  * Frame of a suspended context, from its stack pointer upwards: address to continue at, rbp, the
  * environment, 128 bytes that a function without calls may use below its stack pointer (the red
