@@ -57,7 +57,8 @@ enum {
 	WEFT_LOCK_MAIN = 1,
 	/* No handlers for SIGQUIT (dump) and SIGSEGV (report of a stack overflow). */
 	WEFT_NO_SIGNALS = 2,
-	/* A deadlock of all tasks is not reported: the program waits for ever. Since 0.2. */
+	/* A deadlock of all tasks is not reported: the program waits for ever. Nor is it ended
+	 * because a thread, or memory for a stack, is missing. Since 0.2. */
 	WEFT_NO_DEADLOCK_REPORT = 4,
 };
 
