@@ -10,8 +10,8 @@
 
 static _Thread_local char big[BYTES];
 
-/* Not inlined: the address of a thread-local variable belongs to the thread of this moment. By a loop
- * that does not become memset: ThreadSanitizer looks at libc's wherever it is called. */
+/* Not inlined: the address of a thread-local variable belongs to the thread of this moment. By a
+ * loop that does not become memset: ThreadSanitizer looks at libc's wherever it is called. */
 static __attribute__((noinline)) int fill(char value)
 {
 	for (size_t i = 0; i < sizeof(big); i++)
