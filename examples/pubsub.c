@@ -25,7 +25,7 @@
 
 #define SECONDS(n) ((n)*INT64_C(1000000000))
 
-enum { LINE = 512, ROOM = 32, BEHIND = 64, ANSWER = 5 };
+enum { LINE = 512, ROOM = 32, BEHIND = 1024, ANSWER = 5 };
 
 /* What was said: shared by the clients that it goes to. */
 struct message {
