@@ -15,8 +15,8 @@ import threading
 import unittest
 
 import schema
-from common import (AFFECTED, GOTWIN, HERE, MEBIBYTE, OLD, ROOT, SANITIZED, SCHEMA, WEFT, Case, load, main, measured,
-                    report, scan, verdicts)
+from common import (AFFECTED, GOTWIN, HERE, MEBIBYTE, OLD, ROOT, SANITIZED, SCHEMA, UNSEARCHED, WEFT, Case, load, main,
+                    measured, report, scan, verdicts)
 
 
 class Verdicts(Case):
@@ -226,7 +226,7 @@ class Statuses(Case):
         for form in self.FORMS:
             for strict in ([], ["--strict"]):
                 done = subprocess.run([*before, WEFT, "scan", "--processes", *form, *strict], capture_output=True,
-                                      text=True, timeout=60, check=False)
+                                      text=True, timeout=60, check=False, env=UNSEARCHED)
                 if done.returncode in (125, 126, 127) or done.stderr.startswith(("unshare", "mount")):
                     self.skipTest(done.stderr)
                 self.assertEqual(done.returncode, status, (form, strict, done.stderr))

@@ -48,7 +48,9 @@ make_system() { # SYSTEM SUITE: a complete one appears under its name at once, o
 	echo "$1: debootstrap $2"
 	rm -rf "$home/$1.new"
 	debootstrap --variant=minbase --include=gcc,make,cmake,git,ca-certificates,libc6-dev "$2" "$home/$1.new" \
-		"$mirror" >"$home/$1-debootstrap.log" 2>&1 && mv "$home/$1.new" "$home/$1"
+		"$mirror" >"$home/$1-debootstrap.log" 2>&1 &&
+		printf '127.0.0.1 localhost\n::1 localhost\n' >"$home/$1.new/etc/hosts" && # as an installer does
+		mv "$home/$1.new" "$home/$1"
 }
 
 copy_tree() {
@@ -57,14 +59,14 @@ copy_tree() {
 	tree_files | tar -cf - -T - | tar -xf - -C "$home/$1/weft"
 	(cd "$home/$1/weft" && git init -q . && git add -A && git -c user.name=weft -c user.email=weft@localhost \
 		commit -qm tree)
-	echo "$tree" >"$home/$1/weft/.tree"
+	echo "$tree" >"$home/$1.tree"
 }
 
-# Mounts live and die with the namespace of the one step.
+# Mounts live and die with the namespace of the one step. The root is a mount point, as mounts inside expect.
 inside() { # SYSTEM STEP
 	unshare -m sh -c '
 		root=$1 step=$2
-		mount -t proc proc "$root/proc" && mount -t sysfs sys "$root/sys" && mount --rbind /dev "$root/dev" &&
+		mount --bind "$root" "$root" && mount -t proc proc "$root/proc" && mount -t sysfs sys "$root/sys" && mount --rbind /dev "$root/dev" &&
 		cp -L /etc/resolv.conf "$root/etc/resolv.conf" &&
 		exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 			sh -c "cd /weft && exec sh tests/systems/steps.sh $step"' sh "$home/$1" "$2" </dev/null
@@ -96,7 +98,7 @@ one_step() { # SYSTEM STEP
 one_system() { # SYSTEM
 	suite=$(suite_of "$1") || { echo "no such system: $1 (there are: $all)" >&2; return 2; }
 	make_system "$1" "$suite" || { echo "$1: could not be made: $home/$1-debootstrap.log"; return 1; }
-	[ "$(cat "$home/$1/weft/.tree" 2>/dev/null)" = "$tree" ] || copy_tree "$1"
+	[ "$(cat "$home/$1.tree" 2>/dev/null)" = "$tree" ] || copy_tree "$1"
 	failed=0
 	for step in $steps; do
 		one_step "$1" "$step" || failed=1
