@@ -15,8 +15,11 @@ trap 'rm -rf "$work"' EXIT
 
 flags="-std=c++17 -O1 -g -Wall -Wextra -Werror -I$root/include"
 [ -z "$3" ] || flags="$flags -fsanitize=$3"
-compilers="g++ clang++"
-[ "$3" != thread ] || compilers=clang++
+case $3 in # the libraries' sanitizer is that of their compiler
+'') compilers="g++ clang++" ;;
+thread) compilers=clang++ ;;
+*) compilers=g++ ;;
+esac
 shared="-L$libs -lweft -lweft-random -Wl,-rpath,$libs"
 static="$libs/libweft.a $libs/libweft-random.a"
 

@@ -45,15 +45,24 @@ static int open_null(void)
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+static struct rlimit before_few;
+
 /* Returns one of those that it has opened. */
 static int use_all_descriptors(void)
 {
-	struct rlimit few = {MOST, MOST};
+	expect_eq(getrlimit(RLIMIT_NOFILE, &before_few), 0);
+	struct rlimit few = {MOST, before_few.rlim_max};
 	int last = -1;
 	expect_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	for (int fd; (fd = open_null()) >= 0;)
 		last = fd;
 	return last;
+}
+
+/* LeakSanitizer needs one at the end. */
+static void leave_descriptors_free(void)
+{
+	expect_eq(setrlimit(RLIMIT_NOFILE, &before_few), 0);
 }
 
 static bool is_null(int fd)
@@ -72,6 +81,7 @@ TEST("without a free descriptor a sleeper is seen, again and again")
 	weft__tid_end();
 	expect_ge(open_null(), 0);
 	expect_eq(open_null(), -1);
+	leave_descriptors_free();
 }
 
 TEST("one descriptor is kept, however many looks there are")
@@ -99,6 +109,7 @@ TEST("a number that the program has taken stays the program's")
 	close(last);
 	expect_eq(weft__tid_letter(sleeper), 'S');
 	expect_eq(weft__tid_letter(sleeper), 'S');
+	leave_descriptors_free();
 }
 
 TEST("a number that is closed is no trouble, and standard input may be the one")
@@ -112,4 +123,5 @@ TEST("a number that is closed is no trouble, and standard input may be the one")
 	use_all_descriptors();
 	expect_eq(weft__tid_letter(sleeper), 0);
 	expect(is_null(STDIN_FILENO));
+	leave_descriptors_free();
 }
