@@ -19,7 +19,7 @@ import unittest
 
 WEFT, MAKE_TWIN, GOTWIN = sys.argv[1:4]
 del sys.argv[1:4]
-# LeakSanitizer needs /proc, and no tracer.
+# LeakSanitizer works beside no tracer, and weft shield is one.
 UNSEARCHED = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 FORBIDDEN = ("Cc", "Cf", "Zl", "Zp")
 HOSTILE = [chr(c) for c in range(1, 0x110000) if unicodedata.category(chr(c)) in FORBIDDEN]

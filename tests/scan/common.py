@@ -20,8 +20,6 @@ ROOT = os.geteuid() == 0
 AFFECTED = ["caller=main.work"]
 OLD = "affected-dormant"  # the double has the bug and no LockOSThread
 MEBIBYTE = 1 << 20
-# LeakSanitizer needs /proc, and no tracer.
-UNSEARCHED = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 SANITIZED = bool(os.environ.get("WEFT_SANITIZE"))  # slow, and memory is no measure
 
 

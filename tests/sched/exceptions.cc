@@ -220,7 +220,7 @@ int task(void *number)
 /* ---- the ends of tasks ---- */
 
 /* Where LeakSanitizer finds them: one a run. */
-int *thrown_by_the_dead[6];
+int *volatile thrown_by_the_dead[6];
 int dead_tasks;
 
 /* The exception is never freed: a task that ends so does not unwind. */

@@ -14,11 +14,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 flags="-std=c++17 -O1 -g -Wall -Wextra -Werror -I$root/include"
-[ -z "$3" ] || flags="$flags -fsanitize=$3"
 case $3 in # the libraries' sanitizer is that of their compiler
 '') compilers="g++ clang++" ;;
-thread) compilers=clang++ ;;
-*) compilers=g++ ;;
+thread) compilers=clang++ flags="$flags -fsanitize=thread" ;;
+address) compilers=g++ flags="$flags -fsanitize=address,undefined" ;;
 esac
 shared="-L$libs -lweft -lweft-random -Wl,-rpath,$libs"
 static="$libs/libweft.a $libs/libweft-random.a"
