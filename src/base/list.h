@@ -80,6 +80,12 @@ static inline void list_move_all(struct list *to, struct list *from)
 	list_init(from);
 }
 
+/* Moves everything in `from` to the head of `to`. */
+static inline void list_move_all_head(struct list *to, struct list *from)
+{
+	list_move_all(to->next, from);
+}
+
 #define list_each(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 
 #endif

@@ -105,16 +105,22 @@ static always_inline void context_new(struct context *c)
 #endif
 }
 
-/* Puts it on the stack [bottom, top), where it will enter weft__task_entry. */
-static always_inline void context_mount(struct context *c, void *bottom, void *top,
-					uintptr_t fp_env)
+/* Tells AddressSanitizer of its stack [bottom, top), where it has no frames yet. */
+static always_inline void context_bounds(struct context *c, void *bottom, void *top)
 {
-	c->sp = frame_prepare(top, fp_env);
 #ifdef WEFT_ASAN
 	c->fake_stack = NULL;
 	c->bottom = bottom;
 	c->size = (size_t)((char *)top - (char *)bottom);
 #endif
+}
+
+/* Puts it on the stack [bottom, top), where it will enter weft__task_entry. */
+static always_inline void context_mount(struct context *c, void *bottom, void *top,
+					uintptr_t fp_env)
+{
+	c->sp = frame_prepare(top, fp_env);
+	context_bounds(c, bottom, top);
 	context_forget(bottom, (size_t)((char *)top - (char *)bottom));
 }
 
@@ -122,11 +128,7 @@ static always_inline void context_mount(struct context *c, void *bottom, void *t
 static always_inline void context_inherit(struct context *c, void *bottom, void *top)
 {
 	c->sp = NULL;
-#ifdef WEFT_ASAN
-	c->fake_stack = NULL;
-	c->bottom = bottom;
-	c->size = (size_t)((char *)top - (char *)bottom);
-#endif
+	context_bounds(c, bottom, top);
 }
 
 /* Enters the context that has inherited the caller's stack: nothing of the caller's is left. What

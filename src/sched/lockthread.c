@@ -20,13 +20,17 @@
 #include "sched/sched.h"
 #include "sched/stack.h"
 
-void weft__lock_thread(struct thread *t)
+void weft__lock_to(struct thread *t, struct task *task)
 {
-	struct task *task = t->task;
-	task->stack->locks++;
 	task->locked_thread = t;
 	task->special |= TASK_LOCKED;
 	t->locked_task = task;
+}
+
+void weft__lock_thread(struct thread *t)
+{
+	t->task->stack->locks++;
+	weft__lock_to(t, t->task);
 }
 
 int weft__unlock_thread(struct thread *t)

@@ -50,8 +50,7 @@ int weft__record_take(struct stack_class *c, struct task **out, unsigned room)
 void weft__record_give(struct stack_class *c, struct list *tasks)
 {
 	lock_take(&c->lock, RANK_STACK);
-	list_move_all(tasks, &c->free); /* the newest in front */
-	list_move_all(&c->free, tasks);
+	list_move_all_head(&c->free, tasks); /* the newest in front */
 	lock_drop(&c->lock, RANK_STACK);
 }
 

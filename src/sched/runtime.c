@@ -32,6 +32,7 @@
 #include "sched/cache.h"
 #include "sched/chance.h"
 #include "sched/foreign.h"
+#include "sched/lockthread.h"
 #include "sched/lost.h"
 #include "sched/monitor.h"
 #include "sched/netpoll.h"
@@ -196,9 +197,7 @@ static int begin_threads(pthread_t *template)
 static void run_locked(struct task *task, pthread_t template)
 {
 	struct thread *t = weft__thread_self();
-	task->locked_thread = t;
-	task->special |= TASK_LOCKED;
-	t->locked_task = task;
+	weft__lock_to(t, task);
 	if (weft__proc_take_idle(t))
 		thread_run_next(t, task);
 	else

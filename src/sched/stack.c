@@ -370,8 +370,7 @@ int weft__stack_take(struct stack_class *c, struct stack **out, unsigned room)
 void weft__stack_give(struct stack_class *c, struct list *stacks, unsigned count)
 {
 	lock_take(&c->lock, RANK_STACK);
-	list_move_all(stacks, &c->warm); /* the newest in front */
-	list_move_all(&c->warm, stacks);
+	list_move_all_head(&c->warm, stacks); /* the newest in front */
 	c->warm_count += count;
 	lock_drop(&c->lock, RANK_STACK);
 }

@@ -266,12 +266,17 @@ static int64_t call_select_join(struct thing *g, int64_t deadline)
 	return ran ? ran : g->result;
 }
 
+static void make_group_with(struct thing *g, const struct weft_group_options *options,
+			    int (*member)(void *arg))
+{
+	make_chan(g);
+	expect_eq(weft_group_new_with(&g->group, options), 0);
+	expect_eq(weft_group_go(g->group, member, weft_chan_ref(g->chan)), 0);
+}
+
 static void make_group(struct thing *g)
 {
-	const struct weft_group_options options = {.name = "member"};
-	make_chan(g);
-	expect_eq(weft_group_new_with(&g->group, &options), 0);
-	expect_eq(weft_group_go(g->group, until_told, weft_chan_ref(g->chan)), 0);
+	make_group_with(g, &(struct weft_group_options){.name = "member"}, until_told);
 }
 
 /* Ends quietly: a result would cancel the group. */
@@ -282,10 +287,7 @@ static int until_told_only(void *arg)
 
 static void make_places(struct thing *g)
 {
-	const struct weft_group_options options = {.limit = 1};
-	make_chan(g);
-	expect_eq(weft_group_new_with(&g->group, &options), 0);
-	expect_eq(weft_group_go(g->group, until_told_only, weft_chan_ref(g->chan)), 0);
+	make_group_with(g, &(struct weft_group_options){.limit = 1}, until_told_only);
 }
 
 static int64_t call_group_wait(struct thing *g, int64_t deadline)

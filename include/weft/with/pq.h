@@ -170,10 +170,21 @@ static inline int weft_pq_give_up_(struct weft_pq *pq)
 	return err;
 }
 
-static inline int weft_pq_finish_(struct weft_pq *pq, PGresult **result, int64_t deadline)
+static inline int weft_pq_begin_(struct weft_pq *pq, int usable, int64_t deadline)
+{
+	int err = usable ? weft_pq_enter_(pq) : -EINVAL;
+	return err || deadline ? err : weft_pq_leave_(pq, -EAGAIN);
+}
+
+/* `sent`: the command was queued. */
+static inline int weft_pq_finish_(struct weft_pq *pq, int sent, PGresult **result, int64_t deadline)
 {
 	PGresult *last = NULL;
-	int err = weft_pq_results_(pq, &last, deadline);
+	int err;
+	if (!sent)
+		return weft_pq_leave_(pq,
+				      PQstatus(pq->conn) == CONNECTION_OK ? -EINVAL : -ECONNRESET);
+	err = weft_pq_results_(pq, &last, deadline);
 	if (!err) {
 		*result = last;
 		return weft_pq_leave_(pq, 0);
@@ -182,12 +193,6 @@ static inline int weft_pq_finish_(struct weft_pq *pq, PGresult **result, int64_t
 	if (err != -ECONNRESET && weft_pq_give_up_(pq) < 0)
 		pq->turn.dead = 1;
 	return weft_pq_leave_(pq, err);
-}
-
-/* The command was not even queued. */
-static inline int weft_pq_unsent_(struct weft_pq *pq)
-{
-	return weft_pq_leave_(pq, PQstatus(pq->conn) == CONNECTION_OK ? -EINVAL : -ECONNRESET);
 }
 
 /*
@@ -199,14 +204,10 @@ static inline int weft_pq_unsent_(struct weft_pq *pq)
 static inline int weft_pq_exec(struct weft_pq *pq, PGresult **result, const char *command,
 			       int64_t deadline)
 {
-	int err = result && command ? weft_pq_enter_(pq) : -EINVAL;
+	int err = weft_pq_begin_(pq, result && command, deadline);
 	if (err < 0)
 		return err;
-	if (!deadline)
-		return weft_pq_leave_(pq, -EAGAIN);
-	if (!PQsendQuery(pq->conn, command))
-		return weft_pq_unsent_(pq);
-	return weft_pq_finish_(pq, result, deadline);
+	return weft_pq_finish_(pq, PQsendQuery(pq->conn, command), result, deadline);
 }
 
 /*
@@ -219,15 +220,12 @@ static inline int weft_pq_exec_params(struct weft_pq *pq, PGresult **result, con
 				      const int *lengths, const int *formats, int result_format,
 				      int64_t deadline)
 {
-	int err = result && command ? weft_pq_enter_(pq) : -EINVAL;
+	int sent, err = weft_pq_begin_(pq, result && command, deadline);
 	if (err < 0)
 		return err;
-	if (!deadline)
-		return weft_pq_leave_(pq, -EAGAIN);
-	if (!PQsendQueryParams(pq->conn, command, count, types, values, lengths, formats,
-			       result_format))
-		return weft_pq_unsent_(pq);
-	return weft_pq_finish_(pq, result, deadline);
+	sent = PQsendQueryParams(pq->conn, command, count, types, values, lengths, formats,
+				 result_format);
+	return weft_pq_finish_(pq, sent, result, deadline);
 }
 
 /*
